@@ -1,0 +1,42 @@
+# The verbs of this project. Each works in a clean clone: it makes `.venv` and installs what it needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help demo check test knockout fuzz bench clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo:  ## gateway on 127.0.0.1:8080 before a demo exchange on 8081; ends with Ctrl-C
+	@test -x $(BIN)/guard || { $(PYTHON) -m venv $(VENV) && echo "installing guard into $(VENV) …" && \
+		$(BIN)/pip install --quiet --disable-pip-version-check --editable .; }
+	@$(BIN)/guard dev
+
+check: $(INSTALLED)  ## format, lint, types, layers and the tests without real servers: under a minute
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/pytest -m 'not system'
+
+test: $(INSTALLED)  ## everything: also real servers on free ports of 127.0.0.1
+	$(BIN)/pytest
+
+knockout: $(INSTALLED)  ## take out each check, condition and reason in turn; each must turn a test red
+	$(BIN)/python tests/knockout.py
+
+fuzz: $(INSTALLED)  ## the hypothesis tests with 50 times the examples, newly drawn
+	GUARD_FUZZ=1 $(BIN)/pytest -m 'not system' -k 'fuzz or any or never'
+
+clean:  ## remove what was installed and cached
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

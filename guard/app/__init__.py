@@ -1,0 +1,1 @@
+"""Where long-lived objects are made, once, and joined."""

@@ -1,0 +1,277 @@
+"""`guard keys …`: the administrator's line on a terminal. What is done and what is refused is `service/keyring.py`."""
+
+import asyncio
+import getpass
+import secrets
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from guard.cli.key_files import duration, expiry, listed, orders_in, secret_from_stdin, text_of, wall_clock, write_env
+from guard.cli.key_screen import as_text, issued_json, issued_text, key_json, key_text, list_text
+from guard.cli.screen import complain
+from guard.cli.starting import settings_or_exit
+from guard.core.lifecycle import KeyCommand
+from guard.model.keys import KeyAlgorithm
+from guard.service.key_orders import KeyOrder, KeyringError
+from guard.service.keyring import By, Keyring
+from guard.state.faults import StateError
+from guard.state.sql import KeyDatabase, sealing_key_of
+
+EXIT_REFUSED = 1
+
+Answer = TypeVar("Answer")
+
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+Actor = Annotated[str | None, typer.Option(envvar="GUARD_ACTOR", help="Who does this; you, if not given.")]
+Why = Annotated[str, typer.Option(help="The reason, for the audit trail.")]
+KeyArgument = Annotated[str, typer.Argument(metavar="ID", show_default=False)]
+PublicKey = Annotated[Path | None, typer.Option(help="PEM, or raw, or base64 of it. Never the private key.")]
+Out = Annotated[Path | None, typer.Option(help="Write the key to a new .env file, and do not show the secret.")]
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+    help="""\b
+    guard keys create --account acme --scopes read,trade
+    guard keys list
+    guard keys revoke gk_… --why "left the company"
+
+    Create, list, rotate, suspend and revoke API keys. A running gateway follows within 250 ms.
+
+    Exit code: 0 done, 1 refused or not found, 2 wrong arguments.
+    """,
+)
+
+
+@app.command(
+    help="""\b
+    guard keys create --account acme --scopes read,trade
+    guard keys create --account acme --scopes read --networks 203.0.113.0/24 --expires 90d --json
+    guard keys create --account acme --scopes trade --algorithm ed25519 --public-key acme.pem
+
+    Make a key, active at once. Its secret is shown now and never again.
+    """
+)
+def create(
+    *,
+    account: Annotated[str, typer.Option(help="Whose key it is.", show_default=False)],
+    scopes: Annotated[str, typer.Option(help="What it may do, with commas: read,trade.")] = "",
+    algorithm: Annotated[KeyAlgorithm, typer.Option(help="The kind of key.")] = KeyAlgorithm.HMAC_SHA256,
+    public_key: PublicKey = None,
+    networks: Annotated[str, typer.Option(help="From where, as CIDR with commas; anywhere, if not given.")] = "",
+    expires: Annotated[str | None, typer.Option(help="How long it is good for, such as 90d.")] = None,
+    tier: Annotated[str | None, typer.Option(help="The tier of its limits.")] = None,
+    label: Annotated[str, typer.Option(help="A note that `list` shows.")] = "",
+    key_id: Annotated[str | None, typer.Option("--id", help="The id; a new one, if not given.")] = None,
+    out: Out = None,
+    actor: Actor = None,
+    why: Why = "",
+    as_json: AsJson = False,
+) -> None:
+    """See `help` above."""
+    order = KeyOrder(
+        account=account,
+        scopes=listed(scopes),
+        algorithm=algorithm,
+        id=key_id,
+        public_key=text_of(public_key),
+        networks=listed(networks),
+        tier=tier,
+        label=label,
+        expires_at_ms=expiry(expires),
+    )
+    with write_env(out) as save:
+        issued = _answer(lambda keyring: keyring.create(order, _by(actor, why)))
+        save(issued)
+    typer.echo(issued_json(issued, out) if as_json else issued_text(issued, out))
+
+
+@app.command(
+    "list",
+    help="""\b
+    guard keys list
+    guard keys list --account acme
+    guard keys list --json | jq -r '.[] | select(.state == "active") | .id'
+
+    Every key, oldest first. Never a secret.
+    """,
+)
+def list_(
+    *,
+    account: Annotated[str | None, typer.Option(help="Only this account's keys.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """See `help` above."""
+    keys = _answer(lambda keyring: keyring.keys(account))
+    typer.echo(as_text(keys) if as_json else list_text(keys))
+
+
+@app.command(
+    help="""\b
+    guard keys show gk_…
+    guard keys show gk_… --json
+    guard keys show gk_… --json | jq .history
+
+    One key and everything that was done to it. Never its secret.
+    """
+)
+def show(key_id: KeyArgument, *, as_json: AsJson = False) -> None:
+    """See `help` above."""
+
+    async def told(keyring: Keyring) -> str:
+        key, history = await keyring.show(key_id), await keyring.history(key_id)
+        return key_json(key, history) if as_json else key_text(key, history)
+
+    typer.echo(_answer(told))
+
+
+@app.command(
+    help="""\b
+    guard keys rotate gk_…
+    guard keys rotate gk_… --overlap 1h --json
+    guard keys rotate gk_… --public-key new.pem --why "yearly"
+
+    Make a successor with the same rights and limits. Both are good during the overlap; then the old one dies.
+    """
+)
+def rotate(
+    key_id: KeyArgument,
+    *,
+    overlap: Annotated[str, typer.Option(help="How long the old key goes on.")] = "24h",
+    public_key: PublicKey = None,
+    out: Out = None,
+    actor: Actor = None,
+    why: Why = "",
+    as_json: AsJson = False,
+) -> None:
+    """See `help` above."""
+    overlap_ms, public = duration(overlap, "--overlap"), text_of(public_key)
+    with write_env(out) as save:
+        issued = _answer(lambda ring: ring.rotate(key_id, _by(actor, why), overlap_ms=overlap_ms, public_key=public))
+        save(issued)
+    typer.echo(issued_json(issued, out) if as_json else issued_text(issued, out))
+
+
+_COMMANDS = (
+    ("suspend", KeyCommand.SUSPEND, "Refuse the key until it is resumed."),
+    ("resume", KeyCommand.RESUME, "Take a suspended key back into use."),
+    ("revoke", KeyCommand.DEACTIVATE, "End a key for good. It stays in the list."),
+    ("compromise", KeyCommand.REPORT_COMPROMISED, "End a key that somebody else may know."),
+    ("destroy", KeyCommand.DESTROY, "End a key and wipe its secret. It stays in the list."),
+)
+
+
+def _add(word: str, command: KeyCommand, summary: str) -> None:
+    examples = (
+        f"guard keys {word} gk_…",
+        f'guard keys {word} gk_… --why "ticket 4711"',
+        f"guard keys {word} gk_… --json",
+    )
+
+    def act(key_id: KeyArgument, *, actor: Actor = None, why: Why = "", as_json: AsJson = False) -> None:
+
+        key = _answer(lambda keyring: keyring.command(key_id, command, _by(actor, why)))
+        typer.echo(as_text(key) if as_json else f"{key.id} is {key.state}.")
+
+    app.command(word, help="\n".join(("\b", *examples, "", summary)))(act)
+
+
+for _entry in _COMMANDS:
+    _add(*_entry)
+
+
+@app.command(
+    "import",
+    help="""\b
+    guard keys import keys.jsonl --why "from the old gateway"
+    echo "$SECRET" | guard keys import --id OLD-1 --account acme --scopes read,trade --secret-stdin
+    guard keys import --id acme-2 --account acme --scopes read --algorithm ed25519 --public-key acme.pem
+
+    Take over keys that were made elsewhere: all of them, or none. FILE has a JSON object a line, with id, account,
+    secret or public_key, and if need be scopes, algorithm, networks, tier, label and expires_at_ms. Options fill in what
+    a line leaves out.
+    """,
+)
+def import_(
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", show_default=False, help="- for stdin.")] = None,
+    *,
+    key_id: Annotated[str | None, typer.Option("--id", help="Without FILE: the id.")] = None,
+    account: Annotated[str | None, typer.Option(help="Whose keys they are.")] = None,
+    scopes: Annotated[str, typer.Option(help="What they may do, with commas.")] = "",
+    algorithm: Annotated[KeyAlgorithm, typer.Option(help="The kind of key.")] = KeyAlgorithm.HMAC_SHA256,
+    public_key: PublicKey = None,
+    secret_stdin: Annotated[
+        bool, typer.Option("--secret-stdin", help="Without FILE: read the secret from stdin.")
+    ] = False,
+    actor: Actor = None,
+    why: Why = "",
+    as_json: AsJson = False,
+) -> None:
+    """See `help` above."""
+    given: dict[str, object] = {"algorithm": algorithm.value, "scopes": listed(scopes)}
+    given |= {} if account is None else {"account": account}
+    if file is None:
+        given |= {
+            "id": key_id,
+            "secret": secret_from_stdin() if secret_stdin else None,
+            "public_key": text_of(public_key),
+        }
+    elif key_id or public_key or secret_stdin:
+        raise typer.BadParameter("FILE has its own ids, secrets and public keys", param_hint="FILE")
+    orders = orders_in(file, given)
+    keys = _answer(lambda keyring: keyring.take_over(orders, _by(actor, why)))
+    typer.echo(as_text(keys) if as_json else f"{len(keys)} imported.")
+
+
+@app.command(
+    help="""\b
+    guard keys export > keys.jsonl
+    guard keys export --account acme
+    guard keys export | jq -r .id
+
+    Every key, one JSON object a line. Never a secret.
+    """
+)
+def export(
+    *,
+    account: Annotated[str | None, typer.Option(help="Only this account's keys.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """See `help` above."""
+    keys = _answer(lambda keyring: keyring.keys(account))
+    if as_json:
+        typer.echo(as_text(keys))
+        return
+    for key in keys:
+        typer.echo(as_text(key))
+
+
+def _by(actor: str | None, why: str) -> By:
+
+    return By(actor or getpass.getuser(), why)
+
+
+def _answer(ask: Callable[[Keyring], Awaitable[Answer]]) -> Answer:
+    """What the keyring answers. A refusal ends the program with its sentence and code 1."""
+
+    try:
+        return asyncio.run(_asked(ask))
+    except (KeyringError, StateError) as error:
+        complain(str(error))
+        raise typer.Exit(EXIT_REFUSED) from None
+
+
+async def _asked(ask: Callable[[Keyring], Awaitable[Answer]]) -> Answer:
+
+    settings = settings_or_exit()
+    sealing = sealing_key_of(settings.database, settings.sealing_key)
+    database = await KeyDatabase.open(settings.database, sealing)
+    try:
+        return await ask(Keyring(database, pepper=sealing.pepper, now=wall_clock, random=secrets.token_bytes))
+    finally:
+        await database.close()

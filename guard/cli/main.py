@@ -1,0 +1,60 @@
+"""All commands under one name. `guard --help` imports none of them; a command's module is imported when it is run."""
+
+import importlib
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+COMMANDS: dict[str, str] = {
+    "dev": "A gateway, a demo exchange and a key on this machine, in one command.",
+    "serve": "The gateway, in front of the backends that your policies name.",
+    "check": "Read policies as the gateway would, and say what is wrong with them.",
+    "schema": "The JSON Schema of policy files, for editors.",
+    "keys": "Create, list, rotate, suspend and revoke API keys.",
+    "curl": "Send one signed request, and say why it was refused.",
+    "sign": "Print a signed request as a curl command, without sending it.",
+    "flood": "Run into the limits of your own gateway, on purpose.",
+    "version": "Print the version.",
+}
+
+
+class LazyGroup(TyperGroup):
+    """Lists commands from a table of one-line stubs, and imports the real one once it is named."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The stub stands for the command everywhere but here."""
+        name, stub, rest = super().resolve_command(ctx, args)
+        if stub is None:
+            return name, None, rest
+        return name, get_command(importlib.import_module(f"guard.cli.{name}").app), rest
+
+
+def _stub() -> None:
+    """Never run: `LazyGroup.resolve_command` puts the real command in its place."""
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,  # its tracebacks print local variables, and these may be secrets
+)
+
+
+@app.callback(
+    help="""\b
+    guard dev                                  # everything on this machine, nothing to configure
+    guard curl GET /v1/account                 # a signed request through it
+    guard serve --policies /etc/guard          # in front of your own backend
+
+    The security gateway for trading APIs: keys, signatures, replay protection and limits in front of any backend.
+    """
+)
+def guard() -> None:
+    """Nothing of its own."""
+
+
+for _name, _summary in COMMANDS.items():
+    app.command(_name, help=_summary)(_stub)

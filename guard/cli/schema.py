@@ -1,0 +1,23 @@
+"""`guard schema`: the JSON Schema of policy files, for editors."""
+
+import json
+
+import typer
+
+from guard.policy.json_schema import policy_schema
+
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
+
+
+@app.command(
+    help="""\b
+    guard schema > policies/schema/policy.v1.json
+    guard schema | jq '.properties | keys'
+    check-jsonschema --schemafile policies/schema/policy.v1.json policies/exchange.yaml
+
+    Print the JSON Schema of policy files.
+    """
+)
+def schema() -> None:
+    """See `help` above."""
+    typer.echo(json.dumps(policy_schema(), indent=2, ensure_ascii=False))

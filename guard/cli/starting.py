@@ -1,0 +1,60 @@
+"""What `guard serve` and `guard dev` have in common: settings and policies or a clear refusal, and the event loop."""
+
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import typer
+import uvloop
+from pydantic import ValidationError
+
+from guard.policy.diagnostic import render
+from guard.policy.load import Invalid
+from guard.service.policies import Rulebook, read_rulebook
+from guard.settings import Settings
+from guard.state.faults import StateError
+from guard.telemetry import logs
+
+EXIT_USAGE = 2
+EXIT_POLICY_INVALID = 3
+
+
+def settings_or_exit(**flags: object) -> Settings:
+    """The settings of the environment, overridden by the flags given. Nonsense ends the program with code 2."""
+    given: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as invalid:
+        for error in invalid.errors():
+            name = "_".join(("GUARD", *(str(part) for part in error["loc"]))).upper()
+            typer.echo(f"error: {name}: {error['msg'].removeprefix('Value error, ')}", err=True)
+        raise typer.Exit(EXIT_USAGE) from None
+
+
+def rules_or_exit(directory: Path) -> Rulebook:
+    """The rules of a policy directory. What is wrong with them is printed, and ends the program with code 3."""
+    rules = read_rulebook(directory)
+    if isinstance(rules, Invalid):
+        for diagnostic in rules.diagnostics:
+            typer.echo(render(diagnostic), err=True)
+        raise typer.Exit(EXIT_POLICY_INVALID)
+    return rules
+
+
+def run(main: Coroutine[Any, Any, None], settings: Settings) -> None:
+    """Run the event loop. A refusal to start ends with one clear line, not with a traceback."""
+    logs.configure(settings.log_level)
+    try:
+        uvloop.run(main)
+    except StateError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    except OSError as error:
+        typer.echo(f"error: {error.strerror or error}: {_remedy(error)}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _remedy(error: OSError) -> str:
+    if error.filename is not None:
+        return str(error.filename)
+    return "choose another address with --listen HOST:PORT, or stop what uses this one"

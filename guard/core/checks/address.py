@@ -1,0 +1,23 @@
+"""May this address ask at all? Nothing here looks at a key: an address is refused before its body is read."""
+
+from guard.core.checks.limits import short_limit
+from guard.core.evidence import Screening
+from guard.model.decision import Deny
+from guard.model.questions import Granted, Short
+from guard.wire.client_address import in_networks
+
+
+def address_is_permitted(screening: Screening) -> Deny | None:
+    """The policy's `deny` does not name the address, and its `allow`, if there is one, does."""
+    address, policy = screening.identified.address, screening.identified.service.client_ip
+    if in_networks(address, policy.deny) or (policy.allow and not in_networks(address, policy.allow)):
+        return Deny(code="abuse.address_denied", rule=policy.rule)
+    return None
+
+
+def address_has_room(screening: Screening) -> Deny | None:
+    """Every limit that counts addresses had room. They were charged whatever follows."""
+    room = screening.standing.room
+    if isinstance(room, (Granted, Short)):
+        return short_limit(room.readings)
+    return Deny(code="store.unavailable", wait_ms=1000)

@@ -1,0 +1,198 @@
+"""The decision, step by step: from one stage to the next, or to a Deny. The only file that constructs a stage.
+
+Each function is pure. Between them `service/judge.py` asks the questions that this file words (`room`, `charge`). The
+order of the checks inside a step is `core/pipeline.py`.
+"""
+
+import hashlib
+from collections.abc import Mapping
+
+from guard.core import pipeline
+from guard.core.evidence import Admission, Draft, Hearing, Screening
+from guard.core.routing import route_for, service_for
+from guard.core.stages import Allow, Identified, Routed, Screened, Signed, Verified
+from guard.core.subjects import debits
+from guard.model.claims import Claim, ClaimFault
+from guard.model.decision import Deny
+from guard.model.facts import Body, BodyRead, Facts
+from guard.model.keys import KeyRecord, KeyState
+from guard.model.names import UnixMs
+from guard.model.policy import PolicySet
+from guard.model.questions import Charge, Granted, Once, Receipt, Short, Standing, Unavailable
+from guard.signing.credentials import carries, make_claim
+from guard.signing.decoy import decoy
+from guard.signing.scheme import Scheme
+from guard.signing.verifying import replay_identity
+from guard.wire.client_address import client_address
+
+
+def route(policies: PolicySet, facts: Facts) -> Routed | Deny:
+    """Which route is the message for?"""
+    denied = pipeline.run(pipeline.MESSAGE, facts)
+    if isinstance(denied, Deny):
+        return denied
+    service = service_for(policies, facts)
+    if isinstance(service, Deny):
+        return service
+    found = route_for(service, facts)
+    if isinstance(found, Deny):
+        return found
+    address = client_address(facts.peer, facts.fields, service.client_ip)
+    return Routed(facts=facts, service=service, route=found, address=address)
+
+
+def identify(routed: Routed, schemes: Mapping[str, Scheme], now: UnixMs) -> Identified | Deny:
+    """Who does it claim to be, and when does it say it was signed?"""
+    draft = _draft(routed, schemes, now)
+    shadow = pipeline.run(pipeline.CREDENTIALS, draft)
+    if isinstance(shadow, Deny):
+        return shadow
+    return Identified(
+        facts=draft.facts,
+        service=draft.service,
+        route=draft.route,
+        address=draft.address,
+        auth=draft.auth,
+        scheme=draft.scheme,
+        claim=draft.claim if isinstance(draft.claim, Claim) else None,
+        window=draft.window,
+        remember_ms=draft.remember_ms,
+        shadow=shadow,
+    )
+
+
+def room(identified: Identified, now: UnixMs) -> Charge:
+    """The question whether the address has room. Its charge stands whatever becomes of the message."""
+    taken = debits(identified, None, identified.route.limits_address)
+    return Charge(id=f"{identified.facts.request_id}/address", now=now, debits=taken)
+
+
+def screen(identified: Identified, standing: Standing) -> Screened | Deny:
+    """May the address ask, and is a key record at hand?"""
+    shadow = pipeline.run(pipeline.SCREEN, Screening(identified=identified, standing=standing))
+    if isinstance(shadow, Deny):
+        return shadow
+    record, unfit = _record(identified, standing.record)
+    readings = standing.room.readings if isinstance(standing.room, Granted | Short) else ()
+    return Screened(
+        identified=identified, record=record, unfit=unfit, readings=readings, shadow=(*identified.shadow, *shadow)
+    )
+
+
+def verify_head(screened: Screened) -> Signed | Deny:
+    """Is the head signed, as far as that can be told before the body has come?"""
+    shadow = pipeline.run(pipeline.HEAD, screened)
+    if isinstance(shadow, Deny):
+        return shadow
+    scheme, facts = screened.identified.scheme, screened.identified.facts
+    proved = scheme is not None and not shadow and not (scheme.needs_body and facts.body is None)
+    return Signed(screened=screened, proved=proved, shadow=(*screened.shadow, *shadow))
+
+
+def verify(signed: Signed, body: Body | None, now: UnixMs) -> Verified | Deny:
+    """Who is it, and may they do this? `body` None says that it streams, which only an open route may do."""
+    hearing = _hearing(signed, body, now)
+    who = pipeline.run(pipeline.WHO, hearing)
+    if isinstance(who, Deny):
+        return who
+    may = pipeline.run(pipeline.MAY, hearing)
+    if isinstance(may, Deny):
+        return may
+    return Verified(
+        identified=signed.screened.identified,
+        claim=hearing.claim if isinstance(hearing.claim, Claim) else None,
+        record=None if who else signed.screened.record,  # nobody is named whose proof failed, even in shadow
+        content=body.content if isinstance(body, BodyRead) else None,
+        readings=signed.screened.readings,
+        shadow=(*signed.shadow, *who, *may),
+    )
+
+
+def charge(verified: Verified, now: UnixMs) -> Charge:
+    """The question whether the message is fresh and every limit of its principal has room."""
+    identified = verified.identified
+    taken = debits(identified, verified.record, identified.route.limits_principal)
+    return Charge(id=identified.facts.request_id, now=now, once=_once(verified), debits=taken)
+
+
+def admit(verified: Verified, receipt: Receipt, record: KeyRecord | Unavailable | None, now: UnixMs) -> Allow | Deny:
+    """Is it fresh, is there room, and does what time may have changed still hold? `record` is the key as it is now."""
+    at = now if isinstance(receipt, Unavailable) else receipt.now
+    shadow = pipeline.run(pipeline.ADMIT, Admission(verified=verified, receipt=receipt, record=record, now=at))
+    if isinstance(shadow, Deny):
+        return shadow
+    readings = receipt.readings if isinstance(receipt, Granted | Short) else ()
+    return Allow(
+        verified=verified,
+        admitted_at=at,
+        readings=(*verified.readings, *readings),
+        shadow=(*verified.shadow, *shadow),
+    )
+
+
+def still(allow: Allow, record: KeyRecord | Unavailable | None, now: UnixMs) -> Deny | None:
+    """Directly before the first byte goes upstream: window and key state once more, for waiting took time."""
+    receipt = Granted(now=now, readings=())
+    again = admit(allow.verified, receipt, record, now)
+    return again if isinstance(again, Deny) else None
+
+
+def _draft(routed: Routed, schemes: Mapping[str, Scheme], now: UnixMs) -> Draft:
+    auth = routed.route.auth
+    claimed = () if auth is None else tuple(name for name in auth.schemes if carries(schemes[name], routed.facts))
+    name = claimed[0] if claimed else None
+    index = -1 if auth is None or name is None else auth.schemes.index(name)
+    return Draft(
+        facts=routed.facts,
+        service=routed.service,
+        route=routed.route,
+        address=routed.address,
+        auth=auth,
+        scheme=None if name is None else schemes[name],
+        rivals=claimed[1:],
+        claim=None if name is None else make_claim(schemes[name], routed.facts),
+        window=None if auth is None or index < 0 else auth.windows[index],
+        remember_ms=0 if auth is None or index < 0 else auth.remember_ms[index],
+        now=now,
+    )
+
+
+def _record(identified: Identified, record: KeyRecord | Unavailable | None) -> tuple[KeyRecord | None, str | None]:
+    """The record to verify against. Where the real one cannot serve, a decoy that costs as much, and why."""
+    scheme, claim, auth = identified.scheme, identified.claim, identified.auth
+    if scheme is None or claim is None or auth is None:
+        return None, None
+    if not isinstance(record, KeyRecord) or record.state is KeyState.DESTROYED:
+        return decoy(scheme, claim.key_id, auth.algorithms), "auth.unknown_key"
+    if record.algorithm not in auth.algorithms or record.algorithm not in scheme.algorithms:
+        return decoy(scheme, claim.key_id, auth.algorithms), "auth.algorithm"
+    return record, None
+
+
+def _hearing(signed: Signed, body: Body | None, now: UnixMs) -> Hearing:
+    identified = signed.screened.identified
+    facts = identified.facts
+    claim: Claim | ClaimFault | None = identified.claim
+    if isinstance(body, BodyRead) and facts.body is None:
+        facts = facts.with_body(body.content)
+        if identified.scheme is not None and identified.scheme.needs_body:
+            claim = make_claim(identified.scheme, facts)
+    return Hearing(signed=signed, body=body, facts=facts, claim=claim, now=now)
+
+
+def _once(verified: Verified) -> Once | None:
+    identified, claim, record = verified.identified, verified.claim, verified.record
+    scheme, window, facts = identified.scheme, identified.window, identified.facts
+    if scheme is None or claim is None or record is None or window is None or claim.signed_at is None:
+        return None
+    if verified.content is not None and facts.body is None:
+        facts = facts.with_body(verified.content)
+    return Once(
+        identity=(record.id, scheme.name, replay_identity(scheme, facts, claim)),
+        binding=hashlib.blake2b(facts.verb.encode() + b"\n" + facts.path, digest_size=16).digest(),
+        repeatable=identified.route.reads and not scheme.has_nonce,
+        burns=not identified.route.reads,
+        signed_at=claim.signed_at,
+        future_ms=window.future_ms,
+        forget_after=UnixMs(claim.signed_at + identified.remember_ms),
+    )

@@ -1,0 +1,61 @@
+"""What a table of checks is given: the stage so far, beside the answer to the question that was asked after it.
+
+Evidence is not a stage: anyone may put it together, and holding it proves nothing. `core/decide.py` makes a stage of it
+once its table of checks has held.
+"""
+
+import msgspec
+
+from guard.core.stages import Identified, Signed, Verified
+from guard.model.claims import Claim, ClaimFault
+from guard.model.facts import Body, Facts
+from guard.model.keys import KeyRecord
+from guard.model.names import Address, UnixMs
+from guard.model.policy import Route, RouteAuth, Service, Window
+from guard.model.questions import Receipt, Standing, Unavailable
+from guard.signing.scheme import Scheme
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A message whose route is known, with what it says of itself. `rivals` are further schemes that it carries."""
+
+    facts: Facts
+    service: Service
+    route: Route
+    address: Address
+    auth: RouteAuth | None
+    scheme: Scheme | None
+    rivals: tuple[str, ...]
+    claim: Claim | ClaimFault | None
+    window: Window | None
+    remember_ms: int
+    now: UnixMs
+
+
+class Screening(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An identified message, with the standing of its key and of its address."""
+
+    identified: Identified
+    standing: Standing
+
+
+class Hearing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A message whose head was looked at, with its body (None: it streams, on an open route).
+
+    `facts` are those of the message with the body in place; `claim` is the whole claim, or why there is none.
+    """
+
+    signed: Signed
+    body: Body | None
+    facts: Facts
+    claim: Claim | ClaimFault | None
+    now: UnixMs
+
+
+class Admission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A verified message, with the store's receipt and its key's record as it is now."""
+
+    verified: Verified
+    receipt: Receipt
+    record: KeyRecord | Unavailable | None
+    now: UnixMs

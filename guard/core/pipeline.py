@@ -1,0 +1,102 @@
+"""The order in which a message is judged: all of it, on this screen. Read from top to bottom; nothing else decides.
+
+A check takes the stage so far and returns None if it holds or a Deny if it does not. Whether a Deny ends the line is
+decided here, by the mode of the rule that it names: enforce ends it, shadow is carried along, and a Deny without a rule
+is the gateway's own and always ends it. Between the tables one question is asked and answered (`service/judge.py`).
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from guard.core.checks.address import address_has_room, address_is_permitted
+from guard.core.checks.credentials import claim_is_complete, credentials_are_present
+from guard.core.checks.freshness import (
+    late_timestamp_is_inside_window,
+    nonce_is_fresh,
+    timestamp_is_inside_window,
+    timestamp_is_still_inside_window,
+)
+from guard.core.checks.key import (
+    key_record_is_at_hand,
+    key_state_permits_use,
+    key_state_still_permits_use,
+    network_is_allowed,
+    scope_covers_route,
+)
+from guard.core.checks.limits import limits_have_room
+from guard.core.checks.message import announced_body_fits, message_is_unambiguous, names_are_unambiguous
+from guard.core.checks.signature import (
+    body_digest_matches,
+    body_is_complete,
+    signature_covers_enough,
+    signature_still_covers_enough,
+    signature_verifies,
+    signature_verifies_at_head,
+)
+from guard.model.decision import Deny
+from guard.model.rules import Mode
+
+# Before anyone is asked anything. Routing stands between MESSAGE and CREDENTIALS (core/decide.py).
+MESSAGE = (message_is_unambiguous,)
+CREDENTIALS = (
+    names_are_unambiguous,
+    credentials_are_present,
+    timestamp_is_inside_window,
+    announced_body_fits,
+)
+
+# The key record and the address's room have been asked for.
+SCREEN = (
+    address_is_permitted,
+    address_has_room,
+    key_record_is_at_hand,
+)
+
+# Before a byte of the body is read, where the signature base allows it.
+HEAD = (
+    signature_covers_enough,
+    signature_verifies_at_head,
+)
+
+# The body has been read: who is it?
+WHO = (
+    body_is_complete,
+    claim_is_complete,
+    late_timestamp_is_inside_window,
+    signature_still_covers_enough,
+    signature_verifies,
+    body_digest_matches,
+)
+
+# Who it is has been proved: may they?
+MAY = (
+    key_state_permits_use,
+    network_is_allowed,
+    scope_covers_route,
+)
+
+# The nonce and every limit have been asked for, all or nothing; time has passed meanwhile.
+ADMIT = (
+    timestamp_is_still_inside_window,
+    key_state_still_permits_use,
+    nonce_is_fresh,
+    limits_have_room,
+)
+
+
+S = TypeVar("S")
+
+
+def run(checks: tuple[Callable[[S], Deny | None], ...], stage: S) -> Deny | tuple[Deny, ...]:
+    """The first Deny that ends the line, or the Denies of shadow rules that did not."""
+    shadow: tuple[Deny, ...] = ()
+    for check in checks:
+        deny = check(stage)
+        if deny is None:
+            continue
+        mode = Mode.ENFORCE if deny.rule is None else deny.rule.mode
+        if mode is Mode.ENFORCE:
+            return deny
+        if mode is Mode.SHADOW:
+            shadow = (*shadow, deny)
+    return shadow

@@ -1,0 +1,72 @@
+"""Which service is a message for, and which of its routes: a walk down the tree that `policy/routes.py` built.
+
+The most specific route wins: a literal segment before a variable one, a variable one before the rest. No path is
+decoded here; a spelling that could be read in two ways was refused before (`wire/path.py`).
+"""
+
+from guard.model.decision import Deny
+from guard.model.facts import Facts
+from guard.model.policy import PolicySet, Route, RouteNode, Service
+
+_ANY = "ANY"
+_METHODS_OF_ANY = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+def service_for(policies: PolicySet, facts: Facts) -> Service | Deny:
+    """The service that serves this authority and path: one that names the authority before one that serves any."""
+    host = _host(facts.authority)
+    named = [service for service in policies.services if host in service.hosts]
+    candidates = named or [service for service in policies.services if not service.hosts]
+    if not candidates:
+        return Deny(code="request.misdirected")
+    for service in candidates:
+        if _under(facts.path, service.prefix):
+            return service
+    return Deny(code="route.unknown")
+
+
+def route_for(service: Service, facts: Facts) -> Route | Deny:
+    """The one route whose method and template match, or why there is none (404, or 405 with the methods that exist)."""
+    segments = facts.path.split(b"/")[1:]
+    found: list[dict[str, Route]] = []
+    _walk(service.routes, segments, 0, found)
+    for methods in found:
+        route = methods.get(facts.verb)
+        if route is None and facts.verb in _METHODS_OF_ANY:
+            route = methods.get(_ANY)
+        if route is not None:
+            return route
+    if not found:
+        return Deny(code="route.unknown", rule=service.rule)
+    return Deny(code="route.method", rule=service.rule, allow=tuple(sorted({m for methods in found for m in methods})))
+
+
+def _walk(node: RouteNode, segments: list[bytes], depth: int, found: list[dict[str, Route]]) -> None:
+    """Append the method tables of all templates that match, most specific first."""
+    if depth == len(segments):
+        if node.here:
+            found.append(node.here)
+        return
+    segment = segments[depth]
+    literal = node.literals.get(segment)
+    if literal is not None:
+        _walk(literal, segments, depth + 1, found)
+    elif segment.lower() in node.folded:
+        return  # a case-insensitive backend would take it for the literal: no laxer route may have it
+    if node.variable is not None and segment:
+        _walk(node.variable, segments, depth + 1, found)
+    if node.rest and segments[-1]:
+        found.append(node.rest)
+
+
+def _host(authority: bytes) -> bytes:
+    """The authority without its port and the root's dot, in lower case. An IPv6 literal keeps its brackets."""
+    host = authority.lower()
+    if not host.endswith(b"]"):
+        name, colon, port = host.rpartition(b":")
+        host = name if colon and port.isdigit() else host
+    return host.removesuffix(b".")
+
+
+def _under(path: bytes, prefix: bytes) -> bool:
+    return prefix in (b"/", path) or path.startswith(prefix.rstrip(b"/") + b"/")

@@ -1,0 +1,50 @@
+"""Whose bucket does a limit count? The partition key of each limit, as a tuple that is compared part by part.
+
+Who has no key is counted by address, under the name `anonymous`: a missing dimension is never an unlimited one
+(BYPASSES.md A44). A rotated key's bucket follows its lineage.
+"""
+
+from guard.core.stages import Identified
+from guard.model.keys import KeyRecord
+from guard.model.policy import Limit
+from guard.model.questions import BucketKey, Debit
+from guard.model.rules import Mode
+from guard.wire.client_address import subject
+
+
+def debits(identified: Identified, record: KeyRecord | None, limits: tuple[Limit, ...]) -> tuple[Debit, ...]:
+    """What the message takes from each limit that is not off. Shadow limits ask too, and never refuse."""
+    cost = identified.route.cost
+    return tuple(
+        Debit(
+            bucket=_bucket(identified, record, limit),
+            limit=limit,
+            cost=cost if limit.cost is None else limit.cost,
+            vetoes=limit.rule.mode is Mode.ENFORCE,
+        )
+        for limit in limits
+        if limit.rule.mode is not Mode.OFF
+    )
+
+
+def _bucket(identified: Identified, record: KeyRecord | None, limit: Limit) -> BucketKey:
+    parts = [identified.service.name, limit.name]
+    for dimension in limit.per:
+        parts += _partition(dimension, identified, record)
+    return tuple(parts)
+
+
+def _partition(dimension: str, identified: Identified, record: KeyRecord | None) -> tuple[str, str]:
+    match dimension:
+        case "route":
+            return ("route", identified.route.name)
+        case "service":
+            return ("service", identified.service.name)
+        case "key" if record is not None:
+            return ("key", record.lineage)
+        case "account" if record is not None:
+            return ("account", record.account)
+        case "ip":
+            return ("ip", subject(identified.address, identified.service.client_ip.v6_prefix))
+        case _:
+            return ("anonymous", subject(identified.address, identified.service.client_ip.v6_prefix))

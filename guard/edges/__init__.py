@@ -1,0 +1,1 @@
+"""What holds a client's socket: decoding into Facts, and answering. No rule lives here."""

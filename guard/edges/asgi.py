@@ -1,0 +1,62 @@
+"""The gateway as an ASGI application: which edge is a connection for, and the one outermost except of the program.
+
+Whatever goes wrong below that is no answer is a bug of ours: it is denied (500), logged with its traceback, counted,
+and never forwarded. A scope that no edge knows is refused, not passed by (BYPASSES.md A46).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from guard.edges.body import Receive
+from guard.edges.http import HttpEdge, Scope
+from guard.edges.render import GATEWAY, Responder, Send
+from guard.model.decision import Deny
+from guard.model.exchange import Sent
+from guard.model.names import RequestId
+from guard.model.reasons import reason
+
+_log = structlog.get_logger()
+
+
+class Gateway:
+    """An ASGI 3 application. `failures` counts what was our own fault; it must stay 0."""
+
+    def __init__(self, http: HttpEdge, mint_request_id: Callable[[], RequestId]) -> None:
+        self._http = http
+        self._mint_request_id = mint_request_id
+        self.failures = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection scope."""
+        match scope["type"]:
+            case "http":
+                await self._serve(scope, receive, send)
+            case "lifespan":
+                await _lifespan(receive, send)
+            case "websocket":
+                await send({"type": "websocket.close", "code": reason("route.unknown").ws_close})
+            case _:
+                raise RuntimeError(f"no edge for scope type {scope['type']!r}")
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        responder, request_id = Responder(send), self._mint_request_id()
+        try:
+            await self._http(scope, receive, responder, request_id)
+        except Exception:  # noqa: BLE001  # the one outermost except: fail closed, say so, go on
+            self.failures += 1
+            _log.exception("gateway.error", request_id=request_id)
+            if not responder.started:
+                deny = Deny(code="gateway.error")
+                head = scope["method"] == "HEAD"
+                await responder.refuse(deny, request_id, Sent.UNKNOWN, service=GATEWAY, head=head, close=True)
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    """Starting and stopping is `app`'s; here the server is only told that all is well."""
+    message: dict[str, Any] = dict(await receive())
+    if message["type"] == "lifespan.startup":
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+    await send({"type": "lifespan.shutdown.complete"})

@@ -1,0 +1,47 @@
+"""A Deny as what the client of an HTTP exchange gets to see: status, fields, and a problem of RFC 9457."""
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from contextlib import suppress
+from typing import Any, TypeAlias
+
+from guard.model.decision import Deny
+from guard.model.exchange import Sent
+from guard.model.facts import Field
+from guard.model.names import RequestId
+from guard.wire.problem import problem
+
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+GATEWAY = "guard"
+"""The realm of a refusal before any service is known."""
+
+
+class Responder:
+    """Sends one response. A client that has gone is no error: what was admitted is finished all the same."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.started = False
+        self.status = 0
+        self.bytes_out = 0
+
+    async def start(self, status: int, fields: Iterable[Field]) -> None:
+        """The status and fields."""
+        self.started = True
+        self.status = status
+        with suppress(OSError):  # what ASGI servers raise for a client that has gone
+            await self._send({"type": "http.response.start", "status": status, "headers": list(fields)})
+
+    async def content(self, content: bytes, *, more: bool) -> None:
+        """A part of the body, or with `more` false the last of it."""
+        self.bytes_out += len(content)
+        with suppress(OSError):
+            await self._send({"type": "http.response.body", "body": content, "more_body": more})
+
+    async def refuse(
+        self, deny: Deny, request_id: RequestId, sent: Sent, *, service: str, head: bool, close: bool
+    ) -> None:
+        """A whole refusal. `head` leaves the body out; `close` ends the connection, as for a body that was not read."""
+        refusal = problem(deny, request_id, sent, service=service)
+        await self.start(refusal.status, (*refusal.fields, (b"connection", b"close")) if close else refusal.fields)
+        await self.content(b"" if head else refusal.body, more=False)

@@ -1,0 +1,152 @@
+"""A compiled policy: what `policy/` made of the YAML files, in the form that the decision core reads.
+
+Everything is resolved: defaults filled, names looked up, durations in milliseconds. A rule that can deny knows the file
+and line that it came from. No YAML, no paths to open, no behaviour.
+"""
+
+import msgspec
+
+from guard.model.keys import KeyAlgorithm
+from guard.model.rules import Mode, Rule
+
+
+class Bucket(msgspec.Struct, frozen=True, gc=False):
+    """A token bucket: `capacity` tokens at most, `refill_tokens` more every `period_ms`. All integers, all positive."""
+
+    capacity: int
+    refill_tokens: int
+    period_ms: int
+
+
+class Limit(msgspec.Struct, frozen=True, kw_only=True):
+    """A named quota. `per` lists the partition key's dimensions: ip, key, account, route, service.
+
+    `cost` overrides the route's cost for this limit. `exposed` says whether RateLimit fields may name it.
+    """
+
+    name: str
+    rule: Rule
+    bucket: Bucket
+    per: tuple[str, ...]
+    cost: int | None = None
+    exposed: bool = True
+
+    @property
+    def before_auth(self) -> bool:
+        """Whether the limit counts addresses, and so is charged before anything is verified."""
+        return "ip" in self.per and "key" not in self.per and "account" not in self.per
+
+
+class Window(msgspec.Struct, frozen=True, gc=False):
+    """How old a signature may be, and how far its clock may lead ours. Both inclusive."""
+
+    past_ms: int
+    future_ms: int
+
+
+class RouteAuth(msgspec.Struct, frozen=True, kw_only=True):
+    """How a route's messages are authenticated: which schemes, in order, and with which kinds of key.
+
+    `windows` and `remember_ms` are per scheme, in the order of `schemes`. `remember_ms` is the widest past window that
+    any route of any loaded service grants the scheme, so that nothing is forgotten while it could still pass somewhere.
+    """
+
+    rule: Rule
+    schemes: tuple[str, ...]
+    algorithms: frozenset[KeyAlgorithm]
+    windows: tuple[Window, ...]
+    remember_ms: tuple[int, ...]
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """The unit of policy: METHOD + path template. `auth` None means that the route is open to anyone.
+
+    `limits_address` are charged in SCREEN, `limits_principal` in ADMIT; both are already narrowed to this route.
+    `max_body_bytes` and `total_ms` bound the exchange. `reads` says that repeating the message changes nothing.
+    """
+
+    name: str
+    method: str
+    template: str
+    rule: Rule
+    auth: RouteAuth | None
+    scope: str | None
+    group: str | None = None
+    reads: bool
+    critical: bool = False
+    cost: int = 1
+    limits_address: tuple[Limit, ...] = ()
+    limits_principal: tuple[Limit, ...] = ()
+    max_body_bytes: int
+    total_ms: int
+
+
+class RouteNode(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of the route tree: the next segment is a literal, any one segment, or (at the end) all the rest.
+
+    `folded` holds the literals in lower case: a segment that matches one of them in all but case matches nothing, so
+    that no spelling reaches a laxer route than the one that a case-insensitive backend would take it for.
+    `here` and `rest` map a method, or ANY, to its route.
+    """
+
+    literals: dict[bytes, "RouteNode"] = {}
+    folded: frozenset[bytes] = frozenset()
+    variable: "RouteNode | None" = None
+    here: dict[str, Route] = {}
+    rest: dict[str, Route] = {}
+
+
+class ClientAddressPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """Which proxies may speak for a client (`trust`, CIDR), in which field, and which addresses are refused or allowed.
+
+    IPv6 subjects are counted by their first `v6_prefix` bits.
+    """
+
+    rule: Rule
+    trust: tuple[str, ...] = ()
+    field: bytes = b"x-forwarded-for"
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    v6_prefix: int = 64
+
+
+class UpstreamPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """The backend: an http:// or https:// origin, and how long we wait for it."""
+
+    url: str
+    connect_ms: int
+    response_ms: int
+    total_ms: int
+    idle_ms: int
+    connections_max: int
+    waiting_max: int
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """One policy file, compiled. `hosts` empty means any authority. `credentials` are the field names (lower case) that
+    carry credentials of any accepted scheme; `secrets` those of them that are never forwarded.
+    """
+
+    name: str
+    rule: Rule
+    mode: Mode
+    digest: str
+    hosts: frozenset[bytes]
+    prefix: bytes
+    upstream: UpstreamPolicy
+    client_ip: ClientAddressPolicy
+    routes: RouteNode
+    credentials: frozenset[bytes] = frozenset()
+    secrets: frozenset[bytes] = frozenset()
+    drop_fields: frozenset[bytes] = frozenset()
+
+
+class PolicySet(msgspec.Struct, frozen=True, kw_only=True):
+    """All services of one policy directory. `digest` names the content: the first 7 hex digits of its SHA-256.
+
+    `future_ms_max` is the widest clock lead that any route grants: a store younger than that cannot yet tell a replay.
+    """
+
+    services: tuple[Service, ...]
+    digest: str
+    future_ms_max: int = 0

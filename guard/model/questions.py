@@ -1,0 +1,117 @@
+"""What is asked of state, and what it answers. One question a step, asked and spent in one go (never check, then act).
+
+A question carries `now`; a shared store may use its own clock instead and says in its answer which time it used.
+"""
+
+from typing import TypeAlias
+
+import msgspec
+
+from guard.model.keys import KeyRecord
+from guard.model.names import Address, KeyId, UnixMs
+from guard.model.policy import Limit
+
+BucketKey: TypeAlias = tuple[str, ...]
+"""Whose bucket: service, limit, then one value for each dimension of the limit. Compared part by part, never joined."""
+
+
+class Debit(msgspec.Struct, frozen=True, gc=False):
+    """`cost` tokens from one bucket. One that does not veto (a shadow limit) is taken if it fits, and never refuses."""
+
+    bucket: BucketKey
+    limit: Limit
+    cost: int
+    vetoes: bool = True
+
+
+class Once(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A message that may be executed once. `identity` is (key id, scheme, nonce or SHA-256 of the signature base).
+
+    `binding` is a digest of verb and path: an identity seen with another binding is a replay. `repeatable` lets the
+    same message pass again (it only reads and its scheme has no nonce). `burns` remembers the message even if a limit
+    refuses it, so that a captured 429 cannot be executed later. It may be forgotten after `forget_after`, not before.
+    """
+
+    identity: tuple[str, str, bytes]
+    binding: bytes
+    repeatable: bool
+    burns: bool
+    signed_at: UnixMs
+    future_ms: int
+    forget_after: UnixMs
+
+
+class Charge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Is this message fresh, and is there room for it? All or nothing. Asking again with the same id takes nothing."""
+
+    id: str
+    now: UnixMs
+    once: Once | None = None
+    debits: tuple[Debit, ...] = ()
+
+
+class Reading(msgspec.Struct, frozen=True, gc=False):
+    """One bucket after the question: whole tokens left, the wait until the asked cost fits, and whether it was short.
+
+    `next_ms` is the time to the next whole token (0 when full). `wait_ms` is None if the cost can never fit.
+    """
+
+    limit: Limit
+    remaining: int
+    wait_ms: int | None
+    next_ms: int
+    short: bool
+    cost: int
+    vetoes: bool = True
+
+
+class Granted(msgspec.Struct, frozen=True, gc=False):
+    """Fresh, and every vetoing debit was taken. `now` is the time that the store used."""
+
+    now: UnixMs
+    readings: tuple[Reading, ...]
+
+
+class Short(msgspec.Struct, frozen=True, gc=False):
+    """At least one vetoing bucket had too few tokens. Nothing was taken from any of them."""
+
+    now: UnixMs
+    readings: tuple[Reading, ...]
+
+
+class Replayed(msgspec.Struct, frozen=True, gc=False):
+    """The identity was seen before, at `first_seen_at`. Nothing was taken."""
+
+    now: UnixMs
+    first_seen_at: UnixMs
+
+
+class BeforeEpoch(msgspec.Struct, frozen=True, gc=False):
+    """Signed before the store's memory begins (plus the clock lead), so it cannot know whether it is fresh."""
+
+    now: UnixMs
+    born_at: UnixMs
+
+
+class Unavailable(msgspec.Struct, frozen=True, gc=False):
+    """The store did not answer in time, or answered nonsense. Never admits; `source` is for the log."""
+
+    source: str
+
+
+Receipt: TypeAlias = Granted | Short | Replayed | BeforeEpoch | Unavailable
+
+
+class Lookup(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Who is this key, and is there room for this address?"""
+
+    key_id: KeyId | None
+    address: Address
+    room: Charge
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The answer to a Lookup. `record` is None if no such key is known; `room` is how the address's limits took it."""
+
+    record: KeyRecord | Unavailable | None
+    room: Receipt

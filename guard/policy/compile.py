@@ -1,0 +1,155 @@
+"""Policy files of one directory become one PolicySet: each is judged by itself, then what they say of one another.
+
+Nothing is built while anything is wrong: half a policy is never in force.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from guard.model.policy import Limit, PolicySet, Route, Service, UpstreamPolicy
+from guard.model.rules import Mode, Rule
+from guard.policy.auth import Acceptance, judge_auth, route_reads
+from guard.policy.diagnostic import Diagnostic, Severity, quoted
+from guard.policy.document import Document
+from guard.policy.limits import compile_limits, limit_faults, limits_of
+from guard.policy.overlaps import overlap_faults
+from guard.policy.routes import build_tree, prefix_faults, read_templates
+from guard.policy.schema import PolicyFile
+from guard.policy.schemes import Schemes
+from guard.policy.shape import Shaped, shape
+from guard.policy.surroundings import client_ip_faults, compile_client_ip, compile_upstream
+from guard.policy.templates import Template
+from guard.signing.scheme import Scheme
+
+NEVER_DROPPED: Final = frozenset({"host", "content-length", "content-type", "transfer-encoding"})
+
+
+class Source(msgspec.Struct, frozen=True):
+    """One policy file as it was read, and the digest of its bytes."""
+
+    document: Document
+    digest: str
+
+
+class Compiled(msgspec.Struct, frozen=True):
+    """The policies in force, and every scheme that some route accepts, by name."""
+
+    policies: PolicySet
+    schemes: dict[str, Scheme]
+
+
+class _Draft(msgspec.Struct, frozen=True):
+    """One service, judged by itself."""
+
+    source: Source
+    shaped: Shaped
+    templates: Mapping[str, Template]
+    acceptances: Mapping[str, Acceptance]
+    upstream: UpstreamPolicy
+    faults: tuple[Diagnostic, ...]
+
+
+def compile_all(
+    sources: Sequence[Source], schemes: Schemes, digest: str, environment: Mapping[str, str]
+) -> tuple[Compiled | None, list[Diagnostic]]:
+    """What the sources say, None if anything in them is an error; and all errors and warnings."""
+    drafts = [_draft(source, schemes, environment) for source in sources]
+    faults = [fault for draft in drafts for fault in draft.faults]
+    faults += overlap_faults([(draft.source.document, draft.shaped) for draft in drafts])
+    if any(fault.severity is Severity.ERROR for fault in faults):
+        return None, faults
+    accepted = [one for draft in drafts for one in draft.acceptances.values()]
+    widest: dict[str, int] = {}
+    for one in accepted:
+        for scheme, window in zip(one.schemes, one.windows, strict=True):
+            widest[scheme.name] = max(widest.get(scheme.name, 0), window.past_ms)
+    policies = PolicySet(
+        services=tuple(_service(draft, widest) for draft in drafts),
+        digest=digest,
+        future_ms_max=max((window.future_ms for one in accepted for window in one.windows), default=0),
+    )
+    return Compiled(policies, {scheme.name: scheme for one in accepted for scheme in one.schemes}), faults
+
+
+def _draft(source: Source, schemes: Schemes, environment: Mapping[str, str]) -> _Draft:
+    """Judge every part that could be read; not what reads a broken part, so that no fault follows from another."""
+    document, shaped = source.document, shape(source.document)
+    policy, broken = shaped.policy, shaped.broken
+    written = document.content.get("routes")
+    templates, faults = read_templates(document, written if isinstance(written, dict) else ())
+    if "match" not in broken:
+        faults += prefix_faults(document, policy.match.prefix, templates)
+    judged = judge_auth(document, policy, schemes)
+    if not broken & {"auth", "routes"}:
+        faults += judged.faults
+    if not broken & {"limits", "routes"}:
+        faults += limit_faults(document, policy)
+    upstream, upstream_faults = compile_upstream(document, policy, environment)
+    if "upstream" not in broken:
+        faults += upstream_faults
+    faults += [
+        *client_ip_faults(document, policy.client_ip),
+        *_open_routes(document, policy),
+        *_drops(document, policy),
+    ]
+    return _Draft(source, shaped, templates, judged.acceptances, upstream, (*shaped.faults, *faults))
+
+
+def _open_routes(document: Document, policy: PolicyFile) -> Iterator[Diagnostic]:
+    for key, route in policy.routes.items():
+        if route.auth == "none" and key.partition(" ")[0] not in ("GET", "HEAD"):
+            message = f"{quoted(key)} is open to anyone, and its method is for more than reading"
+            yield document.fault("P401", ("routes", key, "auth"), message, severity=Severity.WARNING)
+
+
+def _drops(document: Document, policy: PolicyFile) -> Iterator[Diagnostic]:
+    for position, name in enumerate(policy.fields.drop):
+        if name in NEVER_DROPPED:
+            yield document.fault(
+                "P107", ("fields", "drop", position), f"{quoted(name)} cannot be dropped: HTTP needs it"
+            )
+
+
+def _service(draft: _Draft, widest: Mapping[str, int]) -> Service:
+    document, policy = draft.source.document, draft.shaped.policy
+    accepted = {scheme.name: scheme for one in draft.acceptances.values() for scheme in one.schemes}.values()
+    limits = compile_limits(document, policy)
+    routes = [(draft.templates[key], _route(draft, key, limits, widest)) for key in policy.routes]
+    return Service(
+        name=policy.service,
+        rule=Rule("service", document.name, document.span(("service",), key=True).line),
+        mode=Mode(policy.mode),
+        digest=draft.source.digest,
+        hosts=frozenset(host.encode() for host in policy.match.hosts),
+        prefix=policy.match.prefix.encode(),
+        upstream=draft.upstream,
+        client_ip=compile_client_ip(document, policy.client_ip),
+        routes=build_tree(routes),
+        credentials=frozenset[bytes]().union(*(scheme.credential_fields for scheme in accepted)),
+        secrets=frozenset[bytes]().union(*(scheme.secret_fields for scheme in accepted)),
+        drop_fields=frozenset(name.encode() for name in policy.fields.drop),
+    )
+
+
+def _route(draft: _Draft, key: str, limits: Mapping[str, Limit], widest: Mapping[str, int]) -> Route:
+    document, policy = draft.source.document, draft.shaped.policy
+    part, template, acceptance = policy.routes[key], draft.templates[key], draft.acceptances.get(key)
+    charged = limits_of(key, part, policy, limits)
+    return Route(
+        name=key,
+        method=template.method,
+        template=template.path,
+        rule=Rule(f"routes.{key}", document.name, document.span(("routes", key), key=True).line),
+        auth=acceptance.route_auth(widest) if acceptance is not None else None,
+        scope=part.scope,
+        group=part.group,
+        reads=route_reads(key, part),
+        critical=part.priority == "critical",
+        cost=part.cost,
+        limits_address=tuple(limit for limit in charged if limit.before_auth),
+        limits_principal=tuple(limit for limit in charged if not limit.before_auth),
+        max_body_bytes=part.max_body or policy.upstream.max_body,
+        total_ms=part.timeout or policy.upstream.timeout.total,
+    )

@@ -1,0 +1,128 @@
+"""The way in: a policy directory, or one file of it, becomes what the core reads, or a list of what is wrong.
+
+Every `*.yaml` is one service, except that `*.scheme.yaml` is a signature scheme. Whoever calls this decides what to do
+when it is Invalid; nothing of an invalid directory is ever used.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from guard.model.policy import PolicySet
+from guard.policy.compile import Source, compile_all
+from guard.policy.diagnostic import Diagnostic, Severity, in_order
+from guard.policy.document import Document
+from guard.policy.schemes import shipped_schemes, with_own_schemes
+from guard.policy.yaml_source import read_document
+from guard.policy.yaml_text import FILE_BYTES_MAX
+from guard.signing.scheme import Scheme
+
+_SCHEME_ENDING = ".scheme.yaml"
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """Policies that are in order. `schemes` are those that some route accepts, by name; `files` are what was read."""
+
+    policies: PolicySet
+    schemes: dict[str, Scheme]
+    files: tuple[Path, ...]
+    warnings: tuple[Diagnostic, ...]
+
+
+class Invalid(msgspec.Struct, frozen=True):
+    """Everything that is wrong, warnings included, by file and position."""
+
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def load_policies(directory: Path, *, environment: Mapping[str, str] = os.environ) -> Loaded | Invalid:
+    """The policies of a directory, or of one file. `environment` is what `${NAME}` is looked up in. Never raises."""
+    contents: dict[Path, bytes] = {}
+    faults: list[Diagnostic] = []
+    try:
+        paths = sorted(directory.iterdir()) if directory.is_dir() else [directory]
+    except OSError as fault:
+        return Invalid((_unreadable(directory, fault),))
+    for path in paths:
+        wrong = _kind_fault(path.name, str(path), alone=path == directory)
+        if wrong is not None:
+            faults.append(wrong)
+        elif path.name.endswith(".yaml") and not path.name.startswith("."):
+            try:
+                contents[path] = _read(path)
+            except OSError as fault:
+                faults.append(_unreadable(path, fault))
+    if not contents and not faults:
+        hint = "a policy is a file that ends in `.yaml`"
+        return Invalid((Diagnostic(code="P192", message="no policy here", file=str(directory), help=hint),))
+    return _load(contents, faults, environment)
+
+
+def load_text(files: Mapping[str, str | bytes], *, environment: Mapping[str, str] | None = None) -> Loaded | Invalid:
+    """The same for contents at hand, by file name."""
+    contents = {Path(name): text.encode() if isinstance(text, str) else text for name, text in files.items()}
+    kinds = (_kind_fault(path.name, str(path), alone=True) for path in contents)
+    return _load(contents, [fault for fault in kinds if fault is not None], environment or {})
+
+
+def _load(contents: Mapping[Path, bytes], faults: list[Diagnostic], environment: Mapping[str, str]) -> Loaded | Invalid:
+    own_schemes: list[Document] = []
+    sources: list[Source] = []
+    for path, content in contents.items():
+        document = read_document(content, str(path), path.name)
+        if not isinstance(document, Document):
+            faults += document
+        elif path.name.endswith(_SCHEME_ENDING):
+            own_schemes.append(document)
+        else:
+            sources.append(Source(document, _digest({path: content})))
+    schemes, scheme_faults = with_own_schemes(shipped_schemes(), own_schemes)
+    compiled, policy_faults = compile_all(sources, schemes, _digest(contents), environment)
+    diagnostics = in_order([*faults, *scheme_faults, *policy_faults])
+    if compiled is None or any(one.severity is Severity.ERROR for one in diagnostics):
+        return Invalid(diagnostics)
+    return Loaded(compiled.policies, compiled.schemes, tuple(contents), diagnostics)
+
+
+def _kind_fault(name: str, shown: str, *, alone: bool) -> Diagnostic | None:
+    """Why a file of this name would be misunderstood if it were skipped or read."""
+    if name.startswith("_") and name.endswith(".yaml"):
+        message = "shared parts are not known yet: they come with the policy desk"
+    elif name.endswith(".test.yaml"):
+        message = "policy tests are not known yet: they come with the policy desk"
+    elif name.endswith(".yml") or (alone and not name.endswith(".yaml")):
+        message = "a policy file ends in `.yaml`"
+    else:
+        return None
+    return Diagnostic(code="P191", message=message, file=shown)
+
+
+def _read(path: Path) -> bytes:
+    """The file, or a little more of it than may be. Never waits for a pipe or a device."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError("not a file")
+        return file.read(FILE_BYTES_MAX + 1)
+
+
+def _unreadable(path: Path, fault: OSError) -> Diagnostic:
+    return Diagnostic(code="Y019", message=f"cannot be read: {fault.strerror or fault}", file=str(path))
+
+
+def _digest(contents: Mapping[Path, bytes]) -> str:
+    """Names and contents, each with its length before it, so that no two directories share it by accident."""
+    digest = hashlib.sha256()
+    for part in _parts(contents):
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()[:7]
+
+
+def _parts(contents: Mapping[Path, bytes]) -> Iterable[bytes]:
+    for path, content in contents.items():
+        yield path.name.encode("utf-8", "surrogateescape")
+        yield content

@@ -1,0 +1,125 @@
+"""The forms that names, hosts, networks, paths and origins must have. Each reader returns the one canonical spelling.
+
+A reader raises NameFault with a message for the author of the policy.
+"""
+
+import ipaddress
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+ID_PATTERN: Final = "^[a-z0-9]+(-[a-z0-9]+)*$"
+SCOPE_PATTERN: Final = "^[a-z][a-z0-9_.:-]{0,63}$"
+FIELD_PATTERN: Final = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+VARIABLE_PATTERN: Final = r"^\$\{[A-Z][A-Z0-9_]{0,63}\}$"
+ORIGIN_PATTERN: Final = r"^(https?://[^/?#@\s]+/?|\$\{[A-Z][A-Z0-9_]{0,63}\})$"
+
+_ID = re.compile(ID_PATTERN, re.ASCII)
+_ID_CHARACTERS_MAX = 64
+_SCOPE = re.compile(SCOPE_PATTERN, re.ASCII)
+_FIELD = re.compile(FIELD_PATTERN, re.ASCII)
+_VARIABLE = re.compile(VARIABLE_PATTERN, re.ASCII)
+_HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.ASCII)
+
+
+class NameFault(ValueError):  # noqa: N818  # a fault of the policy's author, not of the program
+    """Which code, why, and what to write instead. A message that begins with `is` wants the value in front of it."""
+
+    def __init__(self, code: str, message: str, help_text: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.help_text = help_text
+
+
+def identifier(value: object) -> str:
+    """A service, limit, group or scheme: lower-case letters, digits and single hyphens."""
+    text = _text(value)
+    if len(text) > _ID_CHARACTERS_MAX or _ID.fullmatch(text) is None:
+        raise NameFault("P106", "is not a name", "use lower-case letters, digits and single hyphens, at most 64")
+    return text
+
+
+def scope(value: object) -> str:
+    """A scope: what a key may do."""
+    text = _text(value)
+    if _SCOPE.fullmatch(text) is None:
+        raise NameFault("P106", "is not a scope", "use lower-case letters, digits, and . _ : - after the first letter")
+    return text
+
+
+def field_name(value: object) -> str:
+    """A field name in lower case."""
+    text = _text(value)
+    if _FIELD.fullmatch(text) is None:
+        raise NameFault("P106", "is not a field name", "use letters, digits, hyphens and underscores")
+    return text.lower()
+
+
+def host(value: object) -> str:
+    """A host without port, in lower case: a DNS name, an IPv4 address, or an IPv6 address in brackets."""
+    text = _text(value).lower()
+    if text.startswith("[") and text.endswith("]"):
+        try:
+            return f"[{ipaddress.IPv6Address(text[1:-1])}]"
+        except ValueError:
+            raise NameFault("P108", "is not an IPv6 address in brackets") from None
+    if _HOST.fullmatch(text) is None:
+        raise NameFault("P108", "is not a host", "write the name alone, without scheme, port, path or wildcard")
+    return text
+
+
+def network(value: object) -> str:
+    """An address or network in CIDR form."""
+    text = _text(value)
+    if text.startswith("file:"):
+        raise NameFault("P190", "a list in a file is not known yet: it comes with the policy desk")
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        raise NameFault("P108", "is not a network", _network_help(text)) from None
+
+
+def origin(value: object) -> str:
+    """An http or https origin, without a path; or `${NAME}`, left as it is."""
+    text = _text(value)
+    if is_variable(text):
+        return text
+    if "${" in text:
+        raise NameFault("P109", "a variable must be the whole value", "write ${NAME} and nothing else")
+    if re.search(r"[\s\\]", text):
+        raise NameFault("P108", "is not a URL", _ORIGIN_HELP)
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise NameFault("P108", "is not a URL", _ORIGIN_HELP) from None
+    if parts.username is not None or parts.password is not None:
+        raise NameFault("P108", "a URL with credentials in it", "leave them out: no secret belongs in a policy")
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise NameFault("P108", "is not an http or https URL", _ORIGIN_HELP)
+    if parts.path not in ("", "/") or "?" in text or "#" in text:
+        raise NameFault("P108", "a URL with more than an origin", f"{_ORIGIN_HELP}: paths are forwarded unchanged")
+    name = host(f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname)
+    return f"{parts.scheme}://{name}" + (f":{port}" if port is not None else "")
+
+
+def is_variable(text: str) -> bool:
+    """Whether the text is `${NAME}`, whole."""
+    return _VARIABLE.fullmatch(text) is not None
+
+
+_ORIGIN_HELP = "write an origin, such as http://127.0.0.1:8081"
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise NameFault("P103", "expected text", "put it in quotes" if isinstance(value, int | float) else "")
+    return value
+
+
+def _network_help(text: str) -> str:
+    try:
+        return f"did you mean {ipaddress.ip_network(text, strict=False)}?"
+    except ValueError:
+        return "write 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32"

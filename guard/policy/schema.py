@@ -1,0 +1,227 @@
+"""The shape of a policy file: which fields there are, and what kind of value each takes. Not what they mean together.
+
+Everything is strict: no field is ignored, no text becomes a number, nothing is null. The descriptions are what an
+editor shows; `json_schema.py` makes the JSON Schema from them.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from guard.policy import names, units
+from guard.policy.names import NameFault
+from guard.policy.units import Rate, UnitFault
+
+TOKENS_MAX: Final = 10_000_000
+SCALAR_FUTURE_MS: Final = 1_000
+
+Dimension = Literal["ip", "key", "account", "route", "service"]
+Algorithm = Literal["hmac-sha256", "hmac-sha512", "ed25519", "rsa", "ecdsa-p256", "api-key"]
+
+
+def _told(read: Callable[[object], object]) -> PlainValidator:
+    """The reader as pydantic calls it: its fault becomes an error that carries its code."""
+
+    def validate(value: object) -> object:
+        try:
+            return read(value)
+        except NameFault as fault:
+            raise _error(fault.code, fault.message, fault.help_text) from None
+        except UnitFault as fault:
+            raise _error("P104", fault.message, fault.help_text) from None
+
+    return PlainValidator(validate)
+
+
+def _error(code: str, message: str, help_text: str = "") -> PydanticCustomError:
+    return PydanticCustomError("policy", "{message}", {"code": code, "message": message, "help": help_text})
+
+
+def _as(field: str) -> BeforeValidator:
+    """A scalar stands for a mapping with only `field`."""
+    return BeforeValidator(lambda value: {field: value} if isinstance(value, str | int | float) else value)
+
+
+def _patterned(pattern: str, *examples: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": list(examples)})
+
+
+Name = Annotated[str, _told(names.identifier), _patterned(names.ID_PATTERN, "exchange")]
+Scope = Annotated[str, _told(names.scope), _patterned(names.SCOPE_PATTERN, "read", "trade")]
+FieldName = Annotated[str, _told(names.field_name), _patterned(names.FIELD_PATTERN, "X-API-Key")]
+Host = Annotated[str, _told(names.host), WithJsonSchema({"type": "string", "examples": ["api.example.com"]})]
+Network = Annotated[str, _told(names.network), WithJsonSchema({"type": "string", "examples": ["10.0.0.0/8"]})]
+Origin = Annotated[
+    str, _told(names.origin), _patterned(names.ORIGIN_PATTERN, "http://127.0.0.1:8081", "${BACKEND_URL}")
+]
+Duration = Annotated[int, _told(units.duration_ms), _patterned(units.DURATION_PATTERN, "250ms", "5s", "10m")]
+Size = Annotated[int, _told(units.size_bytes), _patterned(units.SIZE_PATTERN, "256KiB", "1MiB")]
+RateValue = Annotated[Rate, _told(units.rate), _patterned(units.RATE_PATTERN, "20/s", "300/10s")]
+Tokens = Annotated[int, Field(ge=1, le=TOKENS_MAX)]
+Text = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class Part(BaseModel):
+    """What all parts of a policy share: strict, frozen, and nothing unknown."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+def _many(description: str, *, least: int = 1) -> Any:
+    """A list in YAML, a tuple here."""
+    return Field(default=(), strict=False, min_length=least, max_length=1000, description=description)
+
+
+class MatchPart(Part):
+    """Which requests are for this service."""
+
+    hosts: tuple[Host, ...] = _many("Authorities without port. Left out: any authority that no other service names.")
+    prefix: str = Field(default="/", description="Every route lies under it. It is not stripped.", examples=["/v1"])
+
+
+class TimeoutPart(Part):
+    """How long we wait for the backend."""
+
+    connect: Duration = Field(default=1_000, description="For a connection. Default 1s.")
+    response: Duration = Field(
+        default=5_000, description="From the last byte sent to the answer's status line. Default 5s."
+    )
+    total: Duration = Field(
+        default=10_000, description="For the whole exchange; a route's `timeout` replaces it. Default 10s."
+    )
+
+
+class UpstreamPart(Part):
+    """The backend."""
+
+    url: Origin = Field(description="An http or https origin, or `${NAME}` for one in the environment.")
+    timeout: TimeoutPart = Field(default=TimeoutPart(), description="How long we wait for the backend.")
+    max_body: Size = Field(default=1 << 20, description="The largest body that a request may have. Default 1MiB.")
+    connections: int = Field(
+        default=128, ge=1, le=10_000, description="Connections to the backend at most. Default 128."
+    )
+    waiting: int = Field(default=1_024, ge=0, le=100_000, description="Requests that may wait for one. Default 1024.")
+
+
+class ClientAddressPart(Part):
+    """Whose address counts, and which addresses may come at all."""
+
+    trust: tuple[Network, ...] = _many("Networks of proxies that may say for whom they speak.")
+    header: FieldName | None = Field(default=None, description="Where they say it. Default X-Forwarded-For.")
+    allow: tuple[Network, ...] = _many("Only these addresses may come.")
+    deny: tuple[Network, ...] = _many("These may not, even if they are in `allow`.")
+    v6_prefix: int = Field(
+        default=64, ge=32, le=128, description="IPv6 clients are counted by this many leading bits. Default 64."
+    )
+
+
+class WindowPart(Part):
+    """How old a signature may be, and how far its clock may lead. Both inclusive."""
+
+    past: Duration = Field(description="How old.")
+    future: Duration = Field(default=SCALAR_FUTURE_MS, description="How far ahead of our clock. Default 1s.")
+
+
+class ApiKeyPart(Part):
+    """The scheme `api-key` in another field."""
+
+    field: FieldName = Field(description="The field that carries it. Default Guard-Api-Key.", examples=["X-API-Key"])
+
+
+Window = Annotated[WindowPart, _as("past")]
+
+
+class AuthPart(Part):
+    """Who may sign, how, and how fresh it must be. Holds for every route that does not say otherwise."""
+
+    scheme: Name | None = Field(default=None, description="The signature scheme that is accepted. Default guard-v1.")
+    schemes: tuple[Name, ...] = _many("The signature schemes that are accepted, if more than one.")
+    algorithms: tuple[Algorithm, ...] = _many("Kinds of key that are accepted. Default: all that the schemes take.")
+    window: Window | None = Field(
+        default=None, description="How old a signature may be: `5s`, or past and future apart."
+    )
+    nonce: Literal["required"] = Field(
+        default="required", description="A nonce, where the scheme has one, counts once."
+    )
+    api_key: ApiKeyPart | None = Field(default=None, description="The scheme api-key in another field.")
+    accept_replayable: bool = Field(
+        default=False,
+        description="Accept schemes whose messages can be sent again for ever where more than reading is done.",
+    )
+
+
+class LimitPart(Part):
+    """A token bucket for each value of `per`."""
+
+    per: tuple[Dimension, ...] = Field(
+        strict=False,
+        min_length=1,
+        max_length=5,
+        description="Whom it counts: ip, key, account, route, service; or a mix.",
+    )
+    rate: RateValue = Field(description="Tokens that come back, evenly: `20/s`, `300/10s`.")
+    burst: Tokens | None = Field(default=None, description="Tokens that the bucket holds. Default: one period's worth.")
+    cost: Tokens | None = Field(default=None, description="What a request costs here, whatever its route's cost.")
+    routes: tuple[str, ...] = _many("Only these: groups, or routes as they are written under `routes`.")
+    except_: tuple[str, ...] = Field(
+        default=(), alias="except", strict=False, min_length=1, max_length=1000, description="All but these."
+    )
+    expose: bool | None = Field(
+        default=None, description="Whether RateLimit fields tell it. Default: if it counts keys or accounts."
+    )
+    why: Text | None = Field(default=None, description="Why this limit is here, for whoever reads it next.")
+
+
+class RoutePart(Part):
+    """What a request to this route needs, and what it may use."""
+
+    scope: Scope | None = Field(default=None, description="The scope that the key must have. Left out: any valid key.")
+    group: Name | None = Field(default=None, description="A name for several routes, which limits use.")
+    reads: bool | None = Field(
+        default=None, description="Whether repeating it changes nothing. Default: GET and HEAD do."
+    )
+    priority: Literal["normal", "critical"] = Field(
+        default="normal", description="critical is shed last in an overload."
+    )
+    cost: Tokens = Field(default=1, description="Tokens that a request takes from each limit. Default 1.")
+    auth: Literal["none"] | None = Field(default=None, description="`none` opens the route to anyone.")
+    schemes: tuple[Name, ...] = _many("Signature schemes for this route, in place of the service's.")
+    algorithms: tuple[Algorithm, ...] = _many("Kinds of key for this route; fewer than the service's, never more.")
+    window: Window | None = Field(
+        default=None, description="A window for this route; narrower than the service's, never wider."
+    )
+    max_body: Size | None = Field(default=None, description="The largest body, in place of the service's.")
+    timeout: Duration | None = Field(
+        default=None, description="For the whole exchange, in place of the service's total."
+    )
+    accept_replayable: bool = Field(default=False, description="As in `auth`, for this route.")
+    why: Text | None = Field(default=None, description="Why this route is as it is.")
+
+
+class FieldsPart(Part):
+    """What happens to request fields on their way to the backend."""
+
+    drop: tuple[FieldName, ...] = _many("Fields that are never forwarded, beside those that guard drops anyway.")
+
+
+class PolicyFile(Part):
+    """One service: which requests are its own, who may send them, how many, and where they go."""
+
+    version: Literal[1] = Field(description="The version of the language.")
+    service: Name = Field(description="The service's name: lower-case letters, digits and hyphens.")
+    mode: Literal["enforce"] = Field(default="enforce", description="enforce: what is refused is refused.")
+    why: Text | None = Field(default=None, description="What this service is.")
+    owner: Text | None = Field(default=None, description="Whom to ask.")
+    match: MatchPart = Field(default=MatchPart(), description="Which requests are for this service. Default: all.")
+    upstream: Annotated[UpstreamPart, _as("url")] = Field(description="The backend: its URL, or more about it.")
+    client_ip: ClientAddressPart = Field(
+        default=ClientAddressPart(), description="Whose address counts, and which may come."
+    )
+    auth: AuthPart = Field(default=AuthPart(), description="Who may sign, how, and how fresh it must be.")
+    limits: dict[Name, LimitPart] = Field(
+        default={}, description="Token buckets by name. All that apply must have room."
+    )
+    routes: dict[str, RoutePart] = Field(min_length=1, description="METHOD and path. What matches none of them is 404.")
+    fields: FieldsPart = Field(default=FieldsPart(), description="What happens to request fields.")

@@ -1,0 +1,167 @@
+"""A document against the schema: a PolicyFile, or one diagnostic for each thing that is wrong with the shape.
+
+pydantic says what is wrong and where in its own terms; here that becomes codes, places in the text, and sentences. One
+mistake is one diagnostic, whatever number of errors pydantic makes of it.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, get_args
+
+import msgspec
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from guard.policy.diagnostic import Diagnostic, did_you_mean, nearest, quoted
+from guard.policy.document import Document, Path
+from guard.policy.schema import PolicyFile
+from guard.policy.unknown import field_comes_later, value_comes_later
+
+LATER: Final = "comes with the policy desk"
+
+_KINDS: Final[dict[str, str]] = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "model_type": "a mapping",
+    "dict_type": "a mapping",
+    "tuple_type": "a list",
+}
+_STAND_INS: Final[dict[str, object]] = {
+    "version": 1,
+    "service": "unreadable",
+    "upstream": "http://127.0.0.1",
+    "routes": {"GET /": {}},
+}
+"""What stands in for a part that cannot be read, so that the others can still be judged."""
+
+
+class Shaped(msgspec.Struct, frozen=True):
+    """What could be read.
+
+    `broken` names the top-level parts that could not: in `policy` these hold stand-ins, good for judging the rest.
+    """
+
+    policy: PolicyFile
+    broken: frozenset[str]
+    faults: tuple[Diagnostic, ...]
+
+
+def shape(document: Document) -> Shaped:
+    """The policy file as values, and every fault of its shape."""
+    try:
+        return Shaped(PolicyFile.model_validate(document.content), frozenset(), ())
+    except ValidationError as invalid:
+        errors = invalid.errors(include_url=False)
+    faults = tuple(_fault(document, error) for error in _essential(errors))
+    broken = frozenset(str(error["loc"][0]) for error in errors)
+    readable = {key: value for key, value in document.content.items() if key not in broken}
+    return Shaped(PolicyFile.model_validate(_STAND_INS | readable), broken, faults)
+
+
+def _essential(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without those that follow from others: a list left short by its faults, a field missing for its misspelling."""
+    places = [_path(error) for error in errors]
+    inner = {place[:length] for place in places for length in range(len(place))}
+    misspelt = {
+        (*place[:-1], nearest(place[-1], _fields_at(place[:-1])))
+        for place, error in zip(places, errors, strict=True)
+        if error["type"] == "extra_forbidden"
+    }
+    return [
+        error
+        for place, error in zip(places, errors, strict=True)
+        if not (error["type"] == "too_short" and place in inner)
+        and not (error["type"] == "missing" and place in misspelt)
+    ]
+
+
+def _path(error: ErrorDetails) -> Path:
+    return tuple(part for part in error["loc"] if part != "[key]")
+
+
+def _fault(document: Document, error: ErrorDetails) -> Diagnostic:
+    path, kind, value = _path(error), error["type"], error["input"]
+    if kind == "extra_forbidden":
+        return _unknown_field(document, path)
+    if value_comes_later(path, value):
+        what = quoted(value) if isinstance(value, str) else f"{quoted(path[-1])} as a mapping"
+        return document.fault("P190", path, f"{what} is not known yet: it {LATER}")
+    if kind == "missing":
+        return document.fault("P105", path[:-1], f"the field {quoted(path[-1])} is missing", key=True)
+    if kind == "policy":
+        return _told(document, path, error)
+    if kind == "literal_error":
+        return _not_one_of(document, path, error)
+    if kind in _KINDS:
+        hint = "put it in quotes" if kind == "string_type" and not isinstance(value, dict | list) else ""
+        return document.fault("P103", path, f"expected {_KINDS[kind]}, found {_found(value)}", help_text=hint)
+    return document.fault("P107", path, _range(error))
+
+
+def _unknown_field(document: Document, path: Path) -> Diagnostic:
+    name = path[-1]
+    if field_comes_later(path):
+        return document.fault("P190", path, f"{quoted(name)} is not known yet: it {LATER}", key=True)
+    hint = did_you_mean(name, _fields_at(path[:-1]))
+    return document.fault("P101", path, f"unknown field {quoted(name)}", help_text=hint, key=True)
+
+
+def _told(document: Document, path: Path, error: ErrorDetails) -> Diagnostic:
+    told, value = error["ctx"], error["input"]
+    message, help_text = str(told["message"]), str(told["help"])
+    if message == "expected text":
+        message = f"expected text, found {_found(value)}"
+    elif message.startswith("is "):
+        message = f"{quoted(value) if isinstance(value, str) else _found(value)} {message}"
+    named = error["loc"][-1] == "[key]"
+    secret = isinstance(value, str) and "@" in value
+    return document.fault(str(told["code"]), path, message, help_text=help_text, key=named, hide=secret)
+
+
+def _not_one_of(document: Document, path: Path, error: ErrorDetails) -> Diagnostic:
+    expected = str(error["ctx"]["expected"]).replace("'", "").replace(" or ", ", ")
+    value = error["input"]
+    shown = quoted(value) if isinstance(value, str | int | float) else _found(value)
+    verb = "is not one of" if "," in expected else "is not"
+    return document.fault(
+        "P102", path, f"{shown} {verb} {expected}", help_text=did_you_mean(value, expected.split(", "))
+    )
+
+
+def _range(error: ErrorDetails) -> str:
+    context = error.get("ctx", {})
+    least, most = context.get("ge", context.get("min_length")), context.get("le", context.get("max_length"))
+    what = " entries" if "actual_length" in context else " characters" if error["type"].startswith("string") else ""
+    return f"at least {least}{what}" if least is not None else f"at most {most}{what}"
+
+
+def _found(value: object) -> str:
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, int | float):
+        return f"the number {quoted(value)}"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    return "a list" if isinstance(value, list | tuple) else f"the text {quoted(value)}"
+
+
+def _fields_at(path: Path) -> frozenset[str]:
+    """The fields that the part at `path` may have."""
+    part: Any = PolicyFile
+    for step in path:
+        fields = part.model_fields if _is_part(part) else {}
+        found = next((field for name, field in fields.items() if step == (field.alias or name)), None)
+        if found is not None:
+            part = next((kind for kind in _kinds(found.annotation) if _is_part(kind)), None)
+    if not _is_part(part):
+        return frozenset()
+    return frozenset(field.alias or name for name, field in part.model_fields.items())
+
+
+def _is_part(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _kinds(annotation: object) -> list[object]:
+    """The annotation and everything that it is made of."""
+    return [annotation, *(kind for inner in get_args(annotation) for kind in _kinds(inner))]

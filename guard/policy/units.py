@@ -1,0 +1,72 @@
+"""Durations, rates and sizes as people write them. A bare number is refused: nobody knows what it was meant in."""
+
+import re
+from typing import Final
+
+import msgspec
+
+_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_BYTES: Final = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+
+DURATION_PATTERN: Final = "^[1-9][0-9]{0,8}(ms|s|m|h|d)$"
+RATE_PATTERN: Final = "^[1-9][0-9]{0,7}/([1-9][0-9]{0,5})?(ms|s|m|h|d)$"
+SIZE_PATTERN: Final = "^[1-9][0-9]{0,8}(B|KiB|MiB|GiB)$"
+
+_DURATION = re.compile(DURATION_PATTERN, re.ASCII)
+_RATE = re.compile(RATE_PATTERN, re.ASCII)
+_SIZE = re.compile(SIZE_PATTERN, re.ASCII)
+
+
+class UnitFault(ValueError):  # noqa: N818  # a fault of the policy's author, not of the program
+    """Why a text is no duration, rate or size, and what to write instead. `is …` wants the value in front of it."""
+
+    def __init__(self, message: str, help_text: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.help_text = help_text
+
+
+class Rate(msgspec.Struct, frozen=True, gc=False):
+    """`tokens` every `period_ms`."""
+
+    tokens: int
+    period_ms: int
+
+
+def duration_ms(value: object) -> int:
+    """`250ms`, `5s`, `10m`, `1h`, `3d` in milliseconds. Raises UnitFault."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise UnitFault("a duration needs its unit", f"say {value}s or {value}ms")
+    if not isinstance(value, str) or _DURATION.fullmatch(value) is None:
+        raise UnitFault("is not a duration", "write a whole number and ms, s, m, h or d, such as 250ms or 5s")
+    return _amount(value, _MS)
+
+
+def rate(value: object) -> Rate:
+    """`20/s`, `300/10s`, `6000/m`. Raises UnitFault."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise UnitFault("a rate needs its period", f"say {value}/s or {value}/m")
+    if not isinstance(value, str) or _RATE.fullmatch(value) is None:
+        raise UnitFault("is not a rate", "write a whole number, a slash and a period, such as 20/s or 300/10s")
+    tokens, _, period = value.partition("/")
+    return Rate(int(tokens), _amount(period if period[0].isdigit() else "1" + period, _MS))
+
+
+def size_bytes(value: object) -> int:
+    """`512B`, `256KiB`, `1MiB` in bytes. Raises UnitFault."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise UnitFault("a size needs its unit", f"say {value}KiB or {value}B")
+    if not isinstance(value, str) or _SIZE.fullmatch(value) is None:
+        raise UnitFault("is not a size", "write a whole number and B, KiB, MiB or GiB, such as 256KiB")
+    return _amount(value, _BYTES)
+
+
+def spelled(ms: int) -> str:
+    """A duration the way it is written in a policy, in the largest unit that divides it."""
+    unit = next(unit for unit in ("d", "h", "m", "s", "ms") if ms % _MS[unit] == 0)
+    return f"{ms // _MS[unit]}{unit}"
+
+
+def _amount(text: str, units: dict[str, int]) -> int:
+    number = text.rstrip("".join(units))
+    return int(number) * units[text[len(number) :]]

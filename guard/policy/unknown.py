@@ -1,0 +1,46 @@
+"""What the policy language will have and this version does not: refused by name, never ignored."""
+
+from typing import Final
+
+from guard.policy.document import Path
+
+_ANY: Final = "*"
+
+_FIELDS: Final[frozenset[Path]] = frozenset(
+    {
+        *((name,) for name in ("tests", "abuse", "tiers", "store", "keys", "assertion", "log", "exempt")),
+        *(("upstream", name) for name in ("breaker", "health", "tls", "assertion", "retry")),
+        *(("auth", name) for name in ("mode", "allow_unauthenticated", "alternates")),
+        ("client_ip", "mode"),
+        ("limits", "use"),
+        *(("limits", _ANY, name) for name in ("mode", "count", "concurrent", "quota", "reserve", "on_failure")),
+        *(("routes", _ANY, name) for name in ("mode", "require", "allow_ips", "upgrade")),
+    }
+)
+_VALUES: Final[dict[Path, frozenset[str]]] = {
+    ("mode",): frozenset({"shadow", "off"}),
+    ("limits", _ANY, "per"): frozenset({"country", "group"}),
+}
+_COST: Final = ("routes", _ANY, "cost")
+
+
+def field_comes_later(path: Path) -> bool:
+    """Whether the field at `path` is part of the language that this version does not know."""
+    return _general(path) in _FIELDS
+
+
+def value_comes_later(path: Path, value: object) -> bool:
+    """Whether `value` is one that the field at `path` will take later."""
+    general = _general(path)
+    if general == _COST:
+        return isinstance(value, dict)
+    if general and isinstance(general[-1], int):
+        general = general[:-1]
+    return isinstance(value, str) and value in _VALUES.get(general, frozenset())
+
+
+def _general(path: Path) -> Path:
+    """The path with the names that authors choose left open."""
+    if len(path) > 2 and path[0] in ("limits", "routes"):  # noqa: PLR2004  # section, name, field
+        return (path[0], _ANY, *path[2:])
+    return path

@@ -1,0 +1,120 @@
+"""uvicorn, standing in until the gateway has its own listener: httptools and uvloop, one process, graceful stop.
+
+Two things are mended here because a gateway cannot live with them: chunk trailers never become fields (a key sent as a
+trailer is no key), and the request target reaches the application exactly as received, in the `guard` extension. What
+uvicorn still hides or does not bound is listed in docs/http.md.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+App = Callable[..., Awaitable[None]]
+
+_REFUSAL = (
+    b'{"type":"urn:guard:problem:request.malformed","title":"The message is ambiguous or ill-formed",'
+    b'"status":400,"code":"request.malformed","sent":"no"}'
+)
+
+
+class StrictProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, without its two surprises."""
+
+    _head_is_complete = False
+
+    def on_message_begin(self) -> None:
+        """A new message: its fields are still to come."""
+        self._head_is_complete = False
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A field; one that comes after the head is a trailer, which nobody here asked for."""
+        if not self._head_is_complete:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The head is complete: hand the target over as it came."""
+        self._head_is_complete = True
+        extensions: dict[str, Any] = {"guard": {"target": self.url}}
+        self.scope["extensions"] = extensions  # type: ignore[typeddict-unknown-key]  # ASGI lets servers add extensions
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # the parser's words are not for clients
+        """What httptools cannot parse is refused in the same form as everything else."""
+        self.transport.write(
+            b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\nguard-reason: request.malformed\r\n"
+            b"guard-sent: no\r\ncache-control: no-store\r\nconnection: close\r\ncontent-length: "
+            + str(len(_REFUSAL)).encode()
+            + b"\r\n\r\n"
+            + _REFUSAL
+        )
+        self.transport.close()
+
+
+class Listener:
+    """One listening socket that serves one ASGI application in the running event loop, until it is told to stop."""
+
+    def __init__(self, app: App, host: str, port: int, *, grace_s: int = 10) -> None:
+        self._socket = _bound(host, port)
+        config = uvicorn.Config(
+            app,
+            http=StrictProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=grace_s,
+        )
+        self._server = _Server(config)
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on: the one asked for, or the one that the system chose for port 0."""
+        port: int = self._socket.getsockname()[1]
+        return port
+
+    async def start(self) -> None:
+        """Accept connections from now on."""
+        self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
+        while not self._server.started:
+            if self._serving.done():
+                await self._serving
+            await asyncio.sleep(0.005)
+
+    async def stop(self) -> None:
+        """Accept no more, let what is in flight finish within the grace period, and close."""
+        self._server.should_exit = True
+        if self._serving is not None:
+            await self._serving
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, its signals left to whoever runs the process."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are not a listener's business."""
+        yield
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError:
+        listening.close()
+        raise
+    listening.set_inheritable(False)
+    return listening

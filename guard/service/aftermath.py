@@ -1,0 +1,106 @@
+"""The line after the answer: what was decided and what came of it goes to the decision log, and a request that never
+reached its backend gets its tokens back. Never on the answer's path.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from guard.core.stages import Allow, Identified, Screened, Signed, Verified
+from guard.model.claims import Claim
+from guard.model.decision import DecisionEvent, Deny
+from guard.model.exchange import Sent
+from guard.model.facts import Facts
+from guard.model.names import KeyId, UnixMs
+from guard.model.questions import Reading
+from guard.service.judge import Judgement, Stage
+from guard.state.protocols import LimitStore
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What became of a message: the status that was sent, whether the backend has it, and how long it took."""
+
+    status: int
+    sent: Sent
+    guard_us: int
+    upstream_us: int | None = None
+    bytes_in: int = 0
+    bytes_out: int = 0
+    error: str | None = None
+
+
+class Aftermath:
+    """Concludes one message after another. `record` takes a finished event; `key_tag` hides a key id behind a tag."""
+
+    def __init__(
+        self,
+        limits: LimitStore,
+        record: Callable[[DecisionEvent], None],
+        key_tag: Callable[[KeyId], str],
+        timestamp: Callable[[UnixMs], str],
+    ) -> None:
+        self._limits = limits
+        self._record = record
+        self._key_tag = key_tag
+        self._timestamp = timestamp
+
+    async def conclude(self, facts: Facts, judgement: Judgement, outcome: Outcome) -> None:
+        """Log the decision; give the tokens back if not one byte reached the backend."""
+        if judgement.paid is not None and outcome.sent is Sent.NO:
+            await self._limits.refund(judgement.paid)
+        self._record(self._event(facts, judgement, outcome))
+
+    def _event(self, facts: Facts, judgement: Judgement, outcome: Outcome) -> DecisionEvent:
+        deny = judgement.outcome if isinstance(judgement.outcome, Deny) else None
+        routed, identified = judgement.routed, judgement.identified
+        claim = None if identified is None else identified.claim
+        readings, shadow = _spent(judgement)
+        return DecisionEvent(
+            ts=self._timestamp(facts.received_at),
+            id=facts.request_id,
+            decision="allow" if deny is None else "deny",
+            reason=None if deny is None else deny.code,
+            rule=None if deny is None or deny.rule is None else str(deny.rule),
+            status=outcome.status,
+            sent=outcome.sent.value,
+            service=None if routed is None else routed.service.name,
+            policy=None if routed is None else routed.service.digest,
+            transport=facts.transport.value,
+            method=facts.verb,
+            route=None if routed is None else routed.route.name,
+            shadow=tuple(would.code for would in shadow),
+            cost=None if routed is None else routed.route.cost,
+            key=None if claim is None else self._key_tag(claim.key_id),  # as claimed: no proof is meant
+            account=_account(judgement.reached),
+            ip=facts.peer if routed is None else routed.address,
+            scheme=None if identified is None or identified.scheme is None else identified.scheme.name,
+            skew_ms=_skew_ms(facts, claim, deny),
+            buckets={r.limit.name: (r.remaining, r.limit.bucket.capacity) for r in readings} or None,
+            guard_us=outcome.guard_us,
+            upstream_us=outcome.upstream_us,
+            bytes_in=outcome.bytes_in,
+            bytes_out=outcome.bytes_out,
+            error=outcome.error,
+        )
+
+
+def _account(reached: Stage | None) -> str | None:
+    """The account, once its key is proved."""
+    if isinstance(reached, Allow | Verified) and reached.record is not None:
+        return reached.record.account
+    return None
+
+
+def _spent(judgement: Judgement) -> tuple[tuple[Reading, ...], tuple[Deny, ...]]:
+    if isinstance(judgement.outcome, Allow):
+        return judgement.outcome.readings, judgement.outcome.shadow
+    shadow = (
+        judgement.reached.shadow if isinstance(judgement.reached, Screened | Signed | Verified | Identified) else ()
+    )
+    return judgement.outcome.readings, shadow
+
+
+def _skew_ms(facts: Facts, claim: Claim | None, deny: Deny | None) -> int | None:
+    if deny is not None and deny.skew_ms is not None:
+        return deny.skew_ms
+    return None if claim is None or claim.signed_at is None else facts.received_at - claim.signed_at

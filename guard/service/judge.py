@@ -1,0 +1,123 @@
+"""The line before forwarding: pure step, one question, pure step, one question. Who reads `judge` has read it all.
+
+No rule lives here. Each step is `core/decide.py`'s; this file asks the store what the step before worded, reads the
+body when a step says that it may be read, and gives back what a later No has made void.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import msgspec
+
+from guard.core import decide
+from guard.core.stages import Allow, Identified, Routed, Screened, Signed, Verified
+from guard.model.decision import Deny
+from guard.model.facts import Body, BodyRead, Facts
+from guard.model.keys import KeyRecord
+from guard.model.names import UnixMs
+from guard.model.questions import Charge, Granted, Receipt, Standing, Unavailable
+from guard.service.policies import Rulebook
+from guard.state.protocols import KeyDirectory, LimitStore
+
+ReadBody: TypeAlias = Callable[[Signed], Awaitable[Body]]
+"""How the edge reads the body. It takes the proof that the body may be read; it never raises for what a client does."""
+
+Stage: TypeAlias = Routed | Identified | Screened | Signed | Verified | Allow
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What was decided, the last stage that held (None: not even a route), and the charge that an Allow has paid."""
+
+    outcome: Allow | Deny
+    reached: Stage | None
+    paid: Charge | None = None
+
+    @property
+    def identified(self) -> Identified | None:
+        """The message with what it claims, if it came so far."""
+        match self.reached:
+            case Allow():
+                return self.reached.verified.identified
+            case Verified() | Screened():
+                return self.reached.identified
+            case Signed():
+                return self.reached.screened.identified
+            case Identified():
+                return self.reached
+            case _:
+                return None
+
+    @property
+    def routed(self) -> Routed | Identified | None:
+        """The message with its service, route and address, if it came so far."""
+        return self.reached if isinstance(self.reached, Routed) else self.identified
+
+
+class Judge:
+    """The decision on one message after another. Holds no state between them but the rules in force."""
+
+    def __init__(self, rules: Rulebook, keys: KeyDirectory, limits: LimitStore, now: Callable[[], UnixMs]) -> None:
+        self.rules = rules
+        self._keys = keys
+        self._limits = limits
+        self._now = now
+
+    async def judge(self, facts: Facts, read_body: ReadBody) -> Judgement:
+        """May this message go to its backend? Nothing reaches a backend before the answer is an Allow."""
+        rules = self.rules
+        routed = decide.route(rules.policies, facts)
+        if isinstance(routed, Deny):
+            return Judgement(outcome=routed, reached=None)
+        identified = decide.identify(routed, rules.schemes, self._now())
+        if isinstance(identified, Deny):
+            return Judgement(outcome=identified, reached=routed)
+        screened = decide.screen(identified, await self._standing(identified))
+        if isinstance(screened, Deny):
+            return Judgement(outcome=screened, reached=identified)
+        signed = decide.verify_head(screened)
+        if isinstance(signed, Deny):
+            return Judgement(outcome=signed, reached=screened)
+        verified = decide.verify(signed, await _body(signed, read_body), self._now())
+        if isinstance(verified, Deny):
+            return Judgement(outcome=verified, reached=signed)
+        return await self._admission(verified)
+
+    def still(self, allow: Allow) -> Deny | None:
+        """Whether what was admitted may still go, asked directly before its first byte does."""
+        now = self._now()
+        return decide.still(allow, self._record(allow.record, now), now)
+
+    async def _standing(self, identified: Identified) -> Standing:
+        question = decide.room(identified, self._now())
+        room = await self._asked(question)
+        record = None if identified.claim is None else self._keys.find(identified.claim.key_id, question.now)
+        return Standing(record=record, room=room)
+
+    async def _admission(self, verified: Verified) -> Judgement:
+        question = decide.charge(verified, self._now())
+        receipt = await self._asked(question)
+        now = self._now()
+        outcome = decide.admit(verified, receipt, self._record(verified.record, now), now)
+        if isinstance(outcome, Deny):
+            if isinstance(receipt, Granted):
+                await self._limits.refund(question)
+            return Judgement(outcome=outcome, reached=verified)
+        if verified.record is not None:
+            self._keys.touch(verified.record.id, outcome.admitted_at)
+        return Judgement(outcome=outcome, reached=outcome, paid=question)
+
+    async def _asked(self, question: Charge) -> Receipt:
+        if question.once is None and not question.debits:
+            return Granted(now=question.now, readings=())
+        return await self._limits.charge(question)
+
+    def _record(self, record: KeyRecord | None, now: UnixMs) -> KeyRecord | Unavailable | None:
+        return None if record is None else self._keys.find(record.id, now)
+
+
+async def _body(signed: Signed, read_body: ReadBody) -> Body | None:
+    """The body to verify. An open route's is not read here: it streams (None)."""
+    identified = signed.screened.identified
+    if identified.facts.body is not None:
+        return BodyRead(identified.facts.body)
+    return None if identified.scheme is None else await read_body(signed)

@@ -1,0 +1,85 @@
+"""An order for a key, and whether it can be carried out. Pure: no database, no clock, no randomness."""
+
+import ipaddress
+import re
+
+import msgspec
+
+from guard.model.keys import KeyAlgorithm
+from guard.model.names import UnixMs
+from guard.policy.names import SCOPE_PATTERN
+from guard.signing.tokens import KEY_ID
+
+_ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}")
+_TIER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_SCOPE = re.compile(SCOPE_PATTERN, re.ASCII)
+_API_SECRET = re.compile(r"[!-\-/-~]{1,512}")
+_SECRET_BYTES_MAX = 1024
+_LABEL_CHARACTERS_MAX = 128
+
+
+class KeyringError(Exception):
+    """It cannot be done. The text says why, and what can be done instead; it never holds a secret."""
+
+
+class KeyOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A key to be made, or one made elsewhere to be taken over: then with its id, and its secret if it has one.
+
+    `public_key` is PEM, or raw in base64. `expires_at_ms` is Unix milliseconds.
+    """
+
+    account: str
+    id: str | None = None
+    secret: str | None = None
+    scopes: tuple[str, ...] = ()
+    algorithm: KeyAlgorithm = KeyAlgorithm.HMAC_SHA256
+    public_key: str | None = None
+    networks: tuple[str, ...] = ()
+    tier: str | None = None
+    label: str = ""
+    expires_at_ms: int | None = None
+
+    def __repr__(self) -> str:
+        return f"KeyOrder(id={self.id!r}, account={self.account!r})"
+
+
+def refuse_bad_order(order: KeyOrder, now: UnixMs) -> None:
+    """Raises KeyringError unless every part has its form, and the key would be good for something."""
+    if order.id is not None and not KEY_ID.fullmatch(order.id):
+        raise KeyringError("a key id has 1 to 128 letters, digits and . _ : / @ - and begins with a letter or digit")
+    if not _ACCOUNT.fullmatch(order.account):
+        raise KeyringError("an account has 1 to 128 letters, digits and . _ : @ / - and begins with a letter or digit")
+    for scope in order.scopes:
+        if not _SCOPE.fullmatch(scope):
+            raise KeyringError(
+                f"{scope!r} is no scope: use lower-case letters, digits, and . _ : - after the first letter"
+            )
+    if order.tier is not None and not _TIER.fullmatch(order.tier):
+        raise KeyringError(f"{order.tier!r} is no tier: use lower-case letters, digits and hyphens")
+    if len(order.label) > _LABEL_CHARACTERS_MAX or not order.label.isprintable():
+        raise KeyringError(f"a label has at most {_LABEL_CHARACTERS_MAX} printable characters")
+    if order.expires_at_ms is not None and order.expires_at_ms <= now:
+        raise KeyringError("the key would have expired already: give a time that is still to come, in milliseconds")
+
+
+def network(text: str) -> str:
+    """A network in canonical CIDR. Raises KeyringError, also for one with bits set beyond its prefix."""
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        pass
+    try:
+        meant = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise KeyringError(f"{text!r} is no network: write it like 10.0.0.0/8 or 2001:db8::/32") from None
+    raise KeyringError(f"{text} has bits set beyond its prefix: did you mean {meant}, or a single address?")
+
+
+def secret_content(algorithm: KeyAlgorithm, secret: str | None) -> bytes:
+    """The bytes of a shared secret, as its holder will use them. Raises KeyringError if they cannot be used."""
+    content = (secret or "").encode()
+    if not 0 < len(content) <= _SECRET_BYTES_MAX:
+        raise KeyringError(f"an {algorithm} key needs its secret: 1 to {_SECRET_BYTES_MAX} bytes")
+    if algorithm is KeyAlgorithm.API_KEY and not _API_SECRET.fullmatch(secret or ""):
+        raise KeyringError("the secret of an api-key is sent as id.secret: 1 to 512 visible ASCII characters, no dot")
+    return content

@@ -1,0 +1,227 @@
+"""Where a scheme's values stand in a message: the words of a profile for it, and reading them.
+
+A value must occur once among all its sources. Two copies are refused even if they are equal, since the program behind
+us may read the other one (HTTP parameter pollution).
+"""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+from guard.model.claims import ClaimFault
+from guard.model.facts import Facts, Transport
+from guard.signing import documents
+from guard.signing.parameters import FORM_TYPE, JSON_TYPE, lookalike, media_type, pairs
+from guard.signing.scheme import Pipe, Pointer, Sources
+from guard.signing.template import parse_pointer
+
+_FIELD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`~-]{1,128}")
+_PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
+_POINTER = re.compile(r"(?:/[A-Za-z0-9_.~-]{1,128}){1,8}")
+_TAG = re.compile(r"[1-9][0-9]{0,4}")
+_KV = re.compile(r"kv\(([A-Za-z0-9-]{1,64})\)")
+
+_TWICE = ClaimFault("request.malformed", "A credential occurs twice.")
+_RESPELLED = ClaimFault("request.malformed", "A credential's name is written in percent-encoding.")
+
+
+class SourceKind(StrEnum):
+    """The first word of a source."""
+
+    HEADER = "header"
+    QUERY = "query"
+    FORM = "form"
+    JSON = "json"
+    WS = "ws"
+    FIX = "fix"
+
+
+_KINDS = {
+    Transport.HTTP: frozenset({SourceKind.HEADER, SourceKind.QUERY, SourceKind.FORM, SourceKind.JSON}),
+    Transport.WEBSOCKET: frozenset({SourceKind.WS}),
+    Transport.FIX: frozenset({SourceKind.FIX}),
+}
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """One place. `name` is the field (lower case), parameter or tag; `pointer` the place in a document.
+
+    `bearer` says that the value is a secret by itself.
+    """
+
+    kind: SourceKind
+    name: bytes = b""
+    pointer: Pointer = ()
+    pipe: Pipe | None = None
+    bearer: bool = False
+
+    @property
+    def in_body(self) -> bool:
+        """Whether it is a part of an HTTP body."""
+        return self.kind in (SourceKind.FORM, SourceKind.JSON)
+
+
+class SourceFault(ValueError):  # noqa: N818  # faults are of the text, errors of the program
+    """Why a source cannot be used, for the author of a profile."""
+
+
+def parse_source(text: str, transport: Transport) -> Source:
+    """`header:Name`, `header:Name|bearer`, `header:Name|kv(scheme)|name`, `query:name`, `form:name`, `json:/pointer`,
+    `ws:/pointer` or `fix:tag`, as far as the transport has it. Raises SourceFault.
+    """
+    word, colon, rest = text.partition(":")
+    if not colon or word not in list(SourceKind):
+        raise SourceFault(f"{text!r} is no source; it begins with one of {', '.join(SourceKind)} and a colon")
+    kind = SourceKind(word)
+    if kind not in _KINDS[transport]:
+        raise SourceFault(f"a scheme on {transport} takes nothing from {kind}")
+    if kind is SourceKind.HEADER:
+        return _header(rest)
+    pattern = {SourceKind.FIX: _TAG, SourceKind.QUERY: _PARAMETER, SourceKind.FORM: _PARAMETER}.get(kind, _POINTER)
+    if not pattern.fullmatch(rest):
+        raise SourceFault(f"{rest!r} cannot follow {kind}:")
+    if pattern is _POINTER:
+        return Source(kind=kind, pointer=parse_pointer(rest))
+    return Source(kind=kind, name=rest.encode())
+
+
+def _header(text: str) -> Source:
+    field, *pipes = text.split("|")
+    name = field.lower().encode("ascii", "replace")
+    if not _FIELD.fullmatch(field):
+        raise SourceFault(f"{field!r} is no field name")
+    if not pipes:
+        return Source(kind=SourceKind.HEADER, name=name)
+    if pipes == ["bearer"]:
+        return Source(kind=SourceKind.HEADER, name=name, pipe=_bearer, bearer=True)
+    match = _KV.fullmatch(pipes[0])
+    if match is None or len(pipes) != len(("kv", "name")) or not _PARAMETER.fullmatch(pipes[1]):
+        raise SourceFault("after a field name stand nothing, |bearer or |kv(scheme)|name")
+    return Source(kind=SourceKind.HEADER, name=name, pipe=_key_value(match[1].lower().encode(), pipes[1].encode()))
+
+
+def _bearer(value: bytes) -> bytes | None:
+    scheme, _, token = value.partition(b" ")
+    return token if scheme.lower() == b"bearer" else None
+
+
+def _key_value(scheme: bytes, wanted: bytes) -> Pipe:
+    """Credentials as `scheme name=value,name=value` (RFC 9110 section 11.4, unquoted as Deribit writes them)."""
+
+    def pick(value: bytes) -> bytes | None:
+        said, _, rest = value.partition(b" ")
+        if said.lower() != scheme:
+            return None
+        items = [item.strip(b" \t").partition(b"=") for item in rest.split(b",")]
+        found = [text for name, _, text in items if name == wanted]
+        return found[0] if len(found) == 1 else None
+
+    return pick
+
+
+def gather(named: Mapping[str, tuple[Source, ...]]) -> Sources:
+    """The sources of all values, ordered for reading in one pass."""
+    fields: dict[bytes, tuple[tuple[str, Pipe | None], ...]] = {}
+    query: dict[bytes, str] = {}
+    form: dict[bytes, str] = {}
+    json: list[tuple[Pointer, str]] = []
+    for name, sources in named.items():
+        for source in sources:
+            if source.kind in (SourceKind.HEADER, SourceKind.FIX):
+                fields[source.name] = (*fields.get(source.name, ()), (name, source.pipe))
+            elif source.kind is SourceKind.QUERY:
+                query[source.name] = name
+            elif source.kind is SourceKind.FORM:
+                form[source.name] = name
+            else:
+                json.append((source.pointer, name))
+    return Sources(fields=fields, query=query, form=form, json=tuple(json))
+
+
+def read(sources: Sources, facts: Facts) -> dict[str, bytes] | ClaimFault:
+    """Every value that is there, as received. What stands in a body that has not been read is not there."""
+    found: dict[str, bytes] = {}
+    fault = _read_fields(sources, facts, found)
+    if fault is None and sources.query and facts.query:
+        fault = _read_parameters(sources.query, facts.query, found)
+    if fault is None and facts.body and (sources.form or sources.json):
+        fault = _read_body(sources, facts, facts.body, found)
+    return found if fault is None else fault
+
+
+def any_at_head(sources: Sources, facts: Facts) -> bool:
+    """Whether any of the sources is there, in the fields, in the query, or in a message that is all body."""
+    for key, value in facts.fields:
+        for _, pipe in sources.fields.get(key, ()):
+            if pipe is None or pipe(value) is not None:
+                return True
+    if sources.query and facts.query and any(lookalike(name) in sources.query for name, _ in pairs(facts.query)):
+        return True
+    if facts.transport is not Transport.WEBSOCKET or not facts.body:
+        return False
+    found: dict[str, bytes] = {}
+    return _read_document(sources, facts.body, found) is None and bool(found)
+
+
+def _read_fields(sources: Sources, facts: Facts, found: dict[str, bytes]) -> ClaimFault | None:
+    wanted = sources.fields
+    seen: set[bytes] = set()
+    for key, value in facts.fields:
+        readers = wanted.get(key)
+        if readers is None:
+            continue
+        if key in seen:
+            return _TWICE
+        seen.add(key)
+        for name, pipe in readers:
+            picked = value if pipe is None else pipe(value)
+            if picked is None:
+                continue
+            if name in found:
+                return _TWICE
+            found[name] = picked
+    return None
+
+
+def _read_parameters(wanted: Mapping[bytes, str], raw: bytes, found: dict[str, bytes]) -> ClaimFault | None:
+    for key, value in pairs(raw):
+        name = wanted.get(lookalike(key))
+        if name is None:
+            continue
+        if key not in wanted:
+            return _RESPELLED
+        if name in found:
+            return _TWICE
+        found[name] = value
+    return None
+
+
+def _read_body(sources: Sources, facts: Facts, body: bytes, found: dict[str, bytes]) -> ClaimFault | None:
+    if facts.transport is Transport.WEBSOCKET:
+        return _read_document(sources, body, found)
+    kind = media_type(facts)
+    if sources.form and kind == FORM_TYPE:
+        return _read_parameters(sources.form, body, found)
+    if sources.json and kind == JSON_TYPE:
+        return _read_document(sources, body, found)
+    return None
+
+
+def _read_document(sources: Sources, body: bytes, found: dict[str, bytes]) -> ClaimFault | None:
+    try:
+        document = documents.parse(body)
+    except documents.DocumentFault as fault:
+        return ClaimFault("request.bad_body", f"{fault}.")
+    for pointer, name in sources.json:
+        try:
+            value = documents.scalar(documents.find(document, pointer))
+        except KeyError:
+            continue
+        except documents.DocumentFault:
+            return ClaimFault("auth.malformed", f"The {name} is neither a text nor a number.")
+        if name in found:
+            return _TWICE
+        found[name] = value
+    return None

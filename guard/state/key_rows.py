@@ -1,0 +1,121 @@
+"""A key record as a row of the database and back, and what may be shown of it. Material is sealed and opened here."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import RowMapping
+
+from guard.model.keys import KeyAlgorithm, KeyRecord, KeyState, Secret
+from guard.model.names import AccountId, KeyId, UnixMs
+from guard.state.sealing import SealingKey
+
+_PEPPER_BYTES = 32
+
+
+class KeyView(msgspec.Struct, frozen=True, kw_only=True):
+    """A key without its material: what lists, exports and the audit trail hold. Times are Unix milliseconds."""
+
+    id: str
+    account: str
+    scopes: tuple[str, ...]
+    algorithm: str
+    state: str
+    tier: str | None
+    networks: tuple[str, ...]
+    label: str
+    lineage: str
+    rotated_from: str | None
+    created_at_ms: int
+    expires_at_ms: int | None
+    dies_at_ms: int | None
+    last_used_at_ms: int | None
+    revision: int
+
+
+def view(record: KeyRecord) -> KeyView:
+    """What may be shown of the record, to anyone who may see keys at all."""
+    return KeyView(
+        id=record.id,
+        account=record.account,
+        scopes=tuple(sorted(record.scopes)),
+        algorithm=record.algorithm.value,
+        state=record.state.value,
+        tier=record.tier,
+        networks=record.networks,
+        label=record.label,
+        lineage=record.lineage,
+        rotated_from=record.rotated_from,
+        created_at_ms=record.created_at,
+        expires_at_ms=record.expires_at,
+        dies_at_ms=record.dies_at,
+        last_used_at_ms=record.last_used_at,
+        revision=record.revision,
+    )
+
+
+def view_as_json(record: KeyRecord) -> str:
+    """The view as one line of JSON."""
+    return msgspec.json.encode(view(record)).decode()
+
+
+def to_row(record: KeyRecord, sealing: SealingKey) -> dict[str, Any]:
+    """Every column of the record, its material sealed. Destroyed material is NULL."""
+    return {
+        "id": record.id,
+        "account": record.account,
+        "algorithm": record.algorithm.value,
+        "state": record.state.value,
+        "scopes": msgspec.json.encode(sorted(record.scopes)).decode(),
+        "tier": record.tier,
+        "networks": msgspec.json.encode(record.networks).decode(),
+        "lineage": record.lineage,
+        "rotated_from": record.rotated_from,
+        "created_at": record.created_at,
+        "expires_at": record.expires_at,
+        "dies_at": record.dies_at,
+        "last_used_at": record.last_used_at,
+        "label": record.label,
+        "revision": record.revision,
+        "sealed_material": _sealed(record, sealing),
+    }
+
+
+def from_row(row: RowMapping, sealing: SealingKey) -> KeyRecord:
+    """The record, its material opened. Raises SealingError if it cannot be."""
+    algorithm = KeyAlgorithm(row["algorithm"])
+    return KeyRecord(
+        id=KeyId(row["id"]),
+        account=AccountId(row["account"]),
+        algorithm=algorithm,
+        material=_opened(row["id"], algorithm, row["sealed_material"], sealing),
+        state=KeyState(row["state"]),
+        scopes=frozenset(msgspec.json.decode(row["scopes"], type=list[str])),
+        tier=row["tier"],
+        networks=msgspec.json.decode(row["networks"], type=tuple[str, ...]),
+        lineage=KeyId(row["lineage"]),
+        rotated_from=None if row["rotated_from"] is None else KeyId(row["rotated_from"]),
+        created_at=UnixMs(row["created_at"]),
+        expires_at=row["expires_at"],
+        dies_at=row["dies_at"],
+        last_used_at=row["last_used_at"],
+        label=row["label"],
+        revision=row["revision"],
+    )
+
+
+def _sealed(record: KeyRecord, sealing: SealingKey) -> bytes | None:
+    material = record.material.reveal()
+    if record.algorithm is KeyAlgorithm.API_KEY:
+        material = material[_PEPPER_BYTES:]  # the pepper is derived from the sealing key, and kept nowhere else
+    return sealing.seal(record.id, _purpose(record.algorithm), material) if material else None
+
+
+def _opened(key_id: str, algorithm: KeyAlgorithm, sealed: bytes | None, sealing: SealingKey) -> Secret:
+    if sealed is None:
+        return Secret(b"")
+    material = sealing.open(key_id, _purpose(algorithm), sealed)
+    return Secret(sealing.pepper + material if algorithm is KeyAlgorithm.API_KEY else material)
+
+
+def _purpose(algorithm: KeyAlgorithm) -> str:
+    return f"key material/{algorithm.value}"

@@ -1,0 +1,196 @@
+"""Nonces and token buckets in the memory of one process. Not shared: several processes need several answers.
+
+Why it is right: a charge runs from its first line to its last without an `await`, so no other charge can come between
+the question and the spending. Time is the charge's own `now`, never backwards. What is forgotten can no longer matter:
+an identity when no message that carries it can pass a window any more, a bucket when it is full. A full table fails
+closed: what would need a new entry is `Unavailable`, what is already there goes on.
+"""
+
+from collections import deque
+from typing import TypeAlias
+
+import msgspec
+
+from guard.model.names import UnixMs
+from guard.model.questions import BeforeEpoch, Charge, Granted, Once, Receipt, Replayed, Short, Unavailable
+from guard.state.buckets import Buckets
+from guard.state.protocols import LimitStore
+from guard.state.wheel import Wheel
+
+Identity: TypeAlias = tuple[str, str, bytes]
+
+_FULL = Unavailable("memory full")
+
+
+class Seen(msgspec.Struct, frozen=True, gc=False):
+    """An identity that was granted, or refused and burnt."""
+
+    binding: bytes
+    repeatable: bool
+    first_seen_at: UnixMs
+    forget_after: UnixMs
+
+
+class MemoryLimits(LimitStore):
+    """The store of one process, remembering from `born_at` on.
+
+    `identities_max` and `buckets_max` bound what is remembered; beyond either, a charge that needs one more entry is
+    `Unavailable("memory full")` and takes nothing. The last `receipts_max` receipts can be asked for again and
+    refunded; after that a repeated question is a replay or a new charge, and a refund gives nothing: it errs towards
+    refusing. `filled_since` is when buckets began to fill, if that is not `born_at`: the first start of all may grant
+    full bursts.
+    """
+
+    __slots__ = ("_born_at", "_buckets", "_buckets_max", "_expiry", "_identities_max", "_now", "_receipts", "_seen")
+
+    def __init__(
+        self,
+        born_at: UnixMs,
+        *,
+        filled_since: UnixMs | None = None,
+        identities_max: int = 2_000_000,
+        buckets_max: int = 500_000,
+        receipts_max: int = 65_536,
+    ) -> None:
+        self._born_at = born_at
+        self._now = born_at
+        self._identities_max = identities_max
+        self._buckets_max = buckets_max
+        self._seen: dict[Identity, Seen] = {}
+        self._expiry: Wheel[Identity] = Wheel()
+        self._buckets = Buckets(born_at if filled_since is None else filled_since)
+        self._receipts = _Receipts(receipts_max)
+
+    @property
+    def born_at(self) -> UnixMs:
+        """When this store's memory begins."""
+        return self._born_at
+
+    @property
+    def remembered(self) -> tuple[int, int]:
+        """How many identities and buckets are held now."""
+        return len(self._seen), len(self._buckets)
+
+    async def charge(self, charge: Charge) -> Receipt:
+        """Ask and spend, in one step. See `LimitStore.charge`."""
+        if charge.now > self._now:  # knockout: time_moves_on  # noqa: PLR1730
+            self._now = charge.now
+        now = self._now
+        self._sweep(now, len(charge.debits))
+        once = charge.once
+        identity = None if once is None else once.identity
+        if once is not None:
+            refusal = self._before_epoch(once, now)
+            if refusal is not None:
+                return refusal
+        receipt = self._receipts.find(charge.id, identity)
+        if receipt is not None:  # knockout: asked_again
+            return receipt
+        new = False
+        if once is not None:
+            seen = self._find(once.identity, now)
+            new = seen is None
+            if seen is not None and not _may_repeat(once, seen):  # knockout: replayed
+                return Replayed(now, seen.first_seen_at)
+        if not self._has_room(charge, new=new):  # knockout: memory_full
+            return _FULL
+        answer = self._buckets.take(charge.debits, now)
+        if once is not None and new:
+            self._remember(once, answer, now)
+        self._receipts.keep(charge.id, identity, answer)
+        return answer
+
+    async def refund(self, charge: Charge) -> None:
+        """Give the tokens of a granted charge back, at most once. What it made seen stays seen."""
+        identity = None if charge.once is None else charge.once.identity
+        receipt = self._receipts.refundable(charge.id, identity)
+        if receipt is not None:
+            self._buckets.give_back(charge.debits, receipt.readings, self._now)
+
+    def _before_epoch(self, once: Once, now: UnixMs) -> BeforeEpoch | None:
+        if once.signed_at <= self._born_at + once.future_ms:  # knockout: before_epoch
+            return BeforeEpoch(now, self._born_at)
+        return None
+
+    def _find(self, identity: Identity, now: UnixMs) -> Seen | None:
+        seen = self._seen.get(identity)
+        if seen is not None and now > seen.forget_after:  # knockout: forgotten_when_over
+            return None
+        return seen
+
+    def _remember(self, once: Once, answer: Granted | Short, now: UnixMs) -> None:
+        if isinstance(answer, Short) and not once.burns:  # knockout: short_is_forgiven
+            return
+        self._seen[once.identity] = Seen(once.binding, once.repeatable, now, once.forget_after)
+        self._expiry.add(once.forget_after, once.identity)
+
+    def _has_room(self, charge: Charge, *, new: bool) -> bool:
+        if new and len(self._seen) >= self._identities_max:  # knockout: identities_max
+            return False
+        if len(self._buckets) + len(charge.debits) > self._buckets_max:  # knockout: buckets_max
+            return len(self._buckets) + self._buckets.missing(charge.debits) <= self._buckets_max
+        return True
+
+    def _sweep(self, now: UnixMs, debits: int) -> None:
+        """Forget twice as fast as charges can add, so that memory follows what is alive."""
+        if now >= self._expiry.next_at:
+            for _ in range(2):
+                self._forget(now)
+        self._buckets.sweep(now, 2 * debits)
+
+    def _forget(self, now: UnixMs) -> None:
+        identity = self._expiry.take(now)
+        if identity is None:
+            return
+        seen = self._seen.get(identity)
+        if seen is not None and now > seen.forget_after:  # knockout: expired_identity_is_dropped
+            del self._seen[identity]
+
+
+class _Receipts:
+    """The last receipts by charge id, each with the identity that it was given to, and which were refunded."""
+
+    __slots__ = ("_by_id", "_most", "_order", "_refunded")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._by_id: dict[str, tuple[Identity | None, Granted | Short]] = {}
+        self._order: deque[str] = deque()
+        self._refunded: set[str] = set()
+
+    def find(self, charge_id: str, identity: Identity | None) -> Granted | Short | None:
+        kept = self._by_id.get(charge_id)
+        if kept is None:
+            return None
+        if kept[0] != identity:  # knockout: receipt_is_for_its_identity
+            return None
+        return kept[1]
+
+    def refundable(self, charge_id: str, identity: Identity | None) -> Granted | None:
+        receipt = self.find(charge_id, identity)
+        if not isinstance(receipt, Granted):  # knockout: refund_of_a_grant
+            return None
+        if charge_id in self._refunded:  # knockout: refund_once
+            return None
+        self._refunded.add(charge_id)
+        return receipt
+
+    def keep(self, charge_id: str, identity: Identity | None, receipt: Granted | Short) -> None:
+        if charge_id not in self._by_id:
+            self._order.append(charge_id)
+        self._by_id[charge_id] = (identity, receipt)
+        if len(self._order) > self._most:  # knockout: receipts_max
+            oldest = self._order.popleft()
+            del self._by_id[oldest]
+            self._refunded.discard(oldest)
+
+
+def _may_repeat(once: Once, seen: Seen) -> bool:
+    """The same message again, on a route that only reads, under a scheme that has no nonce."""
+    if not once.repeatable:  # knockout: repeat_must_be_repeatable
+        return False
+    if not seen.repeatable:  # knockout: first_must_be_repeatable
+        return False
+    if once.binding != seen.binding:  # knockout: repeat_is_bound  # noqa: SIM103
+        return False
+    return True

@@ -1,0 +1,41 @@
+"""The questions that state answers, as Protocols. Every store passes the same suite in `tests/contract/`."""
+
+from typing import Protocol
+
+from guard.model.keys import KeyRecord
+from guard.model.names import KeyId, UnixMs
+from guard.model.questions import Charge, Receipt, Unavailable
+
+
+class LimitStore(Protocol):
+    """Nonces and token buckets, asked and spent in one step.
+
+    `charge` is atomic: fresh and every vetoing bucket has room, or nothing is taken. Asking again with the same charge id
+    returns the same receipt and takes nothing. It never raises for a store that cannot answer: that is `Unavailable`.
+    `refund` gives the tokens of a granted charge back, at most once; the message stays remembered.
+    """
+
+    @property
+    def born_at(self) -> UnixMs:
+        """When this store's memory begins. What was signed before cannot be known to be fresh."""
+        ...
+
+    async def charge(self, charge: Charge) -> Receipt:
+        """Ask and spend."""
+        ...
+
+    async def refund(self, charge: Charge) -> None:
+        """Give the tokens back."""
+        ...
+
+
+class KeyDirectory(Protocol):
+    """Every key record that this process needs, in memory, following the database's revision. Finding waits for nothing."""
+
+    def find(self, key_id: KeyId, now: UnixMs) -> KeyRecord | Unavailable | None:
+        """The record; None if nobody holds that key; Unavailable if the view is too old to be trusted."""
+        ...
+
+    def touch(self, key_id: KeyId, now: UnixMs) -> None:
+        """Remember that the key was used. Written to the database later, in batches."""
+        ...

@@ -1,0 +1,95 @@
+"""The tables of the key database, as SQLAlchemy Core sees them, and bringing a database to them.
+
+The tables are made and changed by `migrations/` alone; what stands here must say the same, and a test compares them.
+"""
+
+from pathlib import Path
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    inspect,
+    select,
+    text,
+)
+
+SCHEMA_VERSION = "0001"
+"""The newest migration. Versions are digits of equal length, so that they can be compared."""
+
+METADATA = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+KEYS = Table(
+    "keys",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("account", Text, nullable=False, index=True),
+    Column("algorithm", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("tier", Text),
+    Column("networks", Text, nullable=False),
+    Column("lineage", Text, nullable=False),
+    Column("rotated_from", Text, ForeignKey("keys.id")),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("dies_at", BigInteger),
+    Column("last_used_at", BigInteger),
+    Column("label", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False, index=True),
+    Column("sealed_material", LargeBinary),
+)
+
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("command", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("key_id", Text, ForeignKey("keys.id"), nullable=False, index=True),
+    Column("before", Text),
+    Column("after", Text, nullable=False),
+)
+
+HEAD = Table(
+    "head",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("revision", BigInteger, nullable=False),
+)
+
+
+def bring_up_to_date(connection: Connection) -> None:
+    """Make or migrate the tables, in the caller's transaction, if they are not what they should be already."""
+    if schema_version(connection) == SCHEMA_VERSION:
+        return
+    from alembic import command  # noqa: PLC0415  # slow to import, and needed only when there is something to migrate
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def schema_version(connection: Connection) -> str | None:
+    """The last migration that this database has seen; None for a database without tables."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(select(text("version_num")).select_from(text("alembic_version")))
+    return found

@@ -1,0 +1,1 @@
+"""What the program says of itself: one event a decision, and the operator's log."""

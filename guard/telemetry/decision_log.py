@@ -1,0 +1,41 @@
+"""The decision log: one JSON line a decision, complete or not at all. It is for people and for `guard explain` and
+`guard backtest` later; it never holds a secret, signature, nonce, body, query string or whole key id.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+
+from guard.model.decision import DecisionEvent
+from guard.model.names import KeyId, UnixMs
+
+_PREFIX_CHARACTERS = 6
+_TAG_DIGITS = 8
+
+
+class DecisionLog:
+    """Writes each event as one line in one write. `tag_key` makes the tags of key ids, so that a log cannot be searched
+    for a key id by whoever does not hold it.
+    """
+
+    def __init__(self, write: Callable[[bytes], object], tag_key: bytes) -> None:
+        self._write = write
+        self._tag_key = tag_key
+        self._encode = msgspec.json.Encoder().encode
+
+    def record(self, event: DecisionEvent) -> None:
+        """Write one line."""
+        self._write(self._encode(event) + b"\n")
+
+    def key_tag(self, key_id: KeyId) -> str:
+        """The first characters of a key id and a keyed tag: enough to follow one key, not enough to name it."""
+        digest = hmac.digest(self._tag_key, key_id.encode(), hashlib.sha256)
+        return f"{key_id[:_PREFIX_CHARACTERS]}…{digest.hex()[:_TAG_DIGITS]}"
+
+
+def timestamp(at: UnixMs) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,180 @@
+"""Who gets which connection to a backend: the one that rested least, a new one, or a place in a bounded queue.
+
+A slot is the right to hold one connection. It is taken before connecting and stays with the connection; a slot that
+becomes free goes to the longest waiter, with a rested connection in it if there is one. So newcomers never overtake,
+and the number of connections is exact. The pool sends nothing itself: see `forward.py`.
+"""
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Callable
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from guard.model.exchange import Sent
+from guard.model.policy import UpstreamPolicy
+from guard.upstream.answer import UpstreamFailure
+from guard.upstream.connection import Connection
+
+_Waiter: TypeAlias = asyncio.Future[Connection | None]
+_PORTS = {"http": 80, "https": 443}
+
+
+class Pool:
+    """The connections to one backend. `clock` is monotonic, in milliseconds.
+
+    `tls` replaces the default context for https origins: certificates of public authorities, the host's name verified.
+    """
+
+    def __init__(self, policy: UpstreamPolicy, clock: Callable[[], int], tls: ssl.SSLContext | None = None) -> None:
+        self.policy = policy
+        self.clock = clock
+        origin = urlsplit(policy.url)
+        self._host = origin.hostname or ""
+        self._port = origin.port or _PORTS[origin.scheme]
+        self._tls = (tls or ssl.create_default_context()) if origin.scheme == "https" else None
+        self._slots = 0
+        self._idle: list[Connection] = []
+        self._open: set[Connection] = set()
+        self._waiting: deque[_Waiter] = deque()
+        self._closing = False
+        self._closed: asyncio.Future[None] | None = None
+
+    def rested(self, *, surely: bool) -> Connection | None:
+        """The connection that rested least, if one is at hand. `surely` asks the kernel whether its backend left."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.closing and (not surely or connection.quiet()):
+                return connection
+            connection.close()
+            self._free_slot()
+        return None
+
+    async def take(self, end_by_ms: int, *, fresh: bool = False) -> Connection:
+        """A connection, now or when there is room; `fresh` insists on one that no exchange has used.
+
+        Raises UpstreamFailure, with nothing sent: gateway.overloaded, gateway.draining or upstream.unreachable.
+        """
+        if self._closing:
+            raise UpstreamFailure("gateway.draining", Sent.NO, "the pool is closing")
+        used: Connection | None = None
+        if self._slots < self.policy.connections_max:
+            self._slots += 1
+        elif self._idle:
+            used = self._idle.pop(0 if fresh else -1)
+        else:
+            used = await self._wait(end_by_ms)
+        if used is not None:
+            if not fresh and not used.closing:
+                return used
+            used.close()
+        return await self._connect(end_by_ms)
+
+    def came_back(self, connection: Connection, *, clean: bool) -> None:
+        """An exchange is over: the connection rests, or goes to the longest waiter, or its slot is free."""
+        if not clean or self._closing or connection.closing:
+            connection.close()
+            self._free_slot()
+            return
+        connection.rest()
+        waiter = self._longest_waiter()
+        if waiter is None:
+            self._idle.append(connection)
+        else:
+            waiter.set_result(connection)
+
+    def gone(self, connection: Connection) -> None:
+        """A connection's socket is closed. If it was resting here, its slot is free."""
+        if connection in self._idle:
+            self._idle.remove(connection)
+            self._free_slot()
+        self._open.discard(connection)
+        self._settle()
+
+    async def aclose(self) -> None:
+        """Take no more requests, let the exchanges under way end (their deadlines bound that), close everything."""
+        self._closing = True
+        for connection in self._idle:
+            connection.close()
+            self._slots -= 1
+        self._idle.clear()
+        while (waiter := self._longest_waiter()) is not None:
+            waiter.set_exception(UpstreamFailure("gateway.draining", Sent.NO, "the pool is closing"))
+        if self._closed is None:
+            self._closed = asyncio.get_running_loop().create_future()
+        self._settle()
+        await self._closed
+
+    async def _wait(self, end_by_ms: int) -> Connection | None:
+        """A slot that became free, with the rested connection that was in it."""
+        if len(self._waiting) >= self.policy.waiting_max:
+            raise UpstreamFailure("gateway.overloaded", Sent.NO, "too many requests wait for a connection")
+        loop = asyncio.get_running_loop()
+        waiter: _Waiter = loop.create_future()
+        self._waiting.append(waiter)
+        timer = loop.call_later(self._patience_ms(end_by_ms) / 1000, self._give_up, waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            self._forget(waiter)
+            raise
+        finally:
+            timer.cancel()
+
+    def _give_up(self, waiter: _Waiter) -> None:
+        if not waiter.done():
+            self._waiting.remove(waiter)
+            waiter.set_exception(UpstreamFailure("gateway.overloaded", Sent.NO, "no connection became free in time"))
+
+    def _forget(self, waiter: _Waiter) -> None:
+        """A waiter was cancelled. What it was given in the same turn of the loop goes on to the next."""
+        if waiter in self._waiting:
+            self._waiting.remove(waiter)
+        elif not waiter.cancelled() and waiter.exception() is None:
+            given = waiter.result()
+            if given is None:
+                self._free_slot()
+            else:
+                self.came_back(given, clean=True)
+
+    def _longest_waiter(self) -> _Waiter | None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                return waiter
+        return None
+
+    async def _connect(self, end_by_ms: int) -> Connection:
+        """Connect in a slot that is already taken, or free that slot."""
+        connection: Connection | None = None
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._patience_ms(end_by_ms) / 1000):
+                _, connection = await loop.create_connection(
+                    lambda: Connection(self, self.clock, self.policy.idle_ms), self._host, self._port, ssl=self._tls
+                )
+        except OSError as error:
+            source = f"{type(error).__name__}: {error}" if str(error) else "no connection in time"
+            raise UpstreamFailure("upstream.unreachable", Sent.NO, source) from error
+        finally:
+            if connection is None:
+                self._free_slot()
+        if not connection.closing:
+            self._open.add(connection)
+        return connection
+
+    def _patience_ms(self, end_by_ms: int) -> int:
+        return max(min(self.policy.connect_ms, end_by_ms - self.clock()), 0)
+
+    def _free_slot(self) -> None:
+        waiter = self._longest_waiter()
+        if waiter is not None:
+            waiter.set_result(None)
+            return
+        self._slots -= 1
+        self._settle()
+
+    def _settle(self) -> None:
+        if self._closed is not None and not self._closed.done() and not self._slots and not self._open:
+            self._closed.set_result(None)

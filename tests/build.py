@@ -1,0 +1,186 @@
+"""Builders for tests: the smallest value of each kind, with everything that a test does not speak of left at a default."""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from guard.model.facts import Facts, Field, Transport
+from guard.model.keys import KeyAlgorithm, KeyRecord, KeyState, Secret
+from guard.model.names import AccountId, Address, KeyId, RequestId, UnixMs
+from guard.model.policy import (
+    Bucket,
+    ClientAddressPolicy,
+    Limit,
+    PolicySet,
+    Route,
+    RouteAuth,
+    RouteNode,
+    Service,
+    UpstreamPolicy,
+    Window,
+)
+from guard.model.rules import Mode, Rule
+from guard.signing.profile import compile_profile
+from guard.signing.scheme import Scheme
+from guard.signing.signer import sign
+
+NOW = UnixMs(1_900_000_000_000)
+KEY_ID = KeyId("gk_test")
+SECRET = b"a-secret-of-the-tests-0123456789abcdef"
+NONCE = "nonce-0123456789-abcdefg"
+_PROFILES = Path(__file__).parent.parent / "guard" / "signing" / "profiles"
+
+
+@cache
+def scheme(name: str = "guard-v1") -> Scheme:
+    """A shipped signature scheme."""
+    return compile_profile(name, profile(name), {})
+
+
+def profile(name: str) -> dict[str, Any]:
+    """A shipped scheme's profile as data."""
+    loaded: dict[str, Any] = yaml.safe_load((_PROFILES / f"{name}.yaml").read_text())
+    loaded.pop("scheme", None)
+    return loaded
+
+
+def rule(name: str = "auth", mode: Mode = Mode.ENFORCE) -> Rule:
+    return Rule(name, "test.yaml", 1, mode)
+
+
+def limit(
+    name: str = "key", *, capacity: int = 10, per: tuple[str, ...] = ("key",), mode: Mode = Mode.ENFORCE
+) -> Limit:
+    return Limit(name=name, rule=rule(f"limits.{name}", mode), bucket=Bucket(capacity, 1, 1000), per=per)
+
+
+def auth(*names: str, algorithms: frozenset[KeyAlgorithm] | None = None, past_ms: int = 5000) -> RouteAuth:
+    schemes = names or ("guard-v1",)
+    accepted = frozenset().union(*(scheme(name).algorithms for name in schemes)) if algorithms is None else algorithms
+    return RouteAuth(
+        rule=rule("auth"),
+        schemes=schemes,
+        algorithms=accepted,
+        windows=tuple(Window(past_ms, 1000) for _ in schemes),
+        remember_ms=tuple(past_ms for _ in schemes),
+    )
+
+
+def route(method: str = "POST", template: str = "/v1/orders", **changes: Any) -> Route:
+    fields: dict[str, Any] = {
+        "name": f"{method} {template}",
+        "method": method,
+        "template": template,
+        "rule": rule(f"routes.{method} {template}"),
+        "auth": auth(),
+        "scope": "trade",
+        "reads": method == "GET",
+        "max_body_bytes": 1024,
+        "total_ms": 10_000,
+    }
+    return Route(**{**fields, **changes})
+
+
+def node(*routes: Route) -> RouteNode:
+    """A tree of routes whose templates are literal paths."""
+    tree: dict[bytes, Any] = {}
+    for each in routes:
+        branch = tree
+        for segment in each.template.encode().split(b"/")[1:]:
+            branch = branch.setdefault(segment, {})
+        branch.setdefault(None, {})[each.method] = each  # type: ignore[call-overload]
+    return _node(tree)
+
+
+def service(*routes: Route, **changes: Any) -> Service:
+    fields: dict[str, Any] = {
+        "name": "exchange",
+        "rule": rule("service"),
+        "mode": Mode.ENFORCE,
+        "digest": "0000000",
+        "hosts": frozenset(),
+        "prefix": b"/",
+        "upstream": UpstreamPolicy(
+            url="http://127.0.0.1:1",
+            connect_ms=1000,
+            response_ms=1000,
+            total_ms=1000,
+            idle_ms=4000,
+            connections_max=8,
+            waiting_max=8,
+        ),
+        "client_ip": ClientAddressPolicy(rule=rule("client_ip")),
+        "routes": node(*(routes or (route(),))),
+        "credentials": scheme().credential_fields,
+    }
+    return Service(**{**fields, **changes})
+
+
+def policies(*services: Service) -> PolicySet:
+    return PolicySet(services=services or (service(),), digest="0000000", future_ms_max=1000)
+
+
+def record(**changes: Any) -> KeyRecord:
+    fields: dict[str, Any] = {
+        "id": KEY_ID,
+        "account": AccountId("acme"),
+        "algorithm": KeyAlgorithm.HMAC_SHA256,
+        "material": Secret(SECRET),
+        "state": KeyState.ACTIVE,
+        "scopes": frozenset({"read", "trade"}),
+        "lineage": changes.get("id", KEY_ID),
+        "created_at": UnixMs(NOW - 1_000_000),
+    }
+    return KeyRecord(**{**fields, **changes})
+
+
+def facts(verb: str = "POST", path: bytes = b"/v1/orders", **changes: Any) -> Facts:
+    fields: dict[str, Any] = {
+        "transport": Transport.HTTP,
+        "verb": verb,
+        "authority": b"gateway.test",
+        "path": path,
+        "peer": Address("192.0.2.1"),
+        "received_at": NOW,
+        "request_id": RequestId("req_test"),
+    }
+    return Facts(**{**fields, **changes})
+
+
+def signed(
+    verb: str = "POST",
+    path: bytes = b"/v1/orders",
+    *,
+    body: bytes = b"",
+    at: UnixMs = NOW,
+    nonce: str = NONCE,
+    key_id: KeyId = KEY_ID,
+    secret: bytes = SECRET,
+    **changes: Any,
+) -> Facts:
+    """A guard-v1 message with its body still on the wire (None) if it has one."""
+    unsigned = facts(verb, path, **changes)
+    added = sign(
+        key_id=key_id,
+        secret_or_private=secret,
+        algorithm=KeyAlgorithm.HMAC_SHA256,
+        method=verb,
+        authority=unsigned.authority,
+        target=unsigned.target,
+        body=body,
+        now=at,
+        nonce=nonce,
+    )
+    own: tuple[Field, ...] = tuple((name.lower(), value) for name, value in added)
+    announced: Mapping[str, Any] = {"body": None, "body_bytes_announced": len(body)} if body else {}
+    return facts(verb, path, **{**changes, "fields": (*unsigned.fields, *own), **announced})
+
+
+def _node(tree: dict[Any, Any]) -> RouteNode:
+    literals = {segment: _node(branch) for segment, branch in tree.items() if segment is not None}
+    return RouteNode(
+        literals=literals, folded=frozenset(segment.lower() for segment in literals), here=tree.get(None, {})
+    )

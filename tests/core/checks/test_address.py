@@ -1,0 +1,33 @@
+"""May this address ask at all?"""
+
+import pytest
+
+from guard.model.policy import ClientAddressPolicy
+from guard.model.questions import Reading, Short, Unavailable
+from tests.build import NOW, limit, policies, rule, service, signed
+from tests.line import code, decided
+
+
+@pytest.mark.parametrize(
+    ("allow", "deny", "expected"),
+    [
+        ((), (), "allow"),
+        ((), ("192.0.2.1/32",), "abuse.address_denied"),
+        (("192.0.2.0/24",), (), "allow"),
+        (("198.51.100.0/24",), (), "abuse.address_denied"),
+        (("192.0.2.0/24",), ("192.0.2.1/32",), "abuse.address_denied"),
+    ],
+)
+def test_the_policy_says_which_addresses_may_ask(allow: tuple[str, ...], deny: tuple[str, ...], expected: str) -> None:
+    listed = ClientAddressPolicy(rule=rule("client_ip"), allow=allow, deny=deny)
+    assert code(decided(signed(), rules=policies(service(client_ip=listed)), body=b"")) == expected
+
+
+def test_an_address_without_room_is_refused_before_its_key_is_looked_at() -> None:
+    reading = Reading(limit("ip", per=("ip",)), 0, 50, 50, short=True, cost=1)
+    full = Short(now=NOW, readings=(reading,))
+    assert code(decided(signed(), key=Unavailable("keys"), room=full)) == "limit.ip"
+
+
+def test_no_answer_about_the_address_is_no_permission() -> None:
+    assert code(decided(signed(), room=Unavailable("limits"))) == "store.unavailable"

@@ -1,0 +1,39 @@
+"""The pipeline, not the check, decides whether a Deny ends the line."""
+
+from guard.core import pipeline
+from guard.model.decision import Deny
+from guard.model.rules import Mode
+from tests.build import rule
+
+
+def _holds(_stage: str) -> Deny | None:
+    return None
+
+
+def _denies(mode: Mode | None) -> Deny:
+    return Deny(code="authz.scope", rule=None if mode is None else rule(mode=mode))
+
+
+def test_a_deny_of_an_enforced_rule_ends_the_line() -> None:
+    asked: list[str] = []
+    outcome = pipeline.run((lambda _: _denies(Mode.ENFORCE), lambda stage: asked.append(stage)), "stage")
+    assert isinstance(outcome, Deny)
+    assert asked == []
+
+
+def test_a_deny_of_a_shadow_rule_is_carried_along_and_the_next_check_is_asked() -> None:
+    shadow = _denies(Mode.SHADOW)
+    assert pipeline.run((_holds, lambda _: shadow, _holds), "stage") == (shadow,)
+
+
+def test_a_deny_after_a_shadow_deny_still_ends_the_line() -> None:
+    outcome = pipeline.run((lambda _: _denies(Mode.SHADOW), lambda _: _denies(Mode.ENFORCE)), "stage")
+    assert isinstance(outcome, Deny)
+
+
+def test_a_rule_that_is_off_neither_denies_nor_is_recorded() -> None:
+    assert pipeline.run((lambda _: _denies(Mode.OFF),), "stage") == ()
+
+
+def test_a_deny_that_names_no_rule_always_ends_the_line() -> None:
+    assert isinstance(pipeline.run((lambda _: _denies(None),), "stage"), Deny)

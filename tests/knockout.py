@@ -1,0 +1,128 @@
+"""Takes out, one at a time, each check of the pipeline, each condition of the stores and each row of the reasons table, in
+a copy of the tree, and runs the tests that guard it. Each must turn a test red: a knockout that stays green is a promise
+that nobody keeps. Run by `make knockout`; `tests/knockout.py WORD` runs those whose name contains WORD.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+_MARK = re.compile(r"^(?P<indent>\s*)if (?P<condition>.+):(?P<tail>\s*# knockout: (?P<name>[\w.-]+).*)$")
+_ROW = re.compile(r'^    _row\(\s*"(?P<code>[a-z_.*]+)".*\),$')
+_CHECK = re.compile(r"^    (?P<name>[a-z_]+),$")
+_PARALLEL = 2
+_TIMEOUT_S = 300
+
+
+class Knockout(NamedTuple):
+    """One line of one file, what it becomes, and the tests that must notice."""
+
+    name: str
+    file: str
+    line: int
+    becomes: str
+    tests: tuple[str, ...]
+
+
+def knockouts() -> Iterator[Knockout]:
+    """Every knockout there is, in the order of the files."""
+    yield from _checks()
+    yield from _conditions()
+    yield from _rows()
+
+
+def _checks() -> Iterator[Knockout]:
+    file = "guard/core/pipeline.py"
+    inside = False
+    for number, line in enumerate(_lines(file)):
+        inside = (inside or bool(re.match(r"^[A-Z]+ = \(", line))) and not line.startswith(")")
+        one_line = re.match(r"^(?P<table>[A-Z]+) = \((?P<name>\w+),\)$", line)
+        check = _CHECK.match(line)
+        tests = ("tests/core", "tests/service")
+        if one_line:
+            yield Knockout(f"check.{one_line['name']}", file, number, f"{one_line['table']} = ()", tests)
+        elif inside and check:
+            yield Knockout(f"check.{check['name']}", file, number, "", tests)
+
+
+def _conditions() -> Iterator[Knockout]:
+    for path in sorted((ROOT / "guard").rglob("*.py")):
+        file = str(path.relative_to(ROOT))
+        for number, line in enumerate(_lines(file)):
+            marked = _MARK.match(line)
+            if marked:
+                becomes = f"{marked['indent']}if False:{marked['tail']}"
+                yield Knockout(f"{path.stem}.{marked['name']}", file, number, becomes, _tests_of(path))
+
+
+def _rows() -> Iterator[Knockout]:
+    file = "guard/model/reasons.py"
+    for number, line in enumerate(_lines(file)):
+        row = _ROW.match(line)
+        if row:
+            yield Knockout(f"reason.{row['code']}", file, number, "", ("tests/model",))
+
+
+def _tests_of(path: Path) -> tuple[str, ...]:
+    room = path.relative_to(ROOT / "guard").parts[0]
+    return (f"tests/{room}", "tests/contract") if room == "state" else (f"tests/{room}",)
+
+
+def _lines(file: str) -> list[str]:
+    return (ROOT / file).read_text().splitlines()
+
+
+def stays_green(knockout: Knockout, tree: Path) -> bool:
+    """Whether the tests pass in a tree in which one line was knocked out. The tree is put right again."""
+    target = tree / knockout.file
+    original = target.read_text()
+    lines = original.splitlines()
+    lines[knockout.line] = knockout.becomes
+    target.write_text("\n".join(lines) + "\n")
+    try:
+        pytest = (sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not system")
+        run = subprocess.run(  # noqa: S603  # our own tests
+            (*pytest, *knockout.tests), cwd=tree, capture_output=True, timeout=_TIMEOUT_S, check=False
+        )
+        return run.returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        target.write_text(original)
+
+
+def _worker(share: list[Knockout]) -> list[Knockout]:
+    """Run a share of the knockouts in a copy of the tree of its own; the ones that nobody noticed."""
+    survivors = []
+    with tempfile.TemporaryDirectory(prefix="guard-knockout-") as folder:
+        tree = Path(folder) / "tree"
+        shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".venv", ".git", "*_cache", ".hypothesis"))
+        for knockout in share:
+            green = stays_green(knockout, tree)
+            sys.stdout.write(f"{'SURVIVED' if green else 'red     '}  {knockout.name}  ({knockout.file})\n")
+            sys.stdout.flush()
+            if green:
+                survivors.append(knockout)
+    return survivors
+
+
+def main() -> int:
+    """Run the knockouts whose name contains the word given, or all; 1 if one of them was not noticed."""
+    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    chosen = [knockout for knockout in knockouts() if word in knockout.name]
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        shares = [chosen[start::_PARALLEL] for start in range(_PARALLEL)]
+        survivors = [knockout for found in pool.map(_worker, shares) for knockout in found]
+    sys.stdout.write(f"{len(chosen) - len(survivors)} of {len(chosen)} knockouts turned a test red\n")
+    return 1 if survivors or not chosen else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

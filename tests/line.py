@@ -1,0 +1,52 @@
+"""The whole line as one pure function, for tests: every step of `core/decide.py`, with the answers put in its hands."""
+
+from guard.core import decide
+from guard.core.stages import Allow
+from guard.model.decision import Deny
+from guard.model.facts import Body, BodyRead, Facts
+from guard.model.keys import KeyRecord
+from guard.model.names import UnixMs
+from guard.model.policy import PolicySet
+from guard.model.questions import Granted, Receipt, Standing, Unavailable
+from guard.signing.scheme import Scheme
+from tests.build import NOW, policies, record, scheme
+
+SCHEMES: dict[str, Scheme] = {name: scheme(name) for name in ("guard-v1", "api-key", "binance")}
+
+
+def decided(
+    facts: Facts,
+    *,
+    rules: PolicySet | None = None,
+    key: KeyRecord | Unavailable | None = record(),  # noqa: B008  # a frozen value
+    key_later: KeyRecord | Unavailable | None = None,
+    room: Receipt | None = None,
+    receipt: Receipt | None = None,
+    body: bytes | Body | None = None,
+    now: UnixMs = NOW,
+    later: UnixMs | None = None,
+) -> Allow | Deny:
+    """`room` and `receipt` are granted unless given; `key_later` and `later` are the key and time after the charge."""
+    routed = decide.route(rules or policies(), facts)
+    if isinstance(routed, Deny):
+        return routed
+    identified = decide.identify(routed, SCHEMES, now)
+    if isinstance(identified, Deny):
+        return identified
+    screened = decide.screen(identified, Standing(record=key, room=room or Granted(now=now, readings=())))
+    if isinstance(screened, Deny):
+        return screened
+    signed = decide.verify_head(screened)
+    if isinstance(signed, Deny):
+        return signed
+    verified = decide.verify(signed, BodyRead(body) if isinstance(body, bytes) else body, now)
+    if isinstance(verified, Deny):
+        return verified
+    at = now if later is None else later
+    answered = receipt or Granted(now=at, readings=())
+    return decide.admit(verified, answered, key if key_later is None else key_later, at)
+
+
+def code(outcome: Allow | Deny) -> str:
+    """`allow`, or the code of the reason."""
+    return outcome.code if isinstance(outcome, Deny) else "allow"

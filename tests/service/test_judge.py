@@ -1,0 +1,217 @@
+"""The line with its questions asked: what is spent, read and given back, and what is not."""
+
+import msgspec
+import pytest
+
+from guard.core.stages import Allow, Signed
+from guard.model.decision import Deny
+from guard.model.facts import Body, BodyRead, Facts
+from guard.model.keys import KeyState
+from guard.model.names import RequestId, UnixMs
+from guard.model.policy import PolicySet
+from guard.model.questions import Charge, Receipt, Unavailable
+from guard.service.judge import Judge, Judgement
+from guard.service.policies import Rulebook
+from guard.state.memory import MemoryLimits
+from tests.build import NOW, facts, limit, policies, record, route, service, signed
+from tests.directory import Keys
+from tests.line import SCHEMES
+
+_BORN = UnixMs(NOW - 1_000_000)
+
+
+class Store(MemoryLimits):
+    """Memory that can be counted and can be down."""
+
+    def __init__(self) -> None:
+        super().__init__(_BORN)
+        self.asked: list[Charge] = []
+        self.refunded: list[Charge] = []
+        self.down = False
+
+    async def charge(self, charge: Charge) -> Receipt:
+        self.asked.append(charge)
+        return Unavailable("limits") if self.down else await super().charge(charge)
+
+    async def refund(self, charge: Charge) -> None:
+        self.refunded.append(charge)
+        await super().refund(charge)
+
+
+class Line:
+    """A judge with its store, keys and clock at hand, and a body to read."""
+
+    def __init__(self, rules: PolicySet | None = None) -> None:
+        self.store = Store()
+        self.keys = Keys(record())
+        self.now = NOW
+        self.bodies_read = 0
+        self.body: Body = BodyRead(b"")
+        book = Rulebook(policies=rules or _limited(), schemes=SCHEMES)
+        self.judge = Judge(book, self.keys, self.store, lambda: self.now)
+
+    async def read(self, signed_head: Signed) -> Body:
+        assert isinstance(signed_head, Signed)
+        self.bodies_read += 1
+        return self.body
+
+    async def judged(self, message: Facts) -> Judgement:
+        return await self.judge.judge(message, self.read)
+
+    async def code(self, message: Facts) -> str:
+        outcome = (await self.judged(message)).outcome
+        return outcome.code if isinstance(outcome, Deny) else "allow"
+
+
+def _limited(capacity: int = 3) -> PolicySet:
+    per_key, per_ip = limit("key", capacity=capacity), limit("ip", capacity=100, per=("ip",))
+    return policies(
+        service(
+            route(limits_principal=(per_key,), limits_address=(per_ip,)),
+            route("GET", "/v1/orders", limits_principal=(per_key,), scope="read"),
+            route("GET", "/v1/time", auth=None, scope=None),
+        )
+    )
+
+
+def _again(number: int) -> Facts:
+    """Another order of the same key."""
+    return signed(nonce=f"nonce-{number:020d}", request_id=RequestId(f"req_{number}"))
+
+
+async def test_an_allowed_message_is_charged_once_and_its_key_is_noted_as_used() -> None:
+    line = Line()
+    judgement = await line.judged(signed())
+    assert isinstance(judgement.outcome, Allow)
+    assert judgement.paid is not None
+    assert line.keys.touched == [record().id]
+
+
+async def test_a_replay_is_refused_and_spends_no_token() -> None:
+    line = Line()
+    message = signed()
+    assert await line.code(message) == "allow"
+    again = msgspec.structs.replace(message, request_id="req_second")
+    assert await line.code(again) == "auth.replayed"
+    outcome = (await line.judged(_again(1))).outcome
+    assert isinstance(outcome, Allow)
+    [reading] = [r for r in outcome.readings if r.limit.name == "key"]
+    assert reading.remaining == 1  # 3, less the first and this one
+
+
+async def test_a_message_whose_signature_does_not_verify_spends_neither_nonce_nor_token_of_the_key_it_names() -> None:
+    line = Line()
+    forged = signed(secret=b"forged")
+    assert await line.code(forged) == "auth.bad_signature"
+    assert [charge.id for charge in line.store.asked] == ["req_test/address"]
+    honest = signed()
+    outcome = (await line.judged(honest)).outcome
+    assert isinstance(outcome, Allow)
+    [reading] = [r for r in outcome.readings if r.limit.name == "key"]
+    assert reading.remaining == 2
+
+
+async def test_a_limit_that_is_short_refuses_and_takes_nothing() -> None:
+    line = Line()
+    codes = [await line.code(_again(n)) for n in range(5)]
+    assert codes == ["allow", "allow", "allow", "limit.key", "limit.key"]
+
+
+async def test_an_order_that_a_limit_refused_cannot_be_executed_later() -> None:
+    line = Line(_limited(capacity=1))
+    assert await line.code(_again(1)) == "allow"
+    refused = _again(2)
+    assert await line.code(refused) == "limit.key"
+    line.now = UnixMs(NOW + 2000)
+    assert await line.code(msgspec.structs.replace(refused, request_id="req_3")) == "auth.replayed"
+
+
+async def test_no_body_is_read_of_a_message_whose_head_is_refused() -> None:
+    line = Line()
+    for message in (facts(body=None), signed(body=b"x", secret=b"forged"), signed(body=b"x" * 2000)):
+        assert await line.code(message) != "allow"
+    assert line.bodies_read == 0
+
+
+async def test_a_body_is_read_once_when_the_head_is_proved() -> None:
+    line = Line()
+    line.body = BodyRead(b"x")
+    assert await line.code(signed(body=b"x")) == "allow"
+    assert line.bodies_read == 1
+
+
+async def test_the_body_of_an_open_route_is_not_read_here() -> None:
+    line = Line(policies(service(route(auth=None, scope=None))))
+    assert await line.code(facts(body=None)) == "allow"
+    assert line.bodies_read == 0
+
+
+async def test_an_open_route_without_limits_asks_no_store() -> None:
+    line = Line()
+    assert await line.code(facts("GET", b"/v1/time")) == "allow"
+    assert line.store.asked == []
+
+
+async def test_a_key_revoked_between_the_charge_and_the_admission_gets_its_tokens_back() -> None:
+    line = Line()
+
+    async def read_and_revoke(_: Signed) -> Body:
+        line.keys.records[record().id] = record(state=KeyState.DEACTIVATED)
+        return BodyRead(b"x")
+
+    judgement = await line.judge.judge(signed(body=b"x"), read_and_revoke)
+    assert isinstance(judgement.outcome, Deny)
+    assert judgement.outcome.code == "auth.revoked_key"
+    assert [charge.id for charge in line.store.refunded] == ["req_test"]
+
+
+@pytest.mark.parametrize("state", [KeyState.SUSPENDED, KeyState.DEACTIVATED, KeyState.COMPROMISED])
+async def test_a_key_that_may_not_be_used_is_charged_nothing(state: KeyState) -> None:
+    line = Line()
+    line.keys.records[record().id] = record(state=state)
+    assert await line.code(signed()) != "allow"
+    assert [charge.id for charge in line.store.asked] == ["req_test/address"]
+
+
+@pytest.mark.parametrize("part", ["store", "keys"])
+async def test_what_does_not_answer_admits_nothing(part: str) -> None:
+    line = Line()
+    getattr(line, part).down = True
+    assert await line.code(signed()) == "store.unavailable"
+
+
+async def test_what_was_admitted_may_not_go_once_its_key_is_revoked_or_its_window_has_passed() -> None:
+    line = Line()
+    outcome = (await line.judged(signed())).outcome
+    assert isinstance(outcome, Allow)
+    assert line.judge.still(outcome) is None
+    line.keys.records[record().id] = record(state=KeyState.DEACTIVATED)
+    revoked = line.judge.still(outcome)
+    assert revoked is not None
+    assert revoked.code == "auth.revoked_key"
+    line.keys.records[record().id] = record()
+    line.now = UnixMs(NOW + 5001)
+    stale = line.judge.still(outcome)
+    assert stale is not None
+    assert stale.code == "auth.stale"
+
+
+async def test_a_judgement_knows_how_far_its_message_came() -> None:
+    line = Line()
+    nowhere = await line.judged(facts(path=b"/nowhere"))
+    assert nowhere.routed is None
+    unsigned = await line.judged(facts())
+    assert unsigned.routed is not None
+    assert unsigned.identified is None
+    forged = await line.judged(signed(secret=b"forged"))
+    assert forged.identified is not None
+    wrong_digest = Line()
+    wrong_digest.body = BodyRead(b"y")
+    assert (await wrong_digest.judged(signed(body=b"x"))).identified is not None
+    no_scope = Line()
+    no_scope.keys.records[record().id] = record(scopes=frozenset())
+    assert (await no_scope.judged(signed())).identified is not None
+    allowed = await line.judged(signed())
+    assert allowed.identified is not None
+    full = await Line(_limited(capacity=1)).judged(signed())
+    assert full.identified is not None

@@ -1,0 +1,62 @@
+"""The smallest Allow that a backend can be asked with, and the policy of a pool to a port on this machine."""
+
+import time
+from typing import Any
+
+from guard.core.stages import Allow, Identified, Verified
+from guard.model.policy import UpstreamPolicy
+from tests.build import NOW, facts, route, service
+
+
+def allow(
+    verb: str = "GET",
+    path: bytes = b"/v1/time",
+    *,
+    reads: bool | None = None,
+    total_ms: int = 5000,
+    **changes: Any,
+) -> Allow:
+    """A request on an open route. `changes` are fields of its Facts; `reads` is true of GET and HEAD unless given."""
+    reading = verb in ("GET", "HEAD") if reads is None else reads
+    return Allow(
+        verified=Verified(
+            identified=Identified(
+                facts=facts(verb, path, **changes),
+                service=service(),
+                route=route(verb, "/v1/time", auth=None, reads=reading, total_ms=total_ms),
+                address=facts().peer,
+                auth=None,
+                scheme=None,
+                claim=None,
+                window=None,
+                remember_ms=0,
+                shadow=(),
+            ),
+            claim=None,
+            record=None,
+            content=None,
+            readings=(),
+            shadow=(),
+        ),
+        admitted_at=NOW,
+        readings=(),
+        shadow=(),
+    )
+
+
+def upstream(port: int, **changes: Any) -> UpstreamPolicy:
+    """A backend on this machine, patient enough for a busy one."""
+    fields: dict[str, Any] = {
+        "url": f"http://127.0.0.1:{port}",
+        "connect_ms": 2000,
+        "response_ms": 2000,
+        "total_ms": 10_000,
+        "idle_ms": 4000,
+        "connections_max": 8,
+        "waiting_max": 8,
+    }
+    return UpstreamPolicy(**{**fields, **changes})
+
+
+def monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

@@ -1,0 +1,100 @@
+from typing import Any
+
+import http_sf
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guard.model.policy import Bucket, Limit
+from guard.model.questions import Reading
+from guard.wire.rate_limit_fields import rate_limit, seconds
+from tests.build import rule
+
+
+def reading(
+    name: str = "key",
+    bucket: tuple[int, int, int] = (40, 20, 1000),
+    *,
+    left: int = 39,
+    next_ms: int = 50,
+    cost: int = 1,
+    exposed: bool = True,
+    vetoes: bool = True,
+) -> Reading:
+    limit = Limit(name=name, rule=rule(name), bucket=Bucket(*bucket), per=("key",), exposed=exposed)
+    return Reading(limit, left, 0, next_ms, short=False, cost=cost, vetoes=vetoes)
+
+
+def written(*readings: Reading) -> tuple[str, str]:
+    (policy_name, policy), (name, room) = rate_limit(readings)
+    assert (policy_name, name) == (b"ratelimit-policy", b"ratelimit")
+    return policy.decode(), room.decode()
+
+
+def test_a_bucket_is_told_as_the_draft_asks() -> None:
+    assert written(reading()) == ('"key";q=40;w=2', '"key";r=39;t=1')
+
+
+def test_several_limits_are_one_list() -> None:
+    both = reading(left=0), reading("orders", (300, 30, 1000), left=211, next_ms=1001)
+    assert written(*both) == ('"key";q=40;w=2, "orders";q=300;w=10', '"key";r=0;t=1, "orders";r=211;t=2')
+
+
+def test_a_limit_of_unequal_costs_says_that_it_counts_cost() -> None:
+    assert written(reading(cost=3)) == ('"key";q=40;w=2;guard-unit="cost"', '"key";r=39;t=1')
+
+
+@pytest.mark.parametrize("hidden", [reading(exposed=False), reading(vetoes=False)])
+def test_hidden_and_shadow_limits_are_not_told(hidden: Reading) -> None:
+    assert rate_limit((hidden,)) == ()
+    assert written(hidden, reading("ip")) == ('"ip";q=40;w=2', '"ip";r=39;t=1')
+
+
+def test_without_limits_there_are_no_fields() -> None:
+    assert rate_limit(()) == ()
+
+
+def test_a_full_bucket_has_no_time_at_which_there_is_more() -> None:
+    assert written(reading(left=40, next_ms=0))[1] == '"key";r=40'
+
+
+@pytest.mark.parametrize(
+    ("bucket", "window_s"),
+    [
+        ((1, 1, 1), 1),
+        ((1, 1, 1000), 1),
+        ((3, 2, 1000), 2),
+        ((10, 1, 60_000), 600),
+        ((1, 1000, 1), 1),
+        ((7, 3, 10_000), 24),
+    ],
+)
+def test_the_window_is_the_time_to_fill_rounded_up(bucket: tuple[int, int, int], window_s: int) -> None:
+    assert written(reading(bucket=bucket))[0] == f'"key";q={bucket[0]};w={window_s}'
+
+
+@pytest.mark.parametrize(("wait_ms", "expected"), [(0, 0), (1, 1), (999, 1), (1000, 1), (1001, 2)])
+def test_seconds_round_up(wait_ms: int, expected: int) -> None:
+    assert seconds(wait_ms) == expected
+
+
+def parsed(written_list: str) -> Any:
+    return http_sf.parse(written_list.encode(), tltype="list")
+
+
+NUMBERS = st.integers(1, 10**18)
+
+
+@given(st.tuples(NUMBERS, NUMBERS, NUMBERS), st.integers(-5, 10**18), NUMBERS, st.sampled_from(["key", 'a"b', "a\\b"]))
+def test_any_bucket_is_written_so_that_a_strict_parser_reads_it(
+    bucket: tuple[int, int, int], left: int, next_ms: int, name: str
+) -> None:
+    policy, room = written(reading(name, bucket, left=left, next_ms=next_ms))
+    [(named, parameters)] = parsed(policy)
+    assert named == name
+    assert parameters["q"] == min(bucket[0], 10**15 - 1)
+    assert parameters["w"] >= 1
+    [(named, parameters)] = parsed(room)
+    assert named == name
+    assert 0 <= parameters["r"] <= max(left, 0)
+    assert parameters["t"] >= 1
