@@ -14,7 +14,6 @@ import msgspec
 import structlog
 
 from guard.app.clock import AnchoredClock
-from guard.app.keys import opened_sealing_key
 from guard.edges.asgi import Gateway
 from guard.edges.body import UnverifiedBudget
 from guard.edges.health import Health, Readiness
@@ -27,7 +26,7 @@ from guard.service.policies import Rulebook
 from guard.settings import Settings
 from guard.state.directory import FollowingDirectory
 from guard.state.memory import MemoryLimits
-from guard.state.sql import KeyDatabase
+from guard.state.sql import KeyDatabase, sealing_key_of
 from guard.telemetry.decision_log import DecisionLog, timestamp
 from guard.upstream.pool import Pool
 
@@ -53,7 +52,7 @@ async def open_gateway(settings: Settings, rules: Rulebook) -> AsyncIterator[Run
     """Open the key database, follow it, and join everything; on leaving, finish and close in the opposite order."""
     clock = AnchoredClock(time.time_ns, time.monotonic_ns)
     async with AsyncExitStack() as stack:
-        sealing = opened_sealing_key(settings)
+        sealing = sealing_key_of(settings.database, settings.sealing_key)
         database = await KeyDatabase.open(settings.database, sealing)
         stack.push_async_callback(database.close)
         directory = await _followed(database, clock.now, stack)

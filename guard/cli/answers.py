@@ -12,6 +12,10 @@ EXIT_REFUSED = 22
 """The exit code for an answer that is not 2xx: that of `curl --fail`."""
 
 
+_SECOND_US = 1_000_000
+_SKEW_MS_NOTABLE = 1_000
+
+
 class Problem(msgspec.Struct, frozen=True):
     """What guard says about a No (RFC 9457), as far as it is told."""
 
@@ -19,6 +23,7 @@ class Problem(msgspec.Struct, frozen=True):
     detail: str = ""
     title: str = ""
     request_id: str = ""
+    sent: str = "unknown"
     retry_after_ms: int | None = None
     server_time_ms: int | None = None
     skew_ms: int | None = None
@@ -45,7 +50,7 @@ def shown(answer: Answer, again: str) -> tuple[str, ...]:
     if problem is not None:
         return _shown_refusal(answer, problem, again)
     room = answer.field("ratelimit")
-    head = f"{_status(answer)}  {milliseconds(answer.elapsed_us)}" + (
+    head = f"{_status(answer)}  {duration(answer.elapsed_us)}" + (
         f"  RateLimit: {printable(room.encode())}" if room else ""
     )
     return (head, *printable(answer.body).rstrip("\n").split("\n")) if answer.body else (head,)
@@ -55,7 +60,8 @@ def advice(problem: Problem, again: str) -> str:
     """What to type next."""
     match problem.code.partition(".")[::2]:
         case ("auth", "stale" | "future"):
-            return f"set this machine's clock, then sign again: {again}"
+            clock = "   (if that is refused too, set this machine's clock)" if _clock_is_off(problem) else ""
+            return f"sign it again: {again}{clock}"
         case ("auth", "replayed"):
             return (
                 f"sign it again: {again}   |   guard curl --tamper body … → auth.invalid   |   --skew -30s → auth.stale"
@@ -67,11 +73,11 @@ def advice(problem: Problem, again: str) -> str:
         case ("auth", "revoked_key" | "expired_key" | "suspended_key" | "inactive_key") | ("authz", _):
             return "guard keys list shows the state, scopes and networks of your keys"
         case ("limit", _):
-            return f"wait {milliseconds((problem.retry_after_ms or 0) * 1_000)}, then: {again}"
+            return f"wait {duration((problem.retry_after_ms or 0) * 1_000)}, then: {again}"
         case ("route", _):
             return "the policy lists the routes that there are"
         case ("upstream", _):
-            return "is the backend running? Guard-Sent says whether it was reached"
+            return f"is the backend running? whether the request reached it: {problem.sent}"
         case _:
             return f"the decision log of the gateway has more under {problem.request_id}"
 
@@ -91,9 +97,10 @@ def answer_json(answer: Answer) -> str:
     )
 
 
-def milliseconds(elapsed_us: int) -> str:
-    """`3.1 ms`."""
-    return f"{elapsed_us // 1_000}.{elapsed_us % 1_000 // 100} ms"
+def duration(elapsed_us: int) -> str:
+    """`3.1 ms` or `4.2 s`, cut."""
+    tenths, unit = (elapsed_us // 100, "ms") if elapsed_us < _SECOND_US else (elapsed_us // 100_000, "s")
+    return f"{tenths // 10}.{tenths % 10} {unit}"
 
 
 def command(method: str, target: str, body: bytes) -> str:
@@ -109,7 +116,7 @@ def _shown_refusal(answer: Answer, problem: Problem, again: str) -> tuple[str, .
     said = problem.detail or problem.title
     if said:
         lines.append(printable(said.encode()))
-    if problem.skew_ms is not None:
+    if problem.skew_ms is not None and _clock_is_off(problem):
         lines.append(f"the gateway's clock is {_lead(problem.skew_ms)} the time that was signed")
     return (*lines, f"next: {printable(advice(problem, again).encode())}")
 
@@ -118,7 +125,12 @@ def _status(answer: Answer) -> str:
     return paint(f"{answer.status} {printable(answer.phrase.encode())}", "green" if is_yes(answer) else "red")
 
 
+def _clock_is_off(problem: Problem) -> bool:
+    """Whether the signed time is so far from the gateway's that this machine's clock may be the reason."""
+    return abs(problem.skew_ms or 0) >= _SKEW_MS_NOTABLE
+
+
 def _lead(skew_ms: int) -> str:
     """`skew_ms` is the gateway's clock minus the signed time."""
-    size = milliseconds(abs(skew_ms) * 1_000)
+    size = duration(abs(skew_ms) * 1_000)
     return f"{size} ahead of" if skew_ms >= 0 else f"{size} behind"

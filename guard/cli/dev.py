@@ -2,6 +2,8 @@
 production: everything listens on this machine only, and the key's secret lies in a file beside its database.
 """
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +54,13 @@ def demo_policy() -> Path:
     return installed if installed.exists() else package.parent / "policies" / "exchange.yaml"
 
 
+def own_name(program: str) -> str:
+    """How this program is called from where it was started: `guard` if the shell finds it, else its path."""
+    if Path(program).name != "guard":
+        return "python -m guard"
+    return "guard" if shutil.which("guard") else program
+
+
 def _screen(settings: Settings, exchange_listen: str, source: Path, rules: Rulebook) -> str:
     return f"""\
 guard {__version__} · development mode · state in memory — not for production (guard serve is for that)
@@ -62,4 +71,4 @@ guard {__version__} · development mode · state in memory — not for productio
   open       curl http://{settings.listen}/v1/time
 
 Next, in a second terminal:
-  guard curl POST /v1/orders -d '{{"symbol":"BTC-USD","side":"buy","qty":"0.01","px":"60000"}}'"""
+  {own_name(sys.argv[0])} curl POST /v1/orders -d '{{"symbol":"BTC-USD","side":"buy","qty":"0.01","px":"60000"}}'"""

@@ -41,33 +41,37 @@ class Cancel(msgspec.Struct, frozen=True):
 
 
 class Tally:
-    """What the workers have seen so far. `short` is set at the first 429."""
+    """What the workers have seen so far. `turned` is set at the first 429, or when there is nothing left to send."""
 
     def __init__(self, requests: int) -> None:
         self.answers: Counter[int] = Counter()
         self.reasons: Counter[tuple[int, str]] = Counter()
         self.first_429_after: int | None = None
         self.retry_after: str | None = None
-        self.short = threading.Event()
-        self._left = requests
+        self.turned = threading.Event()
+        self._requests = requests
+        self._taken = 0
         self._lock = threading.Lock()
 
-    def take(self) -> bool:
-        """Whether there is one more request to send, and it is the caller's."""
+    def take(self) -> int | None:
+        """How many requests were taken before this one, which is now the caller's to send; None if that was all."""
         with self._lock:
-            self._left -= 1
-            return self._left >= 0
+            if self._taken == self._requests:
+                self.turned.set()
+                return None
+            self._taken += 1
+            return self._taken - 1
 
-    def add(self, answer: Answer | None) -> None:
-        """One request was answered, or (None) was not."""
+    def add(self, place: int, answer: Answer | None) -> None:
+        """The request at this place was answered, or (None) was not. Answers may come in any order."""
         with self._lock:
             if answer is None:
                 self.answers[_NO_ANSWER] += 1
                 return
-            if answer.status == _TOO_MANY and self.first_429_after is None:
-                self.first_429_after = self.answers.total()
+            if answer.status == _TOO_MANY and (self.first_429_after is None or place < self.first_429_after):
+                self.first_429_after = place
                 self.retry_after = answer.field("retry-after")
-                self.short.set()
+                self.turned.set()
             self.answers[answer.status] += 1
             problem = problem_of(answer)
             if problem is not None:
@@ -138,21 +142,21 @@ def flood(
 
 def _first(flooding: Flood, tally: Tally) -> Answer:
     """The first request of the flood, alone. Ends the program if there is no gateway."""
-    tally.take()
+    place = tally.take() or 0
     connection = Connection(flooding.gateway)
     first = flooding.ask(connection)
     connection.close()
     if first is None:
         complain(f"no gateway at {flooding.gateway.url}: start one with `guard dev`")
         raise typer.Exit(EXIT_UNREACHABLE)
-    tally.add(first)
+    tally.add(place, first)
     return first
 
 
 def _work(flooding: Flood, tally: Tally) -> None:
     connection = Connection(flooding.gateway)
-    while tally.take():
-        tally.add(flooding.ask(connection))
+    while (place := tally.take()) is not None:
+        tally.add(place, flooding.ask(connection))
     connection.close()
 
 
@@ -160,13 +164,16 @@ def _cancel(flooding: Flood, tally: Tally, workers: list[threading.Thread], orde
     """Cancels the first order as soon as the flood is being refused, or after a flood that never was."""
     if order_id is None:
         return None
-    while not tally.short.wait(0.02) and any(worker.is_alive() for worker in workers):
-        pass
+    tally.turned.wait()
+    during = tally.first_429_after is not None
+    if not during:
+        for worker in workers:
+            worker.join()
     target = f"{_ORDERS}/{order_id}"
     connection = Connection(flooding.gateway)
     answer = flooding.ask(connection, asked_for("DELETE", target, b"", []))
     connection.close()
-    return None if answer is None else Cancel(target, answer.status, tally.short.is_set())
+    return None if answer is None else Cancel(target, answer.status, during)
 
 
 def _order_id(answer: Answer) -> str | None:

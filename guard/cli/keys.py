@@ -193,8 +193,8 @@ for _entry in _COMMANDS:
     guard keys import --id acme-2 --account acme --scopes read --algorithm ed25519 --public-key acme.pem
 
     Take over keys that were made elsewhere: all of them, or none. FILE has a JSON object a line, with id, account,
-    secret or public_key, and if need be scopes, algorithm, networks, tier, label and expires_at_ms. Options fill in what
-    a line leaves out.
+    secret or public_key, and if need be scopes, algorithm, networks, tier, label and expires_at_ms. Options fill in
+    what a line leaves out.
     """,
 )
 def import_(
@@ -258,7 +258,6 @@ def _by(actor: str | None, why: str) -> By:
 
 def _answer(ask: Callable[[Keyring], Awaitable[Answer]]) -> Answer:
     """What the keyring answers. A refusal ends the program with its sentence and code 1."""
-
     try:
         return asyncio.run(_asked(ask))
     except (KeyringError, StateError) as error:

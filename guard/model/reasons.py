@@ -89,6 +89,7 @@ TABLE: tuple[Reason, ...] = (
     _row("limit.*", 429, "Request cannot be satisfied as assigned quota has been exceeded", type_=QUOTA_EXCEEDED),
     _row("store.unavailable", 503, "The gateway's memory did not answer", _GATEWAY, 1013),
     _row("gateway.overloaded", 503, "The gateway has no room", _GATEWAY, 1013, type_=TEMPORARY_REDUCED_CAPACITY),
+    _row("gateway.draining", 503, "The gateway is going away", _GATEWAY, 1012, type_=TEMPORARY_REDUCED_CAPACITY),
     _row("gateway.error", 500, "The gateway failed", _GATEWAY, 1011),
     _row("upstream.unreachable", 502, "The backend could not be reached", _BACKEND, 1013),
     _row("upstream.broken", 502, "The backend broke off or answered nonsense", _BACKEND, 1011),

@@ -16,7 +16,7 @@ from guard.policy.document import Document
 from guard.policy.limits import compile_limits, limit_faults, limits_of
 from guard.policy.overlaps import overlap_faults
 from guard.policy.routes import build_tree, prefix_faults, read_templates
-from guard.policy.schema import PolicyFile
+from guard.policy.schema import ROUTES_MAX, PolicyFile
 from guard.policy.schemes import Schemes
 from guard.policy.shape import Shaped, shape
 from guard.policy.surroundings import client_ip_faults, compile_client_ip, compile_upstream
@@ -78,7 +78,8 @@ def _draft(source: Source, schemes: Schemes, environment: Mapping[str, str]) -> 
     document, shaped = source.document, shape(source.document)
     policy, broken = shaped.policy, shaped.broken
     written = document.content.get("routes")
-    templates, faults = read_templates(document, written if isinstance(written, dict) else ())
+    keys = written if isinstance(written, dict) and len(written) <= ROUTES_MAX else ()
+    templates, faults = read_templates(document, keys)
     if "match" not in broken:
         faults += prefix_faults(document, policy.match.prefix, templates)
     judged = judge_auth(document, policy, schemes)

@@ -1,6 +1,7 @@
 """The limits of one service: compiled, and narrowed to the routes that they apply to."""
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from guard.model.policy import Bucket, Limit
 from guard.model.rules import Rule
@@ -9,6 +10,8 @@ from guard.policy.document import Document
 from guard.policy.schema import TOKENS_MAX, LimitPart, PolicyFile, RoutePart
 
 _PERIOD_MS_MAX = 86_400_000
+_DANGLING_MAX = 5
+_FAULTS_MAX = 50
 
 
 def compile_limits(document: Document, policy: PolicyFile) -> dict[str, Limit]:
@@ -30,7 +33,9 @@ def limit_faults(document: Document, policy: PolicyFile) -> list[Diagnostic]:
     faults: list[Diagnostic] = []
     known = {route.group for route in policy.routes.values() if route.group} | set(policy.routes)
     for name, part in policy.limits.items():
-        found = [*_out_of_range(document, name, part), *_dangling(document, name, part, known)]
+        if len(faults) >= _FAULTS_MAX:
+            break
+        found = [*_out_of_range(document, name, part), *islice(_dangling(document, name, part, known), _DANGLING_MAX)]
         faults += found or [*_too_costly(document, name, part, policy)]
     return faults
 

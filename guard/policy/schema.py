@@ -15,6 +15,7 @@ from guard.policy.names import NameFault
 from guard.policy.units import Rate, UnitFault
 
 TOKENS_MAX: Final = 10_000_000
+ROUTES_MAX: Final = 500
 SCALAR_FUTURE_MS: Final = 1_000
 
 Dimension = Literal["ip", "key", "account", "route", "service"]
@@ -71,7 +72,7 @@ class Part(BaseModel):
 
 def _many(description: str, *, least: int = 1) -> Any:
     """A list in YAML, a tuple here."""
-    return Field(default=(), strict=False, min_length=least, max_length=1000, description=description)
+    return Field(default=(), strict=False, min_length=least, max_length=200, description=description)
 
 
 class MatchPart(Part):
@@ -166,7 +167,7 @@ class LimitPart(Part):
     cost: Tokens | None = Field(default=None, description="What a request costs here, whatever its route's cost.")
     routes: tuple[str, ...] = _many("Only these: groups, or routes as they are written under `routes`.")
     except_: tuple[str, ...] = Field(
-        default=(), alias="except", strict=False, min_length=1, max_length=1000, description="All but these."
+        default=(), alias="except", strict=False, min_length=1, max_length=200, description="All but these."
     )
     expose: bool | None = Field(
         default=None, description="Whether RateLimit fields tell it. Default: if it counts keys or accounts."
@@ -221,7 +222,9 @@ class PolicyFile(Part):
     )
     auth: AuthPart = Field(default=AuthPart(), description="Who may sign, how, and how fresh it must be.")
     limits: dict[Name, LimitPart] = Field(
-        default={}, description="Token buckets by name. All that apply must have room."
+        default={}, max_length=100, description="Token buckets by name. All that apply must have room."
     )
-    routes: dict[str, RoutePart] = Field(min_length=1, description="METHOD and path. What matches none of them is 404.")
+    routes: dict[str, RoutePart] = Field(
+        min_length=1, max_length=ROUTES_MAX, description="METHOD and path. What matches none of them is 404."
+    )
     fields: FieldsPart = Field(default=FieldsPart(), description="What happens to request fields.")

@@ -16,6 +16,8 @@ from guard.policy.document import Document, Path
 from guard.policy.schema import PolicyFile
 from guard.policy.unknown import field_comes_later, value_comes_later
 
+_FAULTS_MAX: Final = 100
+
 LATER: Final = "comes with the policy desk"
 
 _KINDS: Final[dict[str, str]] = {
@@ -52,7 +54,7 @@ def shape(document: Document) -> Shaped:
         return Shaped(PolicyFile.model_validate(document.content), frozenset(), ())
     except ValidationError as invalid:
         errors = invalid.errors(include_url=False)
-    faults = tuple(_fault(document, error) for error in _essential(errors))
+    faults = tuple(_fault(document, error) for error in _essential(errors[:_FAULTS_MAX]))
     broken = frozenset(str(error["loc"][0]) for error in errors)
     readable = {key: value for key, value in document.content.items() if key not in broken}
     return Shaped(PolicyFile.model_validate(_STAND_INS | readable), broken, faults)
@@ -131,8 +133,10 @@ def _not_one_of(document: Document, path: Path, error: ErrorDetails) -> Diagnost
 def _range(error: ErrorDetails) -> str:
     context = error.get("ctx", {})
     least, most = context.get("ge", context.get("min_length")), context.get("le", context.get("max_length"))
-    what = " entries" if "actual_length" in context else " characters" if error["type"].startswith("string") else ""
-    return f"at least {least}{what}" if least is not None else f"at most {most}{what}"
+    verb, what = "be", ""
+    if "actual_length" in context or error["type"].startswith("string"):
+        verb, what = "have", " entries" if "actual_length" in context else " characters"
+    return f"must {verb} at least {least}{what}" if least is not None else f"must {verb} at most {most}{what}"
 
 
 def _found(value: object) -> str:

@@ -15,6 +15,8 @@ METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 ANY: Final = "ANY"
 ROUTE_KEY_PATTERN: Final = "^(" + "|".join((*METHODS, ANY)) + ") /"
 
+_SEGMENTS_MAX: Final = 32
+
 _LITERAL = re.compile(r"[A-Za-z0-9._~!$&'()*+,=:@-]*", re.ASCII)
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]{0,31})(\.\.\.)?\}", re.ASCII)
 
@@ -87,6 +89,8 @@ def parse_key(key: str) -> Template | KeyFault:
 def parse_path(path: str) -> tuple[Segment, ...] | KeyFault:
     """The segments of a path template that begins with `/`, or why it has none."""
     texts = path.split("/")[1:]
+    if len(texts) > _SEGMENTS_MAX:
+        return KeyFault("P212", f"a path may not hold more than {_SEGMENTS_MAX} segments")
     segments: list[Segment] = []
     names: set[str] = set()
     for position, text in enumerate(texts):

@@ -47,8 +47,8 @@ def _misshapen(shape: Shape, facts: Facts) -> ClaimFault | None:
 
 def _bad_parameters(shape: Shape, facts: Facts, query: bytes) -> ClaimFault | None:
     names = [name for name, _ in pairs(query)]
-    if facts.body and media_type(facts) == FORM_TYPE:
-        names.extend(name for name, _ in pairs(facts.body))
+    if media_type(facts) == FORM_TYPE:
+        names.extend(name for name, _ in pairs(facts.body or b""))
     if shape.query_names and not all(shape.query_names.fullmatch(name) for name in names):
         return _refused("a parameter of that name")
     if shape.duplicate_params and len({lookalike(name) for name in names}) < len(names):

@@ -42,18 +42,22 @@ _PublicKey = ed25519.Ed25519PublicKey | rsa.RSAPublicKey | ec.EllipticCurvePubli
 
 
 def _refuse_private(text: bytes) -> None:
-    private = b"PRIVATE KEY" in text
-    if not private:
-        try:
-            serialization.load_der_private_key(_unwrapped(text), password=None)
-            private = True
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            private = False
-    if private:
+    content = _unwrapped(text)
+    if b"PRIVATE KEY" in text or b"PRIVATE KEY" in content or _is_private(content):
         raise ValueError(
             "this is a PRIVATE key. guard needs the public one only; whoever has seen this file can sign as its owner, "
             "so consider it exposed and make a new pair"
         )
+
+
+def _is_private(content: bytes) -> bool:
+    try:
+        serialization.load_der_private_key(content, password=None)
+    except TypeError:
+        return True  # it is one, under a password
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def _parsed(text: bytes, algorithm: KeyAlgorithm) -> _PublicKey:

@@ -70,8 +70,8 @@ class Buckets:
             if key is None:
                 return
             held = self._held[key]
-            held.level, held.at = settled(held.level, held.at, now, held.bucket)
-            wait = wait_ms(held.level, held.bucket.capacity, held.bucket)
+            level, _ = settled(held.level, held.at, now, held.bucket)
+            wait = wait_ms(level, held.bucket.capacity, held.bucket)
             if wait == 0:  # knockout: full_bucket_is_dropped
                 del self._held[key]
             elif wait is not None:

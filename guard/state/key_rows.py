@@ -7,9 +7,8 @@ from sqlalchemy import RowMapping
 
 from guard.model.keys import KeyAlgorithm, KeyRecord, KeyState, Secret
 from guard.model.names import AccountId, KeyId, UnixMs
+from guard.signing.algorithms import PEPPER_BYTES
 from guard.state.sealing import SealingKey
-
-_PEPPER_BYTES = 32
 
 
 class KeyView(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +105,7 @@ def from_row(row: RowMapping, sealing: SealingKey) -> KeyRecord:
 def _sealed(record: KeyRecord, sealing: SealingKey) -> bytes | None:
     material = record.material.reveal()
     if record.algorithm is KeyAlgorithm.API_KEY:
-        material = material[_PEPPER_BYTES:]  # the pepper is derived from the sealing key, and kept nowhere else
+        material = material[PEPPER_BYTES:]  # the pepper is derived from the sealing key, and kept nowhere else
     return sealing.seal(record.id, _purpose(record.algorithm), material) if material else None
 
 

@@ -71,17 +71,16 @@ class SealingKey:
         """A new key in a new file that only its owner can read. Raises FileExistsError if there is one already."""
         draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not path.parent.is_dir():
+                path.parent.mkdir(mode=0o700, parents=True)
             _write_durably(draft, base64.b64encode(secrets.token_bytes(_KEY_BYTES)) + b"\n")
-            try:
-                os.link(draft, path)  # atomic, and never over a key that another process has just made
-            finally:
-                draft.unlink()
-            _sync_directory(path.parent)
-        except FileExistsError:
-            raise
         except OSError as error:
             raise SealingError(f"the sealing key {path} cannot be made ({error.strerror})") from error
+        try:
+            os.link(draft, path)  # atomic, and never over a key that another process has just made
+        finally:
+            draft.unlink()
+        _sync_directory(path.parent)
         return cls.load(path)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The operator's log: what starts, stops, fails and recovers, one JSON object a line (or coloured text on a terminal)."""
+"""The operator's log: what starts, stops, fails and recovers. One JSON object a line; text on a terminal."""
 
 import logging
 import sys

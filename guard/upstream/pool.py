@@ -160,7 +160,7 @@ class Pool:
         finally:
             if connection is None:
                 self._free_slot()
-        if not connection.closing:
+        if not connection.closing:  # else it was lost before we heard of it, and `gone` will not be called again
             self._open.add(connection)
         return connection
 

@@ -1,8 +1,8 @@
 """Names that a service's credentials travel under: nobody may come near them with another spelling.
 
 The names are known only once the message has found its service, so this is asked by the core, not by the edge; the
-names that guard itself owns were looked at before (`wire/fields.py`). That a credential appears once is seen where it is
-read (`signing/credentials.py`).
+names that guard itself owns were looked at before (`wire/fields.py`). That a credential appears once is seen where it
+is read (`signing/credentials.py`).
 """
 
 from functools import lru_cache
@@ -31,8 +31,7 @@ def has_alias(facts: Facts, names: frozenset[bytes]) -> bool:
 
 def connection_lists(facts: Facts, names: frozenset[bytes]) -> bool:
     """Whether Connection asks to drop one of `names`, in any spelling (BYPASSES.md A13)."""
-    members = connection_members(facts.fields)
-    return bool(members) and not _folded(names).isdisjoint(map(fold, members))
+    return not _folded(names).isdisjoint(map(fold, connection_members(facts.fields)))
 
 
 @lru_cache(maxsize=256)

@@ -8,6 +8,7 @@ import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase
 from typing import Any
 
 from typer.testing import CliRunner, Result
@@ -89,7 +90,7 @@ def field_of(request: bytes, name: bytes) -> bytes | None:
     return found[0] if found else None
 
 
-def _request(rfile: Any) -> bytes:
+def _request(rfile: BufferedIOBase) -> bytes:
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         line = rfile.readline()

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from guard.cli.answers import Problem, advice, answer_json, command, milliseconds, problem_of, shown
+from guard.cli.answers import Problem, advice, answer_json, command, duration, problem_of, shown
 from guard.cli.sending import Answer
 
 GUARD = (("Guard-Reason", "auth.stale"), ("Guard-Request-Id", "req_1"))
@@ -18,15 +18,20 @@ def test_a_stale_request_is_told_both_clocks() -> None:
     assert shown(answer(401, body, GUARD), "guard curl GET /x") == (
         "401 Said  auth.stale   req_1",
         "signed too long ago",
-        "the gateway's clock is 30012.0 ms ahead of the time that was signed",
-        "next: set this machine's clock, then sign again: guard curl GET /x",
+        "the gateway's clock is 30.0 s ahead of the time that was signed",
+        "next: sign it again: guard curl GET /x   (if that is refused too, set this machine's clock)",
     )
+
+
+def test_a_gateway_that_just_started_blames_no_clock() -> None:
+    lines = shown(answer(401, b'{"code":"auth.stale","detail":"too early","skew_ms":999}', GUARD), "AGAIN")
+    assert lines[1:] == ("too early", "next: sign it again: AGAIN")
 
 
 def test_a_clock_that_leads_is_told_so() -> None:
     body = b'{"code":"auth.future","title":"Signed in the future","skew_ms":-2000}'
     lines = shown(answer(401, body, GUARD), "…")
-    assert lines[1:3] == ("Signed in the future", "the gateway's clock is 2000.0 ms behind the time that was signed")
+    assert lines[1:3] == ("Signed in the future", "the gateway's clock is 2.0 s behind the time that was signed")
 
 
 @pytest.mark.parametrize(
@@ -39,12 +44,12 @@ def test_a_clock_that_leads_is_told_so() -> None:
         ("authz.scope", "guard keys list"),
         ("limit.orders", "wait 50.0 ms, then: AGAIN"),
         ("route.unknown", "the policy lists the routes"),
-        ("upstream.timeout", "is the backend running?"),
+        ("upstream.timeout", "is the backend running? whether the request reached it: no"),
         ("gateway.error", "the decision log of the gateway has more under req_1"),
     ],
 )
 def test_every_no_ends_with_what_to_do(code: str, expected: str) -> None:
-    assert advice(Problem(code, request_id="req_1", retry_after_ms=50), "AGAIN").startswith(expected)
+    assert advice(Problem(code, request_id="req_1", retry_after_ms=50, sent="no"), "AGAIN").startswith(expected)
 
 
 def test_only_what_guard_itself_refuses_is_explained() -> None:
@@ -71,8 +76,8 @@ def test_an_empty_answer_is_one_line() -> None:
     assert shown(answer(204), "…") == ("204 Said  3.1 ms",)
 
 
-def test_times_are_cut_to_tenths_of_a_millisecond() -> None:
-    assert (milliseconds(3_199), milliseconds(99), milliseconds(1_234_567)) == ("3.1 ms", "0.0 ms", "1234.5 ms")
+def test_times_are_cut_to_tenths() -> None:
+    assert (duration(3_199), duration(99), duration(1_234_567)) == ("3.1 ms", "0.0 ms", "1.2 s")
 
 
 def test_the_command_to_send_it_again_is_quoted_for_a_shell() -> None:

@@ -76,6 +76,11 @@ def test_a_file_without_a_key_is_refused_by_name(own_home: Path, content: bytes)
         key_from(path)
 
 
+def test_a_file_that_is_not_there_is_named(own_home: Path) -> None:
+    with pytest.raises(typer.BadParameter, match="absent cannot be read: No such file"):
+        key_from(own_home / "absent")
+
+
 def test_a_secret_is_in_no_repr(own_home: Path) -> None:
     assert "file-secret" not in repr(key_from(written(own_home / "k", {"id": "k", "secret": "file-secret"})))
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from guard.cli.flood import ORDER
+from guard.cli.flood import ORDER, Tally
+from guard.cli.sending import Answer
 from tests.cli.recorder import Recorder, body_of, field_of, guard, head_of, refusal, response
 
 
@@ -28,14 +29,29 @@ class Limited:
 def test_every_answer_is_counted_and_the_first_429_is_named(recorder: Recorder, tmp_path: Path) -> None:
     recorder.answer = Limited(40)
     result = guard(tmp_path, "flood", "POST", "/v1/orders", "-n", "200", "-c", "1", "--base-url", recorder.url)
+    cancelled = "DELETE /v1/orders/o-7 during the flood → 200 (cancels have their own bucket)"
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
         "  200  40 " + "█" * 11,
         "  429 160 " + "█" * 44 + "   limit.key 160",
-        "  first 429 after 40 requests; Retry-After 1; "
-        "DELETE /v1/orders/o-7 during the flood → 200 (cancels have their own bucket)",
+        f"  first 429 after 40 requests; Retry-After 1; {cancelled}",
         "  next: guard curl GET /v1/orders    (what the flood left open)",
     ]
+
+
+def test_the_first_429_is_the_first_that_was_sent_not_the_first_that_was_answered() -> None:
+    tally = Tally(4)
+    assert [tally.take() for _ in range(5)] == [0, 1, 2, 3, None]
+    for place, status in ((3, 429), (1, 429), (2, 429), (0, 200)):
+        fields = (("Retry-After", str(place)),)
+        tally.add(place, Answer(status=status, phrase="", fields=fields, body=b"", elapsed_us=0))
+    assert (tally.first_429_after, tally.retry_after, dict(tally.answers)) == (1, "1", {429: 3, 200: 1})
+
+
+def test_a_flood_that_is_refused_from_the_start_says_so(recorder: Recorder, tmp_path: Path) -> None:
+    recorder.answer = lambda _: refusal(429, "limit.key")
+    result = guard(tmp_path, "flood", "GET", "/x", "-n", "3", "-c", "1", "--base-url", recorder.url)
+    assert "  first 429 after 0 requests" in result.stdout.splitlines()
 
 
 def test_many_connections_send_exactly_as_many_requests_each_signed_anew(recorder: Recorder, tmp_path: Path) -> None:

@@ -38,6 +38,15 @@ def test_a_typing_error_is_answered_with_a_suggestion() -> None:
     assert "'flood'" in result.output
 
 
+@pytest.mark.parametrize(
+    ("typed", "offered"), [("guard fl", "flood"), ("guard curl --tam", "--tamper"), ("guard no -", "")]
+)
+def test_shells_complete_commands_and_options(typed: str, offered: str) -> None:
+    """The protocol of bash; an unknown command has no options to offer."""
+    env = {"_GUARD_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
+    assert offered in CliRunner().invoke(app, [], env=env, prog_name="guard").stdout.split("\n")
+
+
 def test_every_command_has_its_module() -> None:
     modules = {path.stem for path in Path(guard.cli.__path__[0]).glob("*.py")}
     assert COMMANDS.keys() <= modules

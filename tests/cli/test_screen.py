@@ -9,10 +9,7 @@ from guard.cli.screen import complain, paint, printable, say
     ("terminal", "no_color", "coloured"), [(True, "", True), (True, "1", False), (False, "", False)]
 )
 def test_colour_only_on_a_terminal_that_wants_it(
-    monkeypatch: pytest.MonkeyPatch,
-    terminal: bool,
-    no_color: str,
-    coloured: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch, *, terminal: bool, no_color: str, coloured: bool
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
     monkeypatch.setenv("NO_COLOR", no_color)

@@ -16,7 +16,7 @@ def _denies(mode: Mode | None) -> Deny:
 
 def test_a_deny_of_an_enforced_rule_ends_the_line() -> None:
     asked: list[str] = []
-    outcome = pipeline.run((lambda _: _denies(Mode.ENFORCE), lambda stage: asked.append(stage)), "stage")
+    outcome = pipeline.run((lambda _: _denies(Mode.ENFORCE), asked.append), "stage")
     assert isinstance(outcome, Deny)
     assert asked == []
 

@@ -20,6 +20,13 @@ async def test_another_method_is_refused_in_the_dialect_of_its_prefix(target: st
     assert name in answered.content
 
 
+@pytest.mark.parametrize(("target", "name"), [("/v1/account", "error"), ("/api/v3/account", "msg")])
+async def test_without_an_account_a_private_path_is_refused(target: str, name: str) -> None:
+    answered = await call(demo_exchange(), "GET", target, account=None)
+    assert answered.status == 401
+    assert name in answered.content
+
+
 async def test_a_trailing_slash_is_another_path_and_no_redirect() -> None:
     assert (await call(demo_exchange(), "GET", "/v1/orders/")).status == 404
 

@@ -1,3 +1,4 @@
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,6 +53,11 @@ def test_turnover_is_bounded_to_whole_lots() -> None:
     taker = order(2, Side.BUY, 0, 1_000)
     book_with(order(1, Side.SELL, 100, 50)).match(taker, turnover_max=350)
     assert (taker.filled, taker.turnover) == (3, 300)
+
+
+def test_only_resting_states_are_live() -> None:
+    live = {status for status in Status if msgspec.structs.replace(order(1, Side.BUY, 1, 1), status=status).is_live}
+    assert live == {Status.OPEN, Status.PARTLY_FILLED}
 
 
 def test_an_empty_side_has_no_best_price() -> None:

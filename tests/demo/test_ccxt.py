@@ -6,12 +6,11 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import ccxt
 import pytest
 import uvicorn
 
 from guard.demo.app import demo_exchange
-
-ccxt = pytest.importorskip("ccxt", reason="ccxt from PyPI is the real third-party client")
 
 pytestmark = [pytest.mark.system, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 

@@ -11,7 +11,7 @@ _TOLD_BEFORE = {
     *("request.incomplete", "request.timeout"),
     *("auth.missing", "auth.malformed", "auth.stale", "auth.future", "auth.invalid"),
     *("abuse.address_denied", "limit.*", "store.unavailable"),
-    *("gateway.overloaded", "gateway.error"),
+    *("gateway.overloaded", "gateway.draining", "gateway.error"),
     *("upstream.unreachable", "upstream.broken", "upstream.timeout"),
 }
 _TOLD_AFTER = {
@@ -38,6 +38,7 @@ _STATUS = {
     "limit.*": 429,
     "store.unavailable": 503,
     "gateway.overloaded": 503,
+    "gateway.draining": 503,
     "gateway.error": 500,
     "upstream.unreachable": 502,
     "upstream.broken": 502,

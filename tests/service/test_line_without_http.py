@@ -1,6 +1,6 @@
 """A small edge that is no ASGI and no HTTP drives the judge end to end: frames over TCP, one JSON line each.
 
-It is here to keep the core honest: everything that it needs is in Facts, and every reason has a FIX reject to answer with.
+It keeps the core honest: all that it needs is in Facts, and every reason has a FIX reject to answer with.
 """
 
 import asyncio

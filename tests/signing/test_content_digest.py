@@ -22,11 +22,23 @@ def test_another_body_does_not_match() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        b"", _HELLO + b" ", b" " + _HELLO, _HELLO + b"\n", _HELLO + b", " + _HELLO, _HELLO + b";x=1", _HELLO.upper(),
-        _HELLO.replace(b"sha-256", b"SHA-256"), _HELLO.replace(b"sha-256", b"sha-512"), _HELLO.replace(b"bDg=", b"bDh="),
-        _HELLO.replace(b"=:", b":"), _HELLO[8:], _HELLO.replace(b"/", b"_"), b"sha-256=::", _HELLO + b",sha-512=:AAAA:",
+        b"",
+        _HELLO + b" ",
+        b" " + _HELLO,
+        _HELLO + b"\n",
+        _HELLO + b", " + _HELLO,
+        _HELLO + b";x=1",
+        _HELLO.upper(),
+        _HELLO.replace(b"sha-256", b"SHA-256"),
+        _HELLO.replace(b"sha-256", b"sha-512"),
+        _HELLO.replace(b"bDg=", b"bDh="),
+        _HELLO.replace(b"=:", b":"),
+        _HELLO[8:],
+        _HELLO.replace(b"/", b"_"),
+        b"sha-256=::",
+        _HELLO + b",sha-512=:AAAA:",
     ],
-)  # fmt: skip
+)
 def test_any_other_writing_is_no_digest(value: bytes) -> None:
     assert parse_content_digest(value) is None
     assert not content_digest_matches(value, _BODY)

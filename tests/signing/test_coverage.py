@@ -80,10 +80,19 @@ def test_parameters_of_a_body_that_is_no_form_are_not_compared() -> None:
 @pytest.mark.parametrize(
     ("query", "refused"),
     [
-        (b"a=%20x&b=!$'()*,;:@/?-._~", False), (b"", False), (b"a=%2", True), (b"a=%zz", True), (b"a=b c", True),
-        (b'a="', True), (b"a=\xff", True), (b"a=[1]", True), (b"a=1\n", True), (b"a=#", True), (b"a=\\", True),
+        (b"a=%20x&b=!$'()*,;:@/?-._~", False),
+        (b"", False),
+        (b"a=%2", True),
+        (b"a=%zz", True),
+        (b"a=b c", True),
+        (b'a="', True),
+        (b"a=\xff", True),
+        (b"a=[1]", True),
+        (b"a=1\n", True),
+        (b"a=#", True),
+        (b"a=\\", True),
     ],
-)  # fmt: skip
+)
 def test_a_query_keeps_to_the_characters_of_the_standard(query: bytes, refused: bool) -> None:  # noqa: FBT001  # a table
     assert _refused({"query_charset": "rfc3986"}, facts(query=query)) is refused
 
@@ -96,6 +105,10 @@ def test_names_of_parameters_keep_to_their_form(query: bytes, refused: bool) -> 
     names = {"query_names": "[A-Za-z_][A-Za-z0-9_]{0,63}"}
     assert _refused(names, facts(query=query)) is refused
     assert _refused(names, facts(body=query, fields=(_FORM,))) is refused
+
+
+def test_a_parameter_may_come_twice_where_only_its_name_is_of_interest() -> None:
+    assert not _refused({"query_names": "[a-z]{1,9}"}, facts(query=b"a=1&a=2"))
 
 
 @pytest.mark.parametrize("body", [b"body", None])
@@ -111,10 +124,17 @@ def test_no_body_needs_no_digest() -> None:
 @pytest.mark.parametrize(
     "stated",
     [
-        (_DIGEST, _DIGEST), (_DIGEST + b", " + _DIGEST,), (_DIGEST + b", sha-512=:AAAA:",), (b"sha-512=:AAAA:",), (b"",),
-        (_DIGEST.replace(b"sha", b"SHA"),), (_DIGEST + b";q=1",), (b"sha-256=:AAAA:",), (b" " + _DIGEST,),
+        (_DIGEST, _DIGEST),
+        (_DIGEST + b", " + _DIGEST,),
+        (_DIGEST + b", sha-512=:AAAA:",),
+        (b"sha-512=:AAAA:",),
+        (b"",),
+        (_DIGEST.replace(b"sha", b"SHA"),),
+        (_DIGEST + b";q=1",),
+        (b"sha-256=:AAAA:",),
+        (b" " + _DIGEST,),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("body", [b"body", b"", None])
 def test_a_digest_is_one_canonical_member(stated: tuple[bytes, ...], body: bytes | None) -> None:
     message = facts(body=body, fields=tuple((b"content-digest", value) for value in stated))
@@ -142,11 +162,18 @@ def test_binance_takes_only_what_real_clients_send() -> None:
 @given(
     st.sampled_from(["guard-v1", "binance", "api-key"]),
     st.builds(
-        facts, st.sampled_from(["GET", "POST", ""]), query=st.none() | st.binary(max_size=30),
+        facts,
+        st.sampled_from(["GET", "POST", ""]),
+        query=st.none() | st.binary(max_size=30),
         body=st.none() | st.binary(max_size=30),
-        fields=st.lists(st.tuples(st.sampled_from([b"content-digest", b"content-type"]), st.binary(max_size=60) | st.just(_FORM[1])), max_size=3).map(tuple),
+        fields=st.lists(
+            st.tuples(
+                st.sampled_from([b"content-digest", b"content-type"]), st.binary(max_size=60) | st.just(_FORM[1])
+            ),
+            max_size=3,
+        ).map(tuple),
     ),
-)  # fmt: skip
+)
 def test_no_message_makes_judging_its_shape_raise(name: str, message: Facts) -> None:
     fault = uncovered(scheme(name), message)
     assert fault is None or fault.code in ("auth.malformed", "request.malformed")

@@ -15,11 +15,25 @@ _PUBLIC = Path(os.environ.get("GUARD_PUBLIC_VECTORS", _ROOT / "../shared/vectors
 @pytest.mark.parametrize(
     "text",
     [
-        b'{"a":1,"a":1}', b'{"a":1,"\\u0061":2}', b'{"x":{"a":1,"a":1}}', b"NaN", b"[Infinity]", b"-Infinity",
-        b"\xef\xbb\xbf{}", b'{"a":"\xff"}', b"", b"{", b"{} x", b"{'a':1}", b'["\x01"]', b"[01]", b"[1.]",
-        b"[" * 33 + b"]" * 33, b"[" * 100_000,
+        b'{"a":1,"a":1}',
+        b'{"a":1,"\\u0061":2}',
+        b'{"x":{"a":1,"a":1}}',
+        b"NaN",
+        b"[Infinity]",
+        b"-Infinity",
+        b"\xef\xbb\xbf{}",
+        b'{"a":"\xff"}',
+        b"",
+        b"{",
+        b"{} x",
+        b"{'a':1}",
+        b'["\x01"]',
+        b"[01]",
+        b"[1.]",
+        b"[" * 33 + b"]" * 33,
+        b"[" * 100_000,
     ],
-)  # fmt: skip
+)
 def test_what_two_programs_may_read_in_two_ways_is_refused(text: bytes) -> None:
     with pytest.raises(DocumentFault):
         parse(text)
@@ -33,8 +47,11 @@ def test_nesting_of_32_is_allowed_and_brackets_in_texts_do_not_count() -> None:
 def test_numbers_keep_the_text_they_arrived_in() -> None:
     document = parse(b'{"a":1.50,"b":123456789012345678901234567890,"c":-0,"d":1E2}')
     assert [scalar(find(document, (name,))) for name in "abcd"] == [
-        b"1.50", b"123456789012345678901234567890", b"-0", b"1E2",
-    ]  # fmt: skip
+        b"1.50",
+        b"123456789012345678901234567890",
+        b"-0",
+        b"1E2",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -70,10 +87,13 @@ def test_pairs_of_anything_but_plain_members_are_refused(text: bytes) -> None:
 @pytest.mark.parametrize(
     ("pointer", "raw"),
     [
-        (("a",), b'{ "x" : [1,  2.0] }'), (("a", "x"), b"[1,  2.0]"), (("a", "x", "1"), b"2.0"), (("b",), b'"\\u0041"'),
+        (("a",), b'{ "x" : [1,  2.0] }'),
+        (("a", "x"), b"[1,  2.0]"),
+        (("a", "x", "1"), b"2.0"),
+        (("b",), b'"\\u0041"'),
         (("c",), b"null"),
     ],
-)  # fmt: skip
+)
 def test_raw_json_is_the_exact_text(pointer: tuple[str, ...], raw: bytes) -> None:
     assert raw_value(b' { "a" :{ "x" : [1,  2.0] } , "b":"\\u0041","c" : null }', pointer) == raw
 
@@ -84,17 +104,18 @@ def test_raw_json_of_nothing_is_refused(pointer: tuple[str, ...]) -> None:
         raw_value(b'{"a":{"b":1},"l":[1,2,3],"e":[]}', pointer)
 
 
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(), lambda c: st.lists(c) | st.dictionaries(st.text(), c)
-    )
+_PLAIN = st.none() | st.booleans() | st.integers() | st.text(max_size=8)
+_DOCUMENTS = st.recursive(
+    _PLAIN,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
 )
+
+
+@given(_DOCUMENTS)
 def test_raw_json_of_any_document_is_what_was_written(value: object) -> None:
     written = json.dumps(value).encode()
-    try:
-        assert raw_value(b'{"before": [{}, "]"], "it": ' + written + b"}", ("it",)) == written
-    except DocumentFault:
-        assert "nested" in _fault(written) or written.count(b"[") + written.count(b"{") > 30
+    assert raw_value(b'{"before": [{}, "]"], "it": ' + written + b"}", ("it",)) == written
 
 
 @given(st.binary(max_size=60) | st.text('{}[]",:\\ \n0123eE+-.truefalsn\ufeff', max_size=40).map(str.encode))

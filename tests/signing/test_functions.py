@@ -54,6 +54,21 @@ def test_what_cannot_be_read_is_a_fault_of_the_message(name: str, arguments: tup
 
 def test_the_list_is_the_one_that_profiles_were_promised() -> None:
     assert set(FUNCTIONS) | set(DOCUMENT_FUNCTIONS) == {
-        "sha256", "sha512", "hex", "base64", "b64decode", "hmac_sha256", "concat", "join", "upper", "lower", "urldecode",
-        "strip_prefix", "prefix_if", "without", "sorted_pairs", "raw_json", "split",
-    }  # fmt: skip
+        "sha256",
+        "sha512",
+        "hex",
+        "base64",
+        "b64decode",
+        "hmac_sha256",
+        "concat",
+        "join",
+        "upper",
+        "lower",
+        "urldecode",
+        "strip_prefix",
+        "prefix_if",
+        "without",
+        "sorted_pairs",
+        "raw_json",
+        "split",
+    }

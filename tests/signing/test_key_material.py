@@ -2,7 +2,7 @@ import base64
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,8 +54,14 @@ def test_a_private_key_is_refused_loudly(kind: KeyAlgorithm, private: ec.Ellipti
             with pytest.raises(ValueError, match="PRIVATE key") as fault:
                 public_key_from(written, kind)
             assert "exposed" in str(fault.value)
-            if written is base64.b64encode(text) and encoding is _PEM:
-                break
+
+
+def test_a_private_key_under_a_password_is_refused_too() -> None:
+    locked = _P256.private_bytes(
+        _DER, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"password")
+    )
+    with pytest.raises(ValueError, match="PRIVATE key"):
+        public_key_from(locked, KeyAlgorithm.ECDSA_P256)
 
 
 @pytest.mark.parametrize(
@@ -73,15 +79,21 @@ def test_a_private_key_in_any_armour_is_refused(text: bytes) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind, _ in _KINDS])
 def test_a_key_of_another_kind_is_refused_by_name(kind: KeyAlgorithm) -> None:
-    others = [private.public_key() for other, private in _KINDS if other is not kind]
-    for public in (*others, ec.derive_private_key(7, ec.SECP384R1()).public_key()):
-        with pytest.raises(ValueError, match="this is a"):
-            public_key_from(public.public_bytes(_PEM, _SPKI), kind)
+    publics = {
+        KeyAlgorithm.ED25519: _ED.public_key().public_bytes(_PEM, _SPKI),
+        KeyAlgorithm.ECDSA_P256: _P256.public_key().public_bytes(_PEM, _SPKI),
+        KeyAlgorithm.RSA: _RSA.public_key().public_bytes(_PEM, _SPKI),
+        None: ec.derive_private_key(7, ec.SECP384R1()).public_key().public_bytes(_PEM, _SPKI),
+    }
+    for other, pem in publics.items():
+        if other is not kind:
+            with pytest.raises(ValueError, match="this is a"):
+                public_key_from(pem, kind)
 
 
 def test_a_key_that_guard_does_not_know_is_refused() -> None:
-    public = dsa.DSAPublicNumbers(2, dsa.DSAParameterNumbers(_P, _Q, 4)).public_key()
-    with pytest.raises(ValueError, match="a key of type DSA, which guard does not"):
+    public = x25519.X25519PrivateKey.generate().public_key()
+    with pytest.raises(ValueError, match="a key of type X25519, which guard does not"):
         public_key_from(public.public_bytes(_PEM, _SPKI), KeyAlgorithm.RSA)
 
 
@@ -111,15 +123,11 @@ def test_a_symmetric_key_has_no_public_part(kind: KeyAlgorithm) -> None:
 
 
 @given(st.binary(max_size=80), st.sampled_from([kind for kind, _ in _KINDS]))
-def test_anything_else_is_refused_with_a_sentence(text: bytes, kind: KeyAlgorithm) -> None:
+def test_anything_else_is_refused(text: bytes, kind: KeyAlgorithm) -> None:
     try:
         public_key_from(text, kind)
-    except ValueError as fault:
-        assert str(fault)
+    except ValueError:
+        return
     else:
         assert kind is KeyAlgorithm.ED25519
         assert len(text) >= 32
-
-
-_Q = 0xF
-_P = 0xF

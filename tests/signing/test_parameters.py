@@ -6,8 +6,13 @@ from tests.build import facts
 
 def test_parameters_are_split_and_not_decoded() -> None:
     assert pairs(b"a=1&b=%20&c&&=x&a=2=3") == [
-        (b"a", b"1"), (b"b", b"%20"), (b"c", b""), (b"", b""), (b"", b"x"), (b"a", b"2=3"),
-    ]  # fmt: skip
+        (b"a", b"1"),
+        (b"b", b"%20"),
+        (b"c", b""),
+        (b"", b""),
+        (b"", b"x"),
+        (b"a", b"2=3"),
+    ]
     assert pairs(b"") == []
 
 

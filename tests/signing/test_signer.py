@@ -31,18 +31,31 @@ def _signed(
     algorithm: KeyAlgorithm, private: bytes, *, body: bytes = _BODY, expires: UnixMs | None = None
 ) -> dict[bytes, bytes]:
     fields = sign(
-        key_id=KEY_ID, secret_or_private=private, algorithm=algorithm, method="POST", authority=b"gateway.test:8443",
-        target=b"/v1/orders?a=%20&b", body=body, now=NOW, nonce=NONCE, expires=expires,
-    )  # fmt: skip
+        key_id=KEY_ID,
+        secret_or_private=private,
+        algorithm=algorithm,
+        method="POST",
+        authority=b"gateway.test:8443",
+        target=b"/v1/orders?a=%20&b",
+        body=body,
+        now=NOW,
+        nonce=NONCE,
+        expires=expires,
+    )
     assert len(dict(fields)) == len(fields)
     return dict(fields)
 
 
 def test_the_base_is_nine_lines_and_no_line_feed_at_the_end() -> None:
     base = string_to_sign(
-        key_id=KEY_ID, method="POST", authority=b"gateway.test:8443", target=b"/v1/orders?a=%20&b", content_digest=_DIGEST,
-        now=NOW, nonce=NONCE,
-    )  # fmt: skip
+        key_id=KEY_ID,
+        method="POST",
+        authority=b"gateway.test:8443",
+        target=b"/v1/orders?a=%20&b",
+        content_digest=_DIGEST,
+        now=NOW,
+        nonce=NONCE,
+    )
     assert base == _BASE
 
 

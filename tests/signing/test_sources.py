@@ -27,14 +27,25 @@ def _read(sources: Sources, message: Facts) -> dict[str, bytes] | str:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("Guard-Key", "no source"), ("cookie:x", "no source"), ("header:", "no field name"), ("header:a b", "no field name"),
-        ("header:Ключ", "no field name"), ("header:A|basic", "nothing, |bearer or"), ("header:A|kv(x)", "nothing, |bearer or"),
-        ("header:A|kv(x)|y|z", "nothing, |bearer or"), ("header:A|kv()|y", "nothing, |bearer or"), ("query:", "cannot follow"),
-        ("header:A|kv(x)|=", "nothing, |bearer or"), ("query:a b", "cannot follow"), ("form:%61", "cannot follow"),
-        ("json:nonce", "cannot follow"), ("json:/", "cannot follow"), ("ws:/a", "takes nothing from ws"),
+        ("Guard-Key", "no source"),
+        ("cookie:x", "no source"),
+        ("header:", "no field name"),
+        ("header:a b", "no field name"),
+        ("header:Ключ", "no field name"),
+        ("header:A|basic", "nothing, |bearer or"),
+        ("header:A|kv(x)", "nothing, |bearer or"),
+        ("header:A|kv(x)|y|z", "nothing, |bearer or"),
+        ("header:A|kv()|y", "nothing, |bearer or"),
+        ("query:", "cannot follow"),
+        ("header:A|kv(x)|=", "nothing, |bearer or"),
+        ("query:a b", "cannot follow"),
+        ("form:%61", "cannot follow"),
+        ("json:nonce", "cannot follow"),
+        ("json:/", "cannot follow"),
+        ("ws:/a", "takes nothing from ws"),
         ("fix:35", "takes nothing from fix"),
     ],
-)  # fmt: skip
+)
 def test_a_source_that_is_not_understood_is_refused(text: str, says: str) -> None:
     with pytest.raises(SourceFault) as fault:
         parse_source(text, Transport.HTTP)

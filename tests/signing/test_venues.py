@@ -159,7 +159,7 @@ def test_digits_of_a_window_moved_into_the_body_are_refused() -> None:
 
 
 def test_what_the_formula_leaves_open_is_admitted_in_writing() -> None:
-    """Method, path and authority are free by Binance's formula: the profile says so, and the line binds the first use."""
+    """Method, path and authority are free by the formula; the profile says so, and the line binds the first use."""
     capture = next(c for c in _REQUESTS if "OpenOrders" in c["call"])
     moved = _changed(_received(capture), verb="DELETE", path=b"/fapi/v1/allOpenOrders", authority=b"elsewhere")
     assert _accepted(moved, _holder(capture))

@@ -128,7 +128,7 @@ async def scripted(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIt
         server.close()
         for task in list(backend.tasks):
             task.cancel()
-        while backend.tasks:
+        while backend.tasks:  # noqa: ASYNC110  # they leave one by one
             await asyncio.sleep(0.001)
         await asyncio.sleep(0.005)
     if backend.fault is not None:

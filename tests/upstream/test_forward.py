@@ -633,12 +633,12 @@ async def test_answer_that_nobody_reads_to_its_end_closes_its_connection() -> No
 async def test_client_that_breaks_off_its_body_breaks_off_the_request() -> None:
     cut = asyncio.Event()
 
-    class ClientBroke(Exception):
+    class ClientBrokeError(Exception):
         pass
 
     async def body() -> AsyncIterator[bytes]:
         yield b"half"
-        raise ClientBroke
+        raise ClientBrokeError
 
     async def script(peer: Peer) -> None:
         await peer.head()
@@ -646,7 +646,7 @@ async def test_client_that_breaks_off_its_body_breaks_off_the_request() -> None:
         cut.set()
 
     async with asking(script) as it:
-        with pytest.raises(ClientBroke):
+        with pytest.raises(ClientBrokeError):
             await it.ask("POST", ORDER, body())
         async with asyncio.timeout(2):
             await cut.wait()

@@ -15,6 +15,8 @@ from guard.wire.hop_by_hop import HOP_BY_HOP, connection_members
         b"upgrade",
         b"proxy-authorization",
         b"proxy-authenticate",
+        b"proxy-authentication-info",
+        b"http2-settings",
     ],
 )
 def test_the_fields_of_one_connection_are_known(name: bytes) -> None:

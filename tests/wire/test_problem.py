@@ -1,6 +1,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from guard.model.decision import Deny
@@ -159,11 +160,12 @@ def test_retry_after_is_not_earlier_than_any_t_that_is_told() -> None:
 
 
 def test_only_limits_that_refused_and_may_be_named_are_violated() -> None:
-    hidden = short("hidden", limit=limit("hidden"), vetoes=False)
+    shadow = short("hidden", vetoes=False)
+    unnamed = short("hidden", limit=msgspec.structs.replace(limit("hidden"), exposed=False), next_ms=90_000)
     fine = short("fine", short=False)
-    result = answer("limit.key", wait_ms=50, readings=(short(), hidden, fine))
+    result = answer("limit.key", wait_ms=50, readings=(short(), shadow, unnamed, fine))
     assert json.loads(result.body)["violated-policies"] == ["key"]
-    assert b"hidden" not in fields_of(result)[b"ratelimit"]
+    assert fields_of(result)[b"retry-after"] == b"1"
     assert fields_of(result)[b"ratelimit"] == b'"key";r=2;t=1, "fine";r=2;t=1'
 
 

@@ -1,0 +1,80 @@
+"""The JSON Schema of a policy file, for editors: completion, hover texts, and red lines while typing.
+
+It says what `schema.py` says, in draft-07, which every editor reads. What names and numbers mean together is beyond it:
+`guard check` has the last word.
+"""
+
+from typing import Any, Final
+
+from guard.policy.names import ID_PATTERN
+from guard.policy.schema import PolicyFile
+from guard.policy.templates import ROUTE_KEY_PATTERN
+from guard.policy.units import DURATION_PATTERN
+
+Schema = dict[str, Any]
+
+_ROUTE_EXAMPLES: Final[list[Schema]] = [
+    {"GET /v1/time": {"auth": "none"}},
+    {"POST /v1/orders": {"scope": "trade", "group": "orders"}},
+    {"DELETE /v1/orders/{id}": {"scope": "trade", "group": "cancels", "priority": "critical"}},
+]
+_LIMIT_EXAMPLES: Final[list[Schema]] = [
+    {"key": {"per": ["key"], "rate": "20/s", "burst": 40}},
+    {"orders": {"per": ["account"], "rate": "300/10s", "routes": ["orders"]}},
+]
+
+
+def policy_schema() -> Schema:
+    """The schema as a value; equal on every call."""
+    generated = PolicyFile.model_json_schema(ref_template="#/definitions/{model}")
+    schema: Schema = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "guard policy",
+        **{key: value for key, value in generated.items() if key not in ("$defs", "title")},
+        "definitions": generated["$defs"],
+    }
+    properties = schema["properties"]
+    _named(properties["routes"], ROUTE_KEY_PATTERN, _ROUTE_EXAMPLES)
+    _named(properties["limits"], ID_PATTERN, _LIMIT_EXAMPLES)
+    _or_scalar(properties["upstream"], schema["definitions"]["UpstreamPart"]["properties"]["url"])
+    for part in ("AuthPart", "RoutePart"):
+        window = schema["definitions"][part]["properties"]["window"]
+        _or_scalar(window, {"type": "string", "pattern": DURATION_PATTERN, "examples": ["5s"]})
+    tidied: Schema = _tidy(schema)
+    return tidied
+
+
+def _named(mapping: Schema, pattern: str, examples: list[Schema]) -> None:
+    """A mapping whose keys have a form."""
+    inner = mapping.get("additionalProperties") or next(iter(mapping["patternProperties"].values()))
+    mapping["patternProperties"] = {pattern: inner}
+    mapping["additionalProperties"] = False
+    mapping["examples"] = examples
+    mapping.pop("propertyNames", None)
+
+
+def _or_scalar(field: Schema, scalar: Schema) -> None:
+    """A mapping for which a scalar may stand."""
+    reference = field.pop("$ref", None) or next(one["$ref"] for one in field.pop("anyOf") if "$ref" in one)
+    field["anyOf"] = [{key: scalar[key] for key in ("type", "pattern", "examples")}, {"$ref": reference}]
+
+
+def _tidy(node: Any) -> Any:
+    """Without what says nothing to an author: titles, nulls, defaults that are spelled otherwise in YAML."""
+    if isinstance(node, list):
+        return [_tidy(item) for item in node if item != {"type": "null"}]
+    if not isinstance(node, dict):
+        return node
+    if [one for one in node.get("anyOf", ()) if one != {"type": "null"}] != node.get("anyOf", []):
+        (only,) = (one for one in node["anyOf"] if one != {"type": "null"})
+        node = {**only, **{key: value for key, value in node.items() if key != "anyOf"}}
+    if "$ref" in node and len(node) > 1:  # draft-07 ignores what stands beside a reference
+        node = {"allOf": [{"$ref": node["$ref"]}], **{key: value for key, value in node.items() if key != "$ref"}}
+    default = node.get("default")
+    spelled = isinstance(default, str | bool) or (isinstance(default, int) and node.get("type") == "integer")
+    tidied = {key: _tidy(value) for key, value in node.items() if key != "default" or spelled}
+    if isinstance(tidied.get("description"), str):
+        tidied["markdownDescription"] = tidied["description"]
+    if isinstance(tidied.get("title"), str) and tidied["title"] != "guard policy":
+        del tidied["title"]
+    return tidied

@@ -1,0 +1,44 @@
+"""`guard dev` before it serves: where its policy is, and what its screen says."""
+
+from pathlib import Path
+
+import pytest
+
+from guard.cli.dev import _screen, demo_policy, own_name
+from guard.cli.starting import rules_or_exit
+from guard.settings import Settings
+
+
+def test_the_demo_policy_is_found_and_valid() -> None:
+    assert [service.name for service in rules_or_exit(demo_policy()).policies.services] == ["exchange"]
+
+
+@pytest.mark.parametrize(
+    ("program", "path", "name"),
+    [
+        (".venv/bin/guard", "/nowhere", ".venv/bin/guard"),
+        ("/usr/lib/guard/__main__.py", "/nowhere", "python -m guard"),
+    ],
+)
+def test_the_next_command_can_be_typed_as_it_stands(
+    program: str, path: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", path)
+    assert own_name(program) == name
+
+
+def test_a_program_that_the_shell_finds_is_called_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "guard").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert own_name(str(tmp_path / "guard")) == "guard"
+
+
+def test_the_screen_ends_with_the_next_command_to_type() -> None:
+    settings = Settings(home=Path("/h"), listen="127.0.0.1:9080")
+    rules = rules_or_exit(demo_policy())
+    lines = _screen(settings, "127.0.0.1:9081", demo_policy(), rules).splitlines()
+    assert "not for production" in lines[0]
+    assert "http://127.0.0.1:9080" in lines[1]
+    assert "http://127.0.0.1:9081" in lines[1]
+    assert rules.policies.digest in lines[2]
+    assert "guard curl POST /v1/orders" in lines[-1]

@@ -1,0 +1,132 @@
+"""A gateway without a listener, for tests of the edges: ASGI in, a scripted backend behind, memory in between."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from guard.edges.asgi import Gateway
+from guard.edges.body import UnverifiedBudget
+from guard.edges.http import HttpEdge
+from guard.model.decision import DecisionEvent
+from guard.model.facts import Facts, Field
+from guard.model.names import RequestId, UnixMs
+from guard.model.policy import PolicySet
+from guard.service.aftermath import Aftermath
+from guard.service.judge import Judge
+from guard.service.policies import Rulebook
+from guard.state.memory import MemoryLimits
+from guard.upstream.pool import Pool
+from tests.build import NOW, limit, policies, record, route, service
+from tests.directory import Keys
+from tests.line import SCHEMES
+from tests.upstream.scripted_backend import Backend, Script, scripted
+
+
+@dataclass
+class Response:
+    """What an ASGI server was told to send. `whole` says that the last part of the body came."""
+
+    status: int = 0
+    fields: dict[bytes, bytes] = field(default_factory=dict)
+    body: bytes = b""
+    whole: bool = False
+
+    @property
+    def problem(self) -> dict[str, Any]:
+        decoded: dict[str, Any] = msgspec.json.decode(self.body)
+        return decoded
+
+
+@dataclass
+class Front:
+    """The gateway and what it left behind."""
+
+    gateway: Gateway
+    keys: Keys
+    backend: Backend
+    events: list[DecisionEvent]
+    limits: MemoryLimits
+
+    async def ask(
+        self, message: Facts, *parts: bytes, gone: bool = False, announced: bool = True, extended: bool = True
+    ) -> Response:
+        """One request, its body in parts. `gone`: the client leaves after them. `announced`: with a Content-Length.
+
+        `extended`: by a server that hands the target over as it came.
+        """
+        incoming = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
+        if incoming and not gone:
+            incoming[-1]["more_body"] = False
+        incoming.append({"type": "http.disconnect"})
+        response = Response()
+
+        async def receive() -> dict[str, Any]:
+            return incoming.pop(0)
+
+        async def send(sent: Any) -> None:
+            if sent["type"] == "http.response.start":
+                response.status, response.fields = sent["status"], dict(sent["headers"])
+            else:
+                response.body += sent["body"]
+                response.whole = not sent["more_body"]
+
+        arriving = scope(message, sum(map(len, parts)) if parts and announced else None)
+        if not extended:
+            del arriving["extensions"]
+        await self.gateway(arriving, receive, send)
+        return response
+
+
+def scope(message: Facts, content_length: int | None = None) -> dict[str, Any]:
+    """The ASGI scope of a message."""
+    fields: list[Field] = [(b"host", message.authority), *message.fields]
+    if content_length is not None:
+        fields.append((b"content-length", str(content_length).encode()))
+    return {
+        "type": "http",
+        "method": message.verb,
+        "scheme": "http",
+        "raw_path": message.path,
+        "path": message.path.decode("latin-1"),
+        "query_string": message.query or b"",
+        "headers": fields,
+        "client": ("192.0.2.1", 4711),
+        "extensions": {"guard": {"target": message.target}},
+    }
+
+
+def rules(url: str = "http://127.0.0.1:1") -> PolicySet:
+    """An order route, a read route, an open route that takes uploads, and a limit of 3 for each key."""
+    per_key = limit("key", capacity=3)
+    served = service(
+        route(limits_principal=(per_key,)),
+        route("GET", "/v1/orders", limits_principal=(per_key,), scope="read"),
+        route("ANY", "/open", auth=None, scope=None, reads=False),
+    )
+    upstream = msgspec.structs.replace(served.upstream, url=url, response_ms=300, total_ms=600)
+    return policies(msgspec.structs.replace(served, upstream=upstream))
+
+
+@asynccontextmanager
+async def front(script: Script, *, now: UnixMs = NOW, url: str | None = None) -> AsyncIterator[Front]:
+    """A gateway before a backend that follows a script, or before what is at `url`."""
+    async with scripted(script) as behind:
+        policy_set = rules(url or f"http://127.0.0.1:{behind.port}")
+        keys, limits = Keys(record()), MemoryLimits(UnixMs(now - 1_000_000))
+        events: list[DecisionEvent] = []
+        pool = Pool(policy_set.services[0].upstream, lambda: time.monotonic_ns() // 1_000_000)
+        numbers = iter(range(1_000_000))
+        edge = HttpEdge(
+            judge=Judge(Rulebook(policies=policy_set, schemes=SCHEMES), keys, limits, lambda: now),
+            aftermath=Aftermath(limits, events.append, str, str),
+            pools={"exchange": pool},
+            budget=UnverifiedBudget(10_000, 10_000),
+            body_ms_max=1000,
+            now=lambda: now,
+        )
+        yield Front(Gateway(edge, lambda: RequestId(f"req_{next(numbers)}")), keys, behind, events, limits)
+        await pool.aclose()

@@ -1,0 +1,84 @@
+"""One HTTP request through the line to a backend and back."""
+
+import pytest
+
+from guard.model.names import RequestId, UnixMs
+from tests.build import NOW, facts, signed
+from tests.edges.gateway import front
+from tests.upstream.scripted_backend import OK, answering
+
+_ok = answering(OK)
+
+
+async def test_a_signed_order_reaches_the_backend_with_its_exact_bytes_and_its_identity() -> None:
+    async with front(_ok) as gateway:
+        response = await gateway.ask(signed(body=b'{"qty": 1}', query=b"a=%2F&b"), b'{"qty"', b": 1}")
+        assert (response.status, response.body, response.whole) == (200, b"hi", True)
+        [received] = gateway.backend.received
+        assert received.start_line == b"POST /v1/orders?a=%2F&b HTTP/1.1"
+        assert received.body == b'{"qty": 1}'
+        assert received.value(b"guard-account") == b"acme"
+        assert received.value(b"guard-key-id") == b"gk_test"
+        assert received.value(b"guard-scopes") == b"read trade"
+        assert received.value(b"guard-request-id") == b"req_0"
+        assert received.value(b"guard-signature") is None
+        assert received.value(b"host") == b"gateway.test"
+
+
+async def test_a_refused_request_reaches_no_backend_and_says_so() -> None:
+    async with front(_ok) as gateway:
+        for message in (facts(), facts(path=b"/nowhere"), signed(secret=b"forged"), facts("GET", b"/open/../v1")):
+            response = await gateway.ask(message)
+            assert 400 <= response.status < 500
+            assert response.fields[b"guard-sent"] == b"no"
+            assert response.problem["request_id"] == response.fields[b"guard-request-id"].decode()
+        assert gateway.backend.received == []
+
+
+async def test_a_replay_is_refused_and_told_after_its_signature_verified() -> None:
+    async with front(_ok) as gateway:
+        assert (await gateway.ask(signed())).status == 200
+        replay = await gateway.ask(signed())
+        assert (replay.status, replay.problem["code"]) == (401, "auth.replayed")
+        assert replay.fields[b"www-authenticate"] == b'Guard realm="exchange", error="auth.replayed"'
+        assert len(gateway.backend.received) == 1
+
+
+async def test_an_exhausted_key_is_told_when_to_come_again() -> None:
+    async with front(_ok) as gateway:
+        answers = [await gateway.ask(signed(nonce=f"nonce-{number:020d}")) for number in range(5)]
+        assert [answer.status for answer in answers] == [200, 200, 200, 429, 429]
+        assert answers[3].problem["code"] == "limit.key"
+        assert answers[3].fields[b"retry-after"] == b"1"
+        assert len(gateway.backend.received) == 3
+
+
+async def test_a_client_that_leaves_before_it_is_admitted_is_not_forwarded() -> None:
+    async with front(_ok) as gateway:
+        await gateway.ask(signed(body=b"xy"), b"x", gone=True)
+        assert gateway.backend.received == []
+        assert gateway.events[0].reason == "request.incomplete"
+
+
+async def test_every_decision_is_one_event() -> None:
+    async with front(_ok) as gateway:
+        await gateway.ask(signed())
+        await gateway.ask(signed())
+        await gateway.ask(facts(path=b"/nowhere"))
+        allowed, replayed, nowhere = gateway.events
+        assert (allowed.decision, allowed.status, allowed.sent, allowed.account) == ("allow", 200, "yes", "acme")
+        assert (replayed.decision, replayed.reason, replayed.rule) == ("deny", "auth.replayed", "auth (test.yaml:1)")
+        assert (nowhere.reason, nowhere.route) == ("route.unknown", None)
+
+
+async def test_the_target_is_put_together_where_the_server_has_no_extension() -> None:
+    async with front(_ok) as gateway:
+        assert (await gateway.ask(signed("GET", query=b"b=%2F"), extended=False)).status == 200
+
+
+@pytest.mark.parametrize("age_ms", [5001, -1001])
+async def test_a_clock_that_is_off_is_told_by_how_much(age_ms: int) -> None:
+    async with front(_ok) as gateway:
+        answer = await gateway.ask(signed(at=UnixMs(NOW - age_ms), request_id=RequestId("req_x")))
+        assert answer.problem["server_time_ms"] == NOW
+        assert answer.problem["skew_ms"] == age_ms

@@ -1,0 +1,62 @@
+import pytest
+
+from guard.policy.units import Rate, UnitFault, duration_ms, rate, size_bytes, spelled
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"), [("1ms", 1), ("250ms", 250), ("5s", 5_000), ("10m", 600_000), ("1h", 3_600_000), ("3d", 259_200_000)]
+)
+def test_a_duration_is_a_whole_number_and_its_unit(text: str, ms: int) -> None:
+    assert duration_ms(text) == ms
+
+
+@pytest.mark.parametrize(
+    "value", ["5", "0s", "05s", "1.5s", "5 s", "s", "", "5S", "-5s", "5s\n", "1m30s", "٥s", None, [], {}, True, 1.5]
+)
+def test_what_is_not_exactly_a_duration_is_refused(value: object) -> None:
+    with pytest.raises(UnitFault, match="is not a duration"):
+        duration_ms(value)
+
+
+def test_a_bare_number_is_refused_with_the_two_spellings_that_were_meant() -> None:
+    with pytest.raises(UnitFault) as duration:
+        duration_ms(30)
+    with pytest.raises(UnitFault) as rated:
+        rate(20)
+    with pytest.raises(UnitFault) as size:
+        size_bytes(64)
+    assert [fault.value.help_text for fault in (duration, rated, size)] == [
+        "say 30s or 30ms",
+        "say 20/s or 20/m",
+        "say 64KiB or 64B",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "period_ms"),
+    [("20/s", 20, 1_000), ("300/10s", 300, 10_000), ("1/250ms", 1, 250), ("6000/m", 6_000, 60_000), ("5/ms", 5, 1)],
+)
+def test_a_rate_is_tokens_and_a_period(text: str, tokens: int, period_ms: int) -> None:
+    assert rate(text) == Rate(tokens, period_ms)
+
+
+@pytest.mark.parametrize("value", ["20", "0/s", "20/0s", "20/", "/s", "1.5/s", "20/fortnight", "20 / s", None, False, [1]])
+def test_what_is_not_exactly_a_rate_is_refused(value: object) -> None:
+    with pytest.raises(UnitFault, match="is not a rate"):
+        rate(value)
+
+
+@pytest.mark.parametrize(("text", "size"), [("512B", 512), ("256KiB", 262_144), ("1MiB", 1_048_576), ("2GiB", 1 << 31)])
+def test_a_size_is_a_whole_number_and_its_unit(text: str, size: int) -> None:
+    assert size_bytes(text) == size
+
+
+@pytest.mark.parametrize("value", ["1MB", "1M", "1kib", "0B", "1.5MiB", "MiB", "", None, True])
+def test_what_is_not_exactly_a_size_is_refused(value: object) -> None:
+    with pytest.raises(UnitFault, match="is not a size"):
+        size_bytes(value)
+
+
+@pytest.mark.parametrize(("ms", "text"), [(250, "250ms"), (5_000, "5s"), (90_000, "90s"), (86_400_000, "1d")])
+def test_a_duration_is_spelled_in_its_largest_whole_unit(ms: int, text: str) -> None:
+    assert spelled(ms) == text

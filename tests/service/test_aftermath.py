@@ -1,0 +1,85 @@
+"""After the answer: one event, and the tokens back where nothing was sent."""
+
+import pytest
+
+from guard.core.stages import Allow
+from guard.model.decision import DecisionEvent, Deny
+from guard.model.exchange import Sent
+from guard.model.facts import Facts
+from guard.model.names import UnixMs
+from guard.model.questions import Charge
+from guard.service.aftermath import Aftermath, Outcome
+from guard.service.judge import Judgement
+from guard.state.memory import MemoryLimits
+from tests.build import NOW, facts, signed
+from tests.line import decided
+
+
+class Store(MemoryLimits):
+    """Memory that tells what was given back."""
+
+    def __init__(self) -> None:
+        super().__init__(UnixMs(0))
+        self.refunded: list[str] = []
+
+    async def refund(self, charge: Charge) -> None:
+        self.refunded.append(charge.id)
+
+
+_PAID = Charge(id="req_test", now=NOW)
+
+
+async def _concluded(
+    message: Facts, judgement: Judgement, sent: Sent = Sent.NO, store: Store | None = None
+) -> DecisionEvent:
+    events: list[DecisionEvent] = []
+    aftermath = Aftermath(store or Store(), events.append, lambda key_id: f"tag:{key_id}", lambda at: f"at:{at}")
+    outcome = Outcome(status=200, sent=sent, guard_us=7, upstream_us=9, bytes_in=1, bytes_out=2)
+    await aftermath.conclude(message, judgement, outcome)
+    [event] = events
+    return event
+
+
+def _allowed() -> Allow:
+    outcome = decided(signed(), body=b"")
+    assert isinstance(outcome, Allow)
+    return outcome
+
+
+@pytest.mark.parametrize(("sent", "refunded"), [(Sent.NO, ["req_test"]), (Sent.UNKNOWN, []), (Sent.YES, [])])
+async def test_tokens_are_given_back_only_where_not_one_byte_was_sent(sent: Sent, refunded: list[str]) -> None:
+    store = Store()
+    await _concluded(signed(), Judgement(outcome=_allowed(), reached=_allowed(), paid=_PAID), sent, store)
+    assert store.refunded == refunded
+
+
+async def test_an_allowed_message_is_logged_with_its_key_hidden_behind_a_tag() -> None:
+    event = await _concluded(signed(), Judgement(outcome=_allowed(), reached=_allowed(), paid=_PAID), Sent.YES)
+    assert (event.decision, event.reason, event.ts) == ("allow", None, f"at:{NOW}")
+    assert (event.key, event.account, event.scheme) == ("tag:gk_test", "acme", "guard-v1")
+    assert (event.service, event.route, event.method) == ("exchange", "POST /v1/orders", "POST")
+    assert (event.guard_us, event.upstream_us, event.bytes_in, event.bytes_out) == (7, 9, 1, 2)
+
+
+async def test_a_message_without_a_route_is_logged_with_what_is_known() -> None:
+    event = await _concluded(facts(), Judgement(outcome=Deny(code="route.unknown"), reached=None))
+    assert (event.decision, event.reason, event.ip) == ("deny", "route.unknown", "192.0.2.1")
+    assert (event.service, event.key, event.account) == (None, None, None)
+
+
+async def test_a_claimed_key_is_logged_and_its_account_only_once_it_is_proved() -> None:
+    allowed = _allowed()
+    unproved = Judgement(outcome=Deny(code="auth.bad_signature"), reached=allowed.verified.identified)
+    event = await _concluded(signed(), unproved)
+    assert (event.key, event.account) == ("tag:gk_test", None)
+    proved = Judgement(outcome=Deny(code="limit.key"), reached=allowed.verified)
+    assert (await _concluded(signed(), proved)).account == "acme"
+
+
+async def test_the_skew_of_a_clock_is_logged() -> None:
+    late = signed(at=UnixMs(NOW - 40))
+    outcome = decided(late, body=b"")
+    assert isinstance(outcome, Allow)
+    assert (await _concluded(late, Judgement(outcome=outcome, reached=outcome))).skew_ms == 40
+    stale = Deny(code="auth.stale", skew_ms=9000)
+    assert (await _concluded(facts(), Judgement(outcome=stale, reached=None))).skew_ms == 9000

@@ -1,0 +1,129 @@
+import base64
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guard.state.sealing import SealingError, SealingKey
+
+TEXT = b"canary-secret-of-the-tests"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "home" / "sealing.key"
+
+
+@pytest.fixture
+def key(path: Path) -> SealingKey:
+    return SealingKey.create(path)
+
+
+def test_sealed_text_opens_to_itself_and_shows_nothing_of_it(key: SealingKey) -> None:
+    sealed = key.seal("k1", "material", TEXT)
+    assert TEXT not in sealed
+    assert key.open("k1", "material", sealed) == TEXT
+
+
+def test_same_text_is_sealed_differently_each_time(key: SealingKey) -> None:
+    assert key.seal("k1", "material", TEXT) != key.seal("k1", "material", TEXT)
+
+
+@pytest.mark.parametrize(("key_id", "purpose"), [("k2", "material"), ("k1", "other"), ("k1m", "aterial")])
+def test_sealed_text_opens_only_as_what_it_was_sealed_for(key: SealingKey, key_id: str, purpose: str) -> None:
+    with pytest.raises(SealingError, match=f"the secret of key {key_id} was changed"):
+        key.open(key_id, purpose, key.seal("k1", "material", TEXT))
+
+
+def test_every_changed_or_missing_byte_is_noticed(key: SealingKey) -> None:
+    sealed = key.seal("k1", "material", TEXT)
+    for position in range(len(sealed)):
+        for broken in (sealed[:position], sealed[:position] + bytes([sealed[position] ^ 1]) + sealed[position + 1 :]):
+            with pytest.raises(SealingError):
+                key.open("k1", "material", broken)
+
+
+@given(st.binary(max_size=200))
+def test_rubbish_is_refused(rubbish: bytes) -> None:
+    key = SealingKey(bytes(32), Path("sealing.key"))
+    for sealed in (rubbish, key.seal("k", "p", b"x")[:9] + rubbish):
+        with pytest.raises(SealingError):
+            key.open("k", "p", sealed)
+
+
+def test_unknown_format_is_told_apart(key: SealingKey) -> None:
+    with pytest.raises(SealingError, match="format that this guard does not know"):
+        key.open("k1", "material", b"\x02" + key.seal("k1", "material", TEXT)[1:])
+
+
+def test_another_sealing_key_is_named_with_the_remedy(key: SealingKey, path: Path, tmp_path: Path) -> None:
+    sealed = SealingKey.create(tmp_path / "other.key").seal("k1", "material", TEXT)
+    with pytest.raises(SealingError, match="sealed under another sealing key") as raised:
+        key.open("k1", "material", sealed)
+    assert str(path) in str(raised.value)
+    assert "GUARD_SEALING_KEY_FILE" in str(raised.value)
+
+
+def test_file_is_32_random_bytes_that_only_its_owner_can_read(key: SealingKey, path: Path) -> None:
+    assert key is not None
+    assert len(base64.b64decode(path.read_bytes())) == 32
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert [each.name for each in path.parent.iterdir()] == ["sealing.key"]
+
+
+def test_file_that_is_there_is_never_written_over(key: SealingKey, path: Path) -> None:
+    before = path.read_bytes()
+    with pytest.raises(FileExistsError):
+        SealingKey.create(path)
+    SealingKey.load_or_create(path)
+    assert path.read_bytes() == before
+    assert [each.name for each in path.parent.iterdir()] == ["sealing.key"]
+    assert repr(key) == repr(SealingKey.load(path))
+
+
+def test_missing_file_is_made_only_if_asked_to(path: Path) -> None:
+    with pytest.raises(SealingError, match=f"there is no sealing key at {path}"):
+        SealingKey.load(path)
+    assert SealingKey.load_or_create(path).pepper == SealingKey.load(path).pepper
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
+def test_file_that_others_can_read_is_refused_with_the_remedy(key: SealingKey, path: Path, mode: int) -> None:
+    path.chmod(mode)
+    with pytest.raises(SealingError, match=f"run `chmod 600 {path}`"):
+        SealingKey.load(path)
+    assert key is not None
+
+
+@pytest.mark.parametrize("content", [b"", b"not base64!", base64.b64encode(bytes(31)), base64.b64encode(bytes(33))])
+def test_file_that_is_no_sealing_key_is_refused(key: SealingKey, path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(SealingError, match="is no sealing key"):
+        SealingKey.load(path)
+    assert key is not None
+
+
+def test_file_that_cannot_be_read_or_made_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SealingError, match="cannot be read"):
+        SealingKey.load(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(SealingError, match="cannot be made"):
+        SealingKey.create(tmp_path / "file" / "sealing.key")
+
+
+def test_derived_keys_are_stable_and_differ_from_each_other_and_from_the_root() -> None:
+    root = bytes(range(32))
+    key = SealingKey(root, Path("sealing.key"))
+    assert key.pepper == SealingKey(root, Path("elsewhere")).pepper
+    assert len({key.pepper, key.log_tag_key, root}) == 3
+    assert {len(key.pepper), len(key.log_tag_key)} == {32}
+
+
+def test_repr_shows_no_secret() -> None:
+    root = bytes(range(32))
+    key = SealingKey(root, Path("sealing.key"))
+    for secret in (root, key.pepper, key.log_tag_key):
+        assert secret.hex()[:12] not in repr(key)

@@ -1,0 +1,45 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, text
+
+from guard.state import sql_schema
+from guard.state.sql_schema import METADATA, SCHEMA_VERSION, bring_up_to_date, schema_version
+
+
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    engine = create_engine("sqlite://")
+    with engine.connect() as opened:
+        yield opened
+    engine.dispose()
+
+
+def test_empty_database_has_no_schema(connection: Connection) -> None:
+    assert schema_version(connection) is None
+
+
+def test_migrations_make_exactly_the_tables_that_the_code_uses(connection: Connection) -> None:
+    bring_up_to_date(connection)
+    assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    assert connection.scalar(text("select revision from head where id = 1")) == 0
+
+
+def test_schema_version_is_that_of_the_newest_migration(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(sql_schema.__file__).parent / "migrations"))
+    assert ScriptDirectory.from_config(config).get_heads() == [SCHEMA_VERSION]
+    bring_up_to_date(connection)
+    assert schema_version(connection) == SCHEMA_VERSION
+
+
+def test_current_database_is_left_alone(connection: Connection) -> None:
+    bring_up_to_date(connection)
+    connection.execute(text("update head set revision = 5"))
+    bring_up_to_date(connection)
+    assert connection.scalar(text("select revision from head")) == 5

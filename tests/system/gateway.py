@@ -1,0 +1,308 @@
+"""`guard serve` as a child process before a recording backend: what the system tests have in common."""
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from guard.app.keys import open_keyring
+from guard.model.keys import KeyAlgorithm
+from guard.model.names import UnixMs
+from guard.service.key_orders import KeyOrder
+from guard.service.keyring import By, Keyring
+from guard.settings import Settings
+from guard.signing.signer import sign
+from tests.system.raw_http import Response, ask, message
+from tests.system.recording_backend import Received, RecordingBackend
+
+POLICIES = Path(__file__).parent / "policies"
+START_S = 20.0
+STOP_S = 10.0
+BY = By("system tests")
+
+Answer = TypeVar("Answer")
+
+
+class Key(msgspec.Struct, frozen=True):
+    """A key as its holder has it. `secret` is the shared secret, or the seed of an ed25519 key."""
+
+    id: str
+    secret: bytes
+    account: str = "acme"
+    scopes: tuple[str, ...] = ("read", "trade")
+    algorithm: KeyAlgorithm = KeyAlgorithm.HMAC_SHA256
+    public_key: str | None = None
+    networks: tuple[str, ...] = ()
+    expires_at_ms: int | None = None
+
+    @property
+    def order(self) -> KeyOrder:
+        """What to tell the gateway's keyring."""
+        return KeyOrder(
+            id=self.id,
+            account=self.account,
+            secret=self.secret.decode() if self.algorithm.symmetric else None,
+            public_key=self.public_key,
+            scopes=self.scopes,
+            algorithm=self.algorithm,
+            networks=self.networks,
+            expires_at_ms=self.expires_at_ms,
+        )
+
+    @property
+    def credential(self) -> bytes:
+        """What a bare key sends."""
+        return self.id.encode() + b"." + self.secret
+
+
+def minted(prefix: str = "k", **changes: Any) -> Key:
+    """A new key that no other test uses."""
+    return Key(id=f"{prefix}_{secrets.token_hex(6)}", secret=secrets.token_urlsafe(24).encode(), **changes)
+
+
+def wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def new_nonce() -> str:
+    return secrets.token_urlsafe(18)
+
+
+def signed_fields(
+    key: Key,
+    method: str,
+    target: bytes | str,
+    body: bytes = b"",
+    *,
+    host: bytes = b"gateway.test",
+    at: int | None = None,
+    nonce: str | None = None,
+    expires: int | None = None,
+) -> list[tuple[bytes, bytes]]:
+    """Host, and the fields of guard-v1 (or the bare secret of an api-key)."""
+    added = sign(
+        key_id=key.id,
+        secret_or_private=key.secret,
+        algorithm=key.algorithm,
+        method=method,
+        authority=host,
+        target=target.encode("latin-1") if isinstance(target, str) else target,
+        body=body,
+        now=UnixMs(wall_ms() if at is None else at),
+        nonce=nonce or new_nonce(),
+        expires=None if expires is None else UnixMs(expires),
+    )
+    return [(b"Host", host), *added]
+
+
+def signed(key: Key, method: str, target: bytes | str, body: bytes = b"", **how: Any) -> bytes:
+    """A whole signed request. `how` is for `signed_fields`; `extra` are more fields, put before those."""
+    extra = how.pop("extra", ())
+    return message(method, target, [*extra, *signed_fields(key, method, target, body, **how)], body)
+
+
+def changed(fields: Sequence[tuple[bytes, bytes]], name: bytes, value: bytes | None) -> list[tuple[bytes, bytes]]:
+    """The same fields, one of them with another value, or left out."""
+    kept = [(key, value if key.lower() == name.lower() and value is not None else old) for key, old in fields]
+    return [pair for pair in kept if value is not None or pair[0].lower() != name.lower()]
+
+
+@dataclass
+class RunningGateway:
+    """A gateway that is ready. Keys that were given at the start are in `keys`, by name."""
+
+    home: Path
+    backend: RecordingBackend
+    keys: dict[str, Key]
+    listen_host: str = "127.0.0.1"
+    policies: Path = POLICIES
+    flags: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    port: int = 0
+    health_port: int = 0
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def decision_log(self) -> Path:
+        return self.home / "decisions.jsonl"
+
+    @property
+    def stderr(self) -> str:
+        return (self.home / "stderr.log").read_text()
+
+    def decisions(self) -> list[dict[str, Any]]:
+        """The decision log, line by line."""
+        return [json.loads(line) for line in self.decision_log.read_text().splitlines()]
+
+    def decision(self, response: Response) -> dict[str, Any]:
+        """The log's line about one response. It is written after the answer, so it is waited for."""
+        request_id = (response.value(b"guard-request-id") or b"").decode()
+        return eventually(lambda: next((line for line in self.decisions() if line["id"] == request_id), None))
+
+    def start(self) -> None:
+        """Start on free ports and wait until ready; after a stop or kill, on the same home."""
+        self.port, self.health_port = free_port(), free_port()
+        host = f"[{self.listen_host}]" if ":" in self.listen_host else self.listen_host
+        command = [sys.executable, "-m", "guard", "serve", "--policies", str(self.policies)]
+        command += ["--listen", f"{host}:{self.port}", "--health-listen", f"127.0.0.1:{self.health_port}"]
+        command += ["--decision-log", str(self.decision_log), *self.flags]
+        given = {"GUARD_HOME": str(self.home), "BACKEND_URL": self.backend.url, "NOBODY_URL": NOBODY_URL}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("GUARD_")}
+        with (self.home / "stderr.log").open("ab") as stderr, (self.home / "stdout.log").open("ab") as stdout:
+            self.process = subprocess.Popen(  # noqa: S603  # our own program
+                command, env={**inherited, **given, **self.environment}, stdout=stdout, stderr=stderr
+            )
+        eventually(self._ready, START_S)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code, within ten seconds."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(STOP_S)
+
+    def kill(self) -> None:
+        """SIGKILL: no goodbye."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(STOP_S)
+
+    def close(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+
+    def ask(self, content: bytes, *, source: str = "127.0.0.1") -> Response:
+        """One request on a connection of its own."""
+        return ask(self.port, content, source=source)
+
+    def signed(self, method: str, target: bytes | str, body: bytes = b"", *, key: str = "trader", **how: Any) -> bytes:
+        """A whole signed request of one of the keys."""
+        return signed(self.keys[key], method, target, body, **how)
+
+    def readyz(self) -> Response:
+        return ask(self.health_port, message("GET", "/readyz", [(b"Host", b"health")]))
+
+    def keyring(self, act: Callable[[Keyring], Awaitable[Answer]]) -> Answer:
+        """What `guard keys` does beside a running server, without starting a process."""
+
+        async def acted() -> Answer:
+            async with open_keyring(Settings(home=self.home)) as keyring:
+                return await act(keyring)
+
+        return asyncio.run(acted())
+
+    def import_keys(self, *keys: Key) -> None:
+        self.keyring(lambda keyring: keyring.take_over([key.order for key in keys], BY))
+
+    def guard(self, *words: str, stdin: bytes = b"") -> str:
+        """Run a command of the program on this gateway's home; its standard output."""
+        done = subprocess.run(  # noqa: S603  # our own program
+            [sys.executable, "-m", "guard", *words],
+            env={**os.environ, "GUARD_HOME": str(self.home)},
+            input=stdin,
+            capture_output=True,
+            timeout=STOP_S,
+            check=True,
+        )
+        return done.stdout.decode()
+
+    def assert_alive(self) -> None:
+        """A canary: a good request still passes, once."""
+        mark = len(self.backend.record)
+        assert self.ask(self.signed("GET", "/v1/canary", key="canary")).status == 200
+        assert [each.path for each in self.backend.since(mark)] == ["/v1/canary"]
+
+    @contextmanager
+    def nothing_forwarded(self) -> Iterator[None]:
+        """The backend sees nothing of what the block does, and a good request passes after it."""
+        mark = len(self.backend.record)
+        yield
+        self.assert_alive()
+        assert [each.head for each in self.backend.since(mark)][:-1] == []
+
+    def assert_refused(self, content: bytes, status: int, code: str, *, source: str = "127.0.0.1") -> Response:
+        """Refused with this problem; the backend has nothing of it; the next request is served."""
+        with self.nothing_forwarded():
+            response = self.ask(content, source=source)
+            seen = (response.status, (response.value(b"guard-reason") or b"").decode())
+            assert seen == (status, code), response.body
+            assert response.value(b"guard-sent") == b"no"
+            if not content.startswith(b"HEAD "):
+                assert response.problem["sent"] == "no"
+        return response
+
+    def assert_forwarded(self, content: bytes, *, source: str = "127.0.0.1") -> tuple[Response, Received]:
+        """Answered 200, and what the backend has of it: exactly one request."""
+        mark = len(self.backend.record)
+        response = self.ask(content, source=source)
+        assert response.status == 200, response.body
+        (received,) = self.backend.since(mark)
+        return response, received
+
+    def _ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, f"guard serve has ended: {self.stderr}"
+        try:
+            return self.readyz().status == 200
+        except OSError:
+            return False
+
+
+@contextmanager
+def running_gateway(
+    home: Path, backend: RecordingBackend, keys: dict[str, Key] | None = None, **how: Any
+) -> Iterator[RunningGateway]:
+    """A gateway of its own, for the time of the block. Always has the key `canary` and the key `trader`."""
+    held = {"canary": minted("canary"), "trader": minted("trader"), **(keys or {})}
+    home.mkdir(parents=True, exist_ok=True)
+    gateway = RunningGateway(home=home, backend=backend, keys=held, **how)
+    gateway.import_keys(*held.values())
+    try:
+        gateway.start()
+        yield gateway
+    finally:
+        gateway.close()
+
+
+def eventually(seen: Callable[[], Answer | None], within_s: float = 5.0) -> Answer:
+    """The first answer that is neither None nor False."""
+    end = time.monotonic() + within_s
+    while True:
+        found = seen()
+        if found:
+            return found
+        assert time.monotonic() < end, f"not within {within_s} s"
+        time.sleep(0.01)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _nobody() -> tuple[socket.socket, str]:
+    """A port that is taken and never listened on: connecting to it is refused."""
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    return taken, f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+_TAKEN, NOBODY_URL = _nobody()

@@ -1,0 +1,367 @@
+import asyncio
+import itertools
+import socket
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guard.model.exchange import Sent
+from guard.upstream.answer import Answer, UpstreamFailure
+from guard.upstream.body_stream import BodyStream
+from guard.upstream.connection import Connection
+from tests.upstream.asking import asking, until, whole
+from tests.upstream.scripted_backend import OK, answering
+
+END_MS = 10_000
+STREAMED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n"
+
+
+class Wire(asyncio.Transport):
+    """A transport in memory, with a real socket that nothing is sent on."""
+
+    def __init__(self, unsent_bytes: int = 0) -> None:
+        super().__init__()
+        self.near, self.far = socket.socketpair()
+        self.written: list[bytes] = []
+        self.calls: list[str] = []
+        self.unsent_bytes = unsent_bytes
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self if name == "socket" else default
+
+    def fileno(self) -> int:
+        return self.near.fileno()
+
+    def setsockopt(self, *option: int) -> None:
+        assert option == (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent_bytes
+
+    def is_closing(self) -> bool:
+        return "abort" in self.calls
+
+    def abort(self) -> None:
+        self.calls.append("abort")
+
+    def pause_reading(self) -> None:
+        self.calls.append("pause")
+
+    def resume_reading(self) -> None:
+        self.calls.append("resume")
+
+    def write(self, data: Any) -> None:
+        self.written.append(data)
+
+
+class Bench:
+    """One connection, its wire, its home and its clock."""
+
+    def __init__(self, *, unsent_bytes: int = 0) -> None:
+        self.now_ms = 0
+        self.came: list[bool] = []
+        self.left = 0
+        self.wire = Wire(unsent_bytes)
+        self.connection = Connection(self, lambda: self.now_ms, 4000)
+        self.connection.connection_made(self.wire)
+
+    def came_back(self, connection: Connection, *, clean: bool) -> None:
+        assert connection is self.connection
+        self.came.append(clean)
+
+    def gone(self, connection: Connection) -> None:
+        assert connection is self.connection
+        self.left += 1
+
+    def ask(self, verb: str = "GET", **changes: Any) -> asyncio.Future[Answer]:
+        times = {"respond_by_ms": 1000, "end_by_ms": END_MS, **changes}
+        return self.connection.ask(verb, b"HEAD", b"BODY", **times)
+
+    def end(self) -> None:
+        self.connection.connection_lost(None)
+        self.wire.near.close()
+        self.wire.far.close()
+
+
+@given(cuts=st.lists(st.integers(1, 90), max_size=8))
+def test_every_split_of_a_streamed_answer_gives_the_same_bytes(cuts: list[int]) -> None:
+    wire = STREAMED + b"A\r\n0123456789\r\n0\r\nx-sum: 7\r\n\r\n"
+
+    async def exchange() -> tuple[bytes, list[tuple[bytes, bytes]], list[bool]]:
+        bench = Bench()
+        asked = bench.ask()
+        edges = [0, *sorted(cut for cut in cuts if cut < len(wire)), len(wire)]
+        for at, to in itertools.pairwise(edges):
+            bench.connection.data_received(wire[at:to])
+        answer = await asked
+        body = await whole(answer)
+        bench.end()
+        return body, answer.trailers, bench.came
+
+    assert asyncio.run(exchange()) == (b"hi0123456789", [(b"x-sum", b"7")], [True])
+
+
+async def test_small_request_is_one_write_and_a_large_body_is_not_copied() -> None:
+    bench = Bench()
+    bench.ask()
+    assert bench.wire.written == [b"HEADBODY"]
+    body = b"x" * 70_000
+    other = Bench()
+    other.connection.ask("POST", b"HEAD", body, respond_by_ms=1, end_by_ms=1)
+    assert other.wire.written[1] is body
+    bench.end()
+    other.end()
+
+
+async def test_delay_of_small_packets_is_off() -> None:
+    async with asking(answering(OK)) as it:
+        await it.ask()
+        sock = it.pool._idle[0]._transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
+async def test_clean_exchange_comes_back_clean_once() -> None:
+    bench = Bench()
+    asked = bench.ask()
+    bench.connection.data_received(OK)
+    assert ((await asked).body, bench.came, bench.wire.calls) == (b"hi", [True], [])
+    bench.connection.withdraw(asked)
+    assert bench.came == [True]
+    bench.end()
+    assert bench.left == 1
+
+
+async def test_answer_to_a_request_that_was_not_sent_to_its_last_byte_ends_the_connection() -> None:
+    bench = Bench(unsent_bytes=1)
+    asked = bench.ask()
+    bench.connection.data_received(OK)
+    assert ((await asked).body, bench.came, bench.wire.calls) == (b"hi", [False], ["abort"])
+    bench.end()
+
+
+async def test_bytes_that_nobody_asked_for_close_the_connection() -> None:
+    bench = Bench()
+    bench.connection.rest()
+    bench.connection.data_received(OK)
+    assert (bench.wire.calls, bench.came) == (["abort"], [])
+    bench.end()
+
+
+async def test_end_that_comes_at_rest_closes_the_connection() -> None:
+    bench = Bench()
+    bench.connection.rest()
+    bench.connection.eof_received()
+    assert bench.wire.calls == ["abort"]
+    bench.end()
+
+
+@pytest.mark.parametrize(("rested", "said", "hung_up"), [(True, b"", True), (False, b"", False), (True, b"H", False)])
+async def test_only_a_rested_connection_that_says_nothing_has_hung_up(rested: bool, said: bytes, hung_up: bool) -> None:  # noqa: FBT001
+    bench = Bench()
+    if rested:
+        bench.connection.rest()
+    asked = bench.ask()
+    if said:
+        bench.connection.data_received(said)
+    bench.connection.eof_received()
+    with pytest.raises(UpstreamFailure) as failure:
+        await asked
+    assert (failure.value.code, failure.value.sent) == ("upstream.broken", Sent.UNKNOWN)
+    assert (bench.connection.hung_up, bench.came) == (hung_up, [False])
+    bench.end()
+
+
+async def test_timeout_is_no_hanging_up() -> None:
+    bench = Bench()
+    bench.connection.rest()
+    asked = bench.ask(respond_by_ms=5)
+    bench.now_ms = 5
+    with pytest.raises(UpstreamFailure, match="timeout"):
+        await asked
+    assert not bench.connection.hung_up
+    bench.end()
+
+
+async def test_lost_connection_fails_the_exchange() -> None:
+    bench = Bench()
+    asked = bench.ask()
+    bench.connection.connection_lost(ConnectionResetError("reset"))
+    with pytest.raises(UpstreamFailure, match="reset"):
+        await asked
+    assert (bench.came, bench.left) == ([False], 1)
+    bench.end()
+
+
+async def test_one_timer_follows_the_deadline_lazily() -> None:
+    bench = Bench()
+    bench.ask(respond_by_ms=20)
+    bench.connection.data_received(OK)
+    bench.now_ms = 10
+    asked = bench.ask(respond_by_ms=40)
+    bench.now_ms = 25
+    await asyncio.sleep(0.06)  # the first timer fires, too early for this exchange
+    assert not asked.done()
+    bench.now_ms = 40
+    with pytest.raises(UpstreamFailure, match="timeout"):
+        await asyncio.wait_for(asked, 1)
+    bench.end()
+
+
+async def test_nearer_deadline_replaces_a_farther_one() -> None:
+    bench = Bench()
+    bench.connection.rest()
+    asked = bench.ask(respond_by_ms=10)
+    bench.now_ms = 10
+    with pytest.raises(UpstreamFailure, match="timeout"):
+        await asyncio.wait_for(asked, 1)
+    await asyncio.sleep(0.005)
+    bench.end()
+
+
+async def test_rest_ends_after_the_idle_limit() -> None:
+    bench = Bench()
+    bench.connection._idle_ms = 5
+    bench.connection.rest()
+    bench.now_ms = 5
+    await until(bench.wire.is_closing)
+    assert (bench.came, bench.left) == ([], 0)
+    bench.end()
+
+
+async def test_timer_of_a_closed_connection_does_nothing() -> None:
+    bench = Bench()
+    bench.connection._idle_ms = 5
+    bench.connection.rest()
+    bench.connection.close()
+    bench.now_ms = 5
+    await asyncio.sleep(0.02)
+    assert bench.wire.calls == ["abort"]
+    bench.end()
+
+
+async def test_withdrawing_ends_the_exchange_that_it_belongs_to() -> None:
+    bench = Bench()
+    asked = bench.ask()
+    asked.cancel()
+    bench.connection.withdraw(asked)
+    assert (bench.came, bench.wire.calls) == ([False], ["abort"])
+    bench.end()
+
+
+async def test_withdrawing_after_the_head_abandons_the_body() -> None:
+    bench = Bench()
+    asked = bench.ask()
+    bench.connection.data_received(STREAMED)
+    bench.connection.withdraw(asked)
+    bench.connection.withdraw(asked)
+    assert (bench.came, bench.wire.calls) == ([False], ["abort"])
+    with pytest.raises(UpstreamFailure, match="nobody read"):
+        await whole(asked.result())
+    bench.end()
+
+
+async def test_withdrawing_after_a_failure_changes_nothing() -> None:
+    bench = Bench()
+    asked = bench.ask()
+    bench.connection.eof_received()
+    bench.connection.withdraw(asked)
+    assert bench.came == [False]
+    bench.end()
+
+
+@pytest.mark.parametrize(("wire", "clean"), [(OK, True), (STREAMED, False), (b"nonsense", False)])
+async def test_what_comes_for_an_asker_who_was_just_cancelled_reaches_nobody(wire: bytes, clean: bool) -> None:  # noqa: FBT001
+    bench = Bench()
+    asked = bench.ask()
+    asked.cancel()
+    bench.connection.data_received(wire)
+    bench.connection.withdraw(asked)
+    assert bench.came == [clean]
+    bench.end()
+
+
+async def test_reading_pauses_when_nobody_reads_and_goes_on_when_somebody_does() -> None:
+    bench = Bench()
+    asked = bench.ask()
+    bench.connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 900000\r\n\r\n" + b"x" * 200_000)
+    assert bench.wire.calls == []
+    bench.connection.data_received(b"x" * 100_000)
+    assert bench.wire.calls == ["pause"]
+    body = (await asked).body
+    assert isinstance(body, BodyStream)
+    assert len(await anext(body)) == 300_000
+    assert bench.wire.calls == ["pause", "resume"]
+    bench.connection.data_received(b"x" * 300_000)
+    bench.connection.close()
+    assert len(await anext(body)) == 300_000
+    assert bench.wire.calls == ["pause", "resume", "pause", "abort"]
+    bench.end()
+
+
+async def test_sending_waits_for_room_and_ends_with_the_connection() -> None:
+    bench = Bench()
+    bench.ask(more=True)
+    bench.connection.pause_writing()
+    sending = asyncio.create_task(bench.connection.send(b"more"))
+    await asyncio.sleep(0)
+    assert not sending.done()
+    bench.connection.resume_writing()
+    await sending
+    bench.connection.pause_writing()
+    sending = asyncio.create_task(bench.connection.send(b"and more"))
+    await asyncio.sleep(0)
+    bench.connection.close()
+    bench.connection.connection_lost(None)
+    await sending
+    await bench.connection.send(b"too late")
+    assert bench.wire.written == [b"HEADBODY", b"more", b"and more"]
+    bench.end()
+
+
+async def test_early_answer_is_read_before_more_is_sent() -> None:
+    bench = Bench()
+    bench.ask(more=True)
+    bench.wire.far.send(OK)
+    sending = asyncio.create_task(bench.connection.send(b"more"))
+    await asyncio.sleep(0)
+    assert bench.wire.written == [b"HEADBODY"]
+    bench.connection.data_received(OK)
+    await sending
+    assert (bench.came, bench.wire.written) == ([False], [b"HEADBODY"])
+    bench.connection.sent_all(1)
+    bench.end()
+
+
+async def test_connection_is_quiet_until_the_backend_speaks_or_leaves() -> None:
+    bench, other = Bench(), Bench()
+    assert bench.connection.quiet()
+    bench.wire.far.send(b"x")
+    other.wire.far.close()
+    assert (bench.connection.quiet(), other.connection.quiet()) == (False, False)
+    bench.end()
+    other.end()
+
+
+async def test_writer_that_was_cancelled_while_waiting_harms_nobody() -> None:
+    bench = Bench()
+    bench.ask(more=True)
+    bench.connection.pause_writing()
+    sending = asyncio.create_task(bench.connection.send(b"more"))
+    await asyncio.sleep(0)
+    sending.cancel()
+    await asyncio.wait((sending,))
+    bench.connection.resume_writing()
+    bench.end()
+
+
+async def test_time_for_the_head_is_over_once_the_head_is_here() -> None:
+    bench = Bench()
+    asked = bench.ask(respond_by_ms=5)
+    bench.connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n")
+    bench.now_ms = 50
+    await asyncio.sleep(0.02)
+    bench.connection.data_received(b"hi")
+    assert (await asked).body == b"hi"
+    bench.end()

@@ -1,0 +1,249 @@
+import asyncio
+
+import pytest
+
+from guard.model.exchange import Sent
+from guard.upstream.answer import UpstreamFailure
+from guard.upstream.body_stream import BodyStream
+from guard.upstream.pool import Pool
+from tests.upstream.asking import asking, until, whole
+from tests.upstream.build_allow import monotonic_ms, upstream
+from tests.upstream.scripted_backend import OK, Peer, Script, answering
+
+
+async def test_there_are_never_more_connections_than_the_policy_says() -> None:
+    async with asking(_slow(0.005), connections_max=3, waiting_max=100) as it:
+        await asyncio.gather(*(it.ask("POST") for _ in range(60)))
+        assert (it.backend.connections, len(it.backend.received)) == (3, 60)
+
+
+async def test_waiters_are_served_in_order() -> None:
+    async with asking(_slow(0.002), connections_max=1, waiting_max=50) as it:
+        await asyncio.gather(*(it.ask("POST", b"/%d" % number) for number in range(30)))
+        paths = [line.split(b" ")[1] for line in it.backend.start_lines]
+        assert paths == [b"/%d" % number for number in range(30)]
+
+
+async def test_one_waiter_too_many_is_refused_at_once_and_nothing_sent() -> None:
+    async with asking(_slow(0.1), connections_max=1, waiting_max=1) as it:
+        first, second = asyncio.create_task(it.ask()), asyncio.create_task(it.ask())
+        await until(lambda: len(it.pool._waiting) == 1)
+        failure = await it.failure("POST")
+        assert (failure.code, failure.sent) == ("gateway.overloaded", Sent.NO)
+        await asyncio.gather(first, second)
+        assert len(it.backend.received) == 2
+
+
+async def test_waiting_ends_in_time_and_nothing_is_sent() -> None:
+    async with asking(_slow(0.3), connections_max=1, connect_ms=50) as it:
+        first = asyncio.create_task(it.ask())
+        await until(lambda: len(it.backend.received) == 1)
+        failure = await it.failure("POST")
+        assert (failure.code, failure.sent) == ("gateway.overloaded", Sent.NO)
+        assert len(it.pool._waiting) == 0
+        await first
+        await it.ask()
+        assert len(it.backend.received) == 2
+
+
+async def test_waiting_ends_with_the_request_s_own_time() -> None:
+    async with asking(_slow(0.3), connections_max=1) as it:
+        first = asyncio.create_task(it.ask())
+        await until(lambda: len(it.backend.received) == 1)
+        assert (await it.failure("POST", total_ms=40)).code == "gateway.overloaded"
+        await first
+
+
+async def test_waiter_gets_the_slot_of_a_connection_that_failed() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await asyncio.sleep(0.02)
+        if peer.number:
+            await peer.send(OK)
+
+    async with asking(script, connections_max=1) as it:
+        first, second = asyncio.create_task(it.failure()), asyncio.create_task(it.ask())
+        assert (await first).code == "upstream.broken"
+        assert (await second).status == 200
+
+
+async def test_failed_connect_frees_its_slot_for_the_next() -> None:
+    async with asking(answering(OK), connections_max=1) as it:
+        it.pool._host = "127.0.0.255"
+        port, it.pool._port = it.pool._port, 1
+        failures = await asyncio.gather(*(it.failure() for _ in range(5)))
+        assert {(failure.code, failure.sent) for failure in failures} == {("upstream.unreachable", Sent.NO)}
+        it.pool._host, it.pool._port = "127.0.0.1", port
+        await it.ask()
+        assert it.pool._slots == 1
+
+
+async def test_connect_that_takes_too_long_is_unreachable() -> None:
+    async with asking(answering(OK), connect_ms=30) as it:
+        # A listener whose queue is full would do, but kernels differ: the port accepts, and TLS never begins.
+        silent = Pool(
+            upstream(it.backend.port, url=f"https://127.0.0.1:{it.backend.port}", connect_ms=30), monotonic_ms
+        )
+        with pytest.raises(UpstreamFailure) as failure:
+            await silent.take(monotonic_ms() + 1000)
+        assert (failure.value.code, failure.value.source) == (
+            "upstream.unreachable",
+            "no connection in time",
+        )
+        await silent.aclose()
+
+
+async def test_cancelled_waiters_and_connects_leak_no_slot() -> None:
+    async with asking(_slow(0.003), connections_max=2, waiting_max=100) as it:
+        for turn in range(100):
+            tasks = [asyncio.create_task(it.ask("POST")) for _ in range(6)]
+            await asyncio.sleep(0.0005 * (turn % 9))
+            for task in tasks[turn % 3 :: 2]:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await until(lambda: it.pool._slots == len(it.pool._idle))
+        assert (len(it.pool._waiting), it.pool._slots <= 2) == (0, True)
+        await asyncio.gather(*(it.ask() for _ in range(4)))
+
+
+@pytest.mark.parametrize("given", ["slot", "connection"])
+async def test_what_a_waiter_was_given_while_it_was_cancelled_goes_to_the_next(given: str) -> None:
+    async with asking(answering(OK), connections_max=1) as it:
+        held = await it.pool.take(monotonic_ms() + 1000)
+        first = asyncio.create_task(it.pool.take(monotonic_ms() + 1000))
+        second = asyncio.create_task(it.pool.take(monotonic_ms() + 1000))
+        await until(lambda: len(it.pool._waiting) == 2)
+        it.pool.came_back(held, clean=given == "connection")
+        first.cancel()
+        taken = await second
+        assert first.cancelled()
+        assert (taken is held) == (given == "connection")
+        it.pool.came_back(taken, clean=True)
+        assert (it.pool._slots, len(it.pool._idle)) == (1, 1)
+
+
+async def test_waiter_that_was_cancelled_is_passed_over() -> None:
+    async with asking(answering(OK), connections_max=1) as it:
+        held = await it.pool.take(monotonic_ms() + 1000)
+        first = asyncio.create_task(it.pool.take(monotonic_ms() + 1000))
+        second = asyncio.create_task(it.pool.take(monotonic_ms() + 1000))
+        await until(lambda: len(it.pool._waiting) == 2)
+        first.cancel()
+        it.pool.came_back(held, clean=True)
+        assert await second is held
+        it.pool.came_back(held, clean=True)
+
+
+async def test_waiter_that_was_served_at_the_last_moment_is_served() -> None:
+    async with asking(answering(OK), connections_max=1) as it:
+        held = await it.pool.take(monotonic_ms() + 1000)
+        waiting = asyncio.create_task(it.pool.take(monotonic_ms() + 1000))
+        await until(lambda: len(it.pool._waiting) == 1)
+        waiter = it.pool._waiting[0]
+        it.pool.came_back(held, clean=True)
+        it.pool._give_up(waiter)  # the timer fires before the waiter's task has run
+        assert await waiting is held
+        it.pool.came_back(held, clean=True)
+
+
+async def test_connection_that_died_on_its_way_to_a_waiter_is_replaced() -> None:
+    async with asking(answering(OK), connections_max=1) as it:
+        held = await it.pool.take(monotonic_ms() + 1000)
+        waiting = asyncio.create_task(it.pool.take(monotonic_ms() + 1000))
+        await until(lambda: len(it.pool._waiting) == 1)
+        it.pool.came_back(held, clean=True)
+        held.data_received(b"nobody asked")
+        taken = await waiting
+        assert (taken is held, taken.closing, it.pool._slots) == (False, False, 1)
+        it.pool.came_back(taken, clean=True)
+
+
+async def test_rested_connection_that_dies_is_not_handed_out() -> None:
+    async with asking(answering(OK), connections_max=1) as it:
+        held = await it.pool.take(monotonic_ms() + 1000)
+        it.pool.came_back(held, clean=True)
+        held.close()
+        assert it.pool.rested(surely=False) is None
+        assert it.pool._slots == 0
+
+
+async def test_connection_that_is_wanted_fresh_takes_the_place_of_the_one_that_rested_longest() -> None:
+    async with asking(answering(OK), connections_max=2) as it:
+        one, two = [await it.pool.take(monotonic_ms() + 1000) for _ in range(2)]
+        it.pool.came_back(one, clean=True)
+        it.pool.came_back(two, clean=True)
+        fresh = await it.pool.take(monotonic_ms() + 1000, fresh=True)
+        assert fresh not in (one, two)
+        assert (one.closing, two.closing, it.pool._slots) == (True, False, 2)
+        it.pool.came_back(fresh, clean=True)
+
+
+async def test_closing_lets_exchanges_end_and_takes_no_more() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n")
+        await asyncio.sleep(0.05)
+        await peer.send(b"0\r\n\r\n")
+        await peer.request()
+
+    async with asking(script, connections_max=1) as it:
+        answer = await it.ask()
+        waiting = asyncio.create_task(it.failure("POST"))
+        await until(lambda: len(it.pool._waiting) == 1)
+        closing = asyncio.create_task(it.pool.aclose())
+        failure = await waiting
+        assert (failure.code, failure.sent) == ("gateway.draining", Sent.NO)
+        assert (await it.failure("POST")).code == "gateway.draining"
+        assert isinstance(answer.body, BodyStream)
+        assert not closing.done()
+        assert await whole(answer) == b"hi"
+        await closing
+        await it.pool.aclose()
+        assert (it.pool._slots, len(it.backend.received)) == (0, 1)
+
+
+async def test_closing_closes_what_rests() -> None:
+    async with asking(answering(OK)) as it:
+        await asyncio.gather(it.ask(), it.ask())
+        await it.pool.aclose()
+        await until(lambda: not it.backend.tasks)
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port"),
+    [
+        ("http://backend.test", "backend.test", 80),
+        ("https://backend.test", "backend.test", 443),
+        ("http://[::1]:9100", "::1", 9100),
+    ],
+)
+def test_origin_names_host_and_port(url: str, host: str, port: int) -> None:
+    pool = Pool(upstream(1, url=url), monotonic_ms)
+    assert (pool._host, pool._port, pool._tls is not None) == (host, port, url.startswith("https"))
+
+
+async def test_connection_that_was_lost_before_anyone_heard_of_it_does_not_keep_the_pool_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Lost:
+        closing = True
+
+    class Loop:
+        async def create_connection(self, *_: object, **__: object) -> tuple[None, Lost]:
+            return None, Lost()
+
+    pool = Pool(upstream(1), monotonic_ms)
+    with monkeypatch.context() as patch:
+        patch.setattr("asyncio.get_running_loop", Loop)
+        await pool.take(monotonic_ms() + 1000)
+    assert (pool._slots, pool._open) == (1, set())
+
+
+def _slow(delay_s: float) -> Script:
+    async def script(peer: Peer) -> None:
+        while True:
+            await peer.request()
+            await asyncio.sleep(delay_s)
+            await peer.send(OK)
+
+    return script
