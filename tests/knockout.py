@@ -1,6 +1,6 @@
-"""Takes out, one at a time, each check of the pipeline, each condition of the stores and each row of the reasons table, in
-a copy of the tree, and runs the tests that guard it. Each must turn a test red: a knockout that stays green is a promise
-that nobody keeps. Run by `make knockout`; `tests/knockout.py WORD` runs those whose name contains WORD.
+"""Takes out, one at a time, each check of the pipeline, each condition of the stores and each row of the reasons table,
+in a copy of the tree, and runs the tests that guard it. Each must turn a test red: a knockout that stays green is a
+promise that nobody keeps. Run by `make knockout`; `tests/knockout.py WORD` runs those whose name contains WORD.
 """
 
 import re
@@ -79,23 +79,31 @@ def _lines(file: str) -> list[str]:
     return (ROOT / file).read_text().splitlines()
 
 
-def stays_green(knockout: Knockout, tree: Path) -> bool:
-    """Whether the tests pass in a tree in which one line was knocked out. The tree is put right again."""
+def notices(knockout: Knockout, tree: Path) -> bool:
+    """Whether a test fails in a tree in which one line was knocked out. The tree is put right again."""
     target = tree / knockout.file
     original = target.read_text()
     lines = original.splitlines()
     lines[knockout.line] = knockout.becomes
     target.write_text("\n".join(lines) + "\n")
     try:
-        pytest = (sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not system")
-        run = subprocess.run(  # noqa: S603  # our own tests
-            (*pytest, *knockout.tests), cwd=tree, capture_output=True, timeout=_TIMEOUT_S, check=False
-        )
-        return run.returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
+        return _fails(knockout.tests, tree)
     finally:
         target.write_text(original)
+
+
+def _fails(tests: tuple[str, ...], tree: Path) -> bool:
+    """Whether a test fails, or hangs. A tree in which they cannot even be collected is no verdict."""
+    pytest = (sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not system")
+    try:
+        run = subprocess.run(  # noqa: S603  # our own tests
+            (*pytest, *tests), cwd=tree, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return True
+    if run.returncode not in (0, 1):
+        raise RuntimeError(f"{tests} could not be run:\n{run.stdout}")
+    return run.returncode == 1 and "FAILED" in run.stdout
 
 
 def _worker(share: list[Knockout]) -> list[Knockout]:
@@ -104,11 +112,14 @@ def _worker(share: list[Knockout]) -> list[Knockout]:
     with tempfile.TemporaryDirectory(prefix="guard-knockout-") as folder:
         tree = Path(folder) / "tree"
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".venv", ".git", "*_cache", ".hypothesis"))
+        for tests in {knockout.tests for knockout in share}:
+            if _fails(tests, tree):
+                raise RuntimeError(f"{tests} is red before anything is knocked out")
         for knockout in share:
-            green = stays_green(knockout, tree)
-            sys.stdout.write(f"{'SURVIVED' if green else 'red     '}  {knockout.name}  ({knockout.file})\n")
+            noticed = notices(knockout, tree)
+            sys.stdout.write(f"{'red     ' if noticed else 'SURVIVED'}  {knockout.name}  ({knockout.file})\n")
             sys.stdout.flush()
-            if green:
+            if not noticed:
                 survivors.append(knockout)
     return survivors
 

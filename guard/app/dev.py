@@ -13,11 +13,15 @@ from guard.app.keys import open_keyring
 from guard.app.serving import listening, stop_event, until_ready
 from guard.demo.app import demo_exchange
 from guard.model.keys import KeyAlgorithm
+from guard.model.names import UnixMs
 from guard.service.key_orders import KeyOrder
 from guard.service.keyring import By, Keyring
 from guard.service.policies import Rulebook
 from guard.settings import Settings
 from guard.signing.tokens import mint_secret
+
+
+_EVER = UnixMs(0)
 
 
 class DevKey(msgspec.Struct, frozen=True):
@@ -44,7 +48,7 @@ async def serve_dev(
     rules = _before(rules, f"http://{exchange_listen}")
     async with (
         listening(demo_exchange(), exchange_listen),
-        open_gateway(settings, rules) as running,
+        open_gateway(settings, rules, buckets_filled_since=_EVER) as running,
         listening(running.gateway, settings.listen),
         listening(running.health, settings.health_listen),
     ):

@@ -48,15 +48,21 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def open_gateway(settings: Settings, rules: Rulebook) -> AsyncIterator[Running]:
-    """Open the key database, follow it, and join everything; on leaving, finish and close in the opposite order."""
+async def open_gateway(
+    settings: Settings, rules: Rulebook, *, buckets_filled_since: UnixMs | None = None
+) -> AsyncIterator[Running]:
+    """Open the key database, follow it, and join everything; on leaving, finish and close in the opposite order.
+
+    Buckets hold what refill since the start allows, so that a restart grants no free bursts; `buckets_filled_since`
+    names an earlier time, for a gateway that nobody could have used before.
+    """
     clock = AnchoredClock(time.time_ns, time.monotonic_ns)
     async with AsyncExitStack() as stack:
         sealing = sealing_key_of(settings.database, settings.sealing_key)
         database = await KeyDatabase.open(settings.database, sealing)
         stack.push_async_callback(database.close)
         directory = await _followed(database, clock.now, stack)
-        limits = MemoryLimits(born_at=clock.now())
+        limits = MemoryLimits(clock.now(), filled_since=buckets_filled_since)
         judge = Judge(rules, directory, limits, clock.now)
         log = DecisionLog(_sink(settings.decision_log, stack), sealing.log_tag_key)
         http = HttpEdge(

@@ -2,14 +2,14 @@
 
 import asyncio
 import getpass
-import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 
-from guard.cli.key_files import duration, expiry, listed, orders_in, secret_from_stdin, text_of, wall_clock, write_env
+from guard.app.keys import open_keyring
+from guard.cli.key_files import duration, expiry, listed, orders_in, secret_from_stdin, text_of, write_env
 from guard.cli.key_screen import as_text, issued_json, issued_text, key_json, key_text, list_text
 from guard.cli.screen import complain
 from guard.cli.starting import settings_or_exit
@@ -18,7 +18,6 @@ from guard.model.keys import KeyAlgorithm
 from guard.service.key_orders import KeyOrder, KeyringError
 from guard.service.keyring import By, Keyring
 from guard.state.faults import StateError
-from guard.state.sql import KeyDatabase, sealing_key_of
 
 EXIT_REFUSED = 1
 
@@ -266,11 +265,5 @@ def _answer(ask: Callable[[Keyring], Awaitable[Answer]]) -> Answer:
 
 
 async def _asked(ask: Callable[[Keyring], Awaitable[Answer]]) -> Answer:
-
-    settings = settings_or_exit()
-    sealing = sealing_key_of(settings.database, settings.sealing_key)
-    database = await KeyDatabase.open(settings.database, sealing)
-    try:
-        return await ask(Keyring(database, pepper=sealing.pepper, now=wall_clock, random=secrets.token_bytes))
-    finally:
-        await database.close()
+    async with open_keyring(settings_or_exit()) as keyring:
+        return await ask(keyring)

@@ -61,6 +61,7 @@ class _Judge:
         self._document = document
         self._policy = policy
         self._faults: list[Diagnostic] = []
+        self._broken = known.broken
         self._known = self._with_api_key(dict(known.compiled), known)
         self._service = self._accept_of_service(policy.auth)
 
@@ -131,6 +132,8 @@ class _Judge:
         for position, name in enumerate(names):
             scheme = self._known.get(name)
             at = (*place, position)
+            if name in self._broken:
+                continue
             if scheme is None:
                 self._add("P202", at, f"no scheme {quoted(name)}", did_you_mean(name, self._known))
             elif scheme.transport is not Transport.HTTP:

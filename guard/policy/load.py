@@ -16,12 +16,10 @@ from guard.model.policy import PolicySet
 from guard.policy.compile import Source, compile_all
 from guard.policy.diagnostic import Diagnostic, Severity, in_order
 from guard.policy.document import Document
-from guard.policy.schemes import shipped_schemes, with_own_schemes
+from guard.policy.schemes import SCHEME_ENDING, shipped_schemes, with_own_schemes
 from guard.policy.yaml_source import read_document
 from guard.policy.yaml_text import FILE_BYTES_MAX
 from guard.signing.scheme import Scheme
-
-_SCHEME_ENDING = ".scheme.yaml"
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -56,31 +54,35 @@ def load_policies(directory: Path, *, environment: Mapping[str, str] = os.enviro
                 contents[path] = _read(path)
             except OSError as fault:
                 faults.append(_unreadable(path, fault))
-    if not contents and not faults:
-        hint = "a policy is a file that ends in `.yaml`"
-        return Invalid((Diagnostic(code="P192", message="no policy here", file=str(directory), help=hint),))
-    return _load(contents, faults, environment)
+    return _load(str(directory), contents, faults, environment)
 
 
 def load_text(files: Mapping[str, str | bytes], *, environment: Mapping[str, str] | None = None) -> Loaded | Invalid:
     """The same for contents at hand, by file name."""
     contents = {Path(name): text.encode() if isinstance(text, str) else text for name, text in files.items()}
     kinds = (_kind_fault(path.name, str(path), alone=True) for path in contents)
-    return _load(contents, [fault for fault in kinds if fault is not None], environment or {})
+    return _load("policies", contents, [fault for fault in kinds if fault is not None], environment or {})
 
 
-def _load(contents: Mapping[Path, bytes], faults: list[Diagnostic], environment: Mapping[str, str]) -> Loaded | Invalid:
+def _load(
+    shown: str, contents: Mapping[Path, bytes], faults: list[Diagnostic], environment: Mapping[str, str]
+) -> Loaded | Invalid:
     own_schemes: list[Document] = []
     sources: list[Source] = []
+    unreadable: set[str] = set()
     for path, content in contents.items():
         document = read_document(content, str(path), path.name)
         if not isinstance(document, Document):
             faults += document
-        elif path.name.endswith(_SCHEME_ENDING):
+            unreadable.add(path.name.removesuffix(SCHEME_ENDING))
+        elif path.name.endswith(SCHEME_ENDING):
             own_schemes.append(document)
         else:
             sources.append(Source(document, _digest({path: content})))
-    schemes, scheme_faults = with_own_schemes(shipped_schemes(), own_schemes)
+    if not sources and not faults:
+        hint = "a policy is a file that ends in `.yaml`"
+        faults.append(Diagnostic(code="P192", message="no policy here", file=shown, help=hint))
+    schemes, scheme_faults = with_own_schemes(shipped_schemes(), own_schemes, frozenset(unreadable))
     compiled, policy_faults = compile_all(sources, schemes, _digest(contents), environment)
     diagnostics = in_order([*faults, *scheme_faults, *policy_faults])
     if compiled is None or any(one.severity is Severity.ERROR for one in diagnostics):

@@ -114,7 +114,7 @@ _ORIGIN_HELP = "write an origin, such as http://127.0.0.1:8081"
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise NameFault("P103", "expected text", "put it in quotes" if isinstance(value, int | float) else "")
+        raise NameFault("P103", "is not text", "put it in quotes" if isinstance(value, int | float) else "")
     return value
 
 

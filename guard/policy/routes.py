@@ -103,7 +103,13 @@ def _conflicts(document: Document, templates: list[Template]) -> Iterator[Diagno
             else:
                 both = quoted(example_of_both(earlier, later))
                 message = f"ambiguous with {quoted(earlier.key)} at line {line}: both match {both}"
-                yield _at(document, later.key, "P301", message, "make one of them more specific than the other, in method and path")
+                yield _at(
+                    document,
+                    later.key,
+                    "P301",
+                    message,
+                    "make one of them more specific than the other, in method and path",
+                )
             break
         else:
             yield from _covered(document, later, templates)

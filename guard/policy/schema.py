@@ -83,7 +83,7 @@ class MatchPart(Part):
 
 
 class TimeoutPart(Part):
-    """How long we wait for the backend."""
+    """How long each step towards the backend may take."""
 
     connect: Duration = Field(default=1_000, description="For a connection. Default 1s.")
     response: Duration = Field(

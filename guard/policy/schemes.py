@@ -16,15 +16,17 @@ from guard.signing.profile import ProfileFault, compile_profile
 from guard.signing.scheme import Scheme
 
 API_KEY = "api-key"
+SCHEME_ENDING = ".scheme.yaml"
 
 Profile = Mapping[str, object]
 
 
 class Schemes(msgspec.Struct, frozen=True):
-    """Every scheme by name, and the profiles that they were made of."""
+    """Every scheme by name, and its profile. `broken` are names whose own files say what is wrong with them."""
 
     compiled: Mapping[str, Scheme]
     profiles: Mapping[str, Profile]
+    broken: frozenset[str] = frozenset()
 
     def api_key_in(self, field: str) -> Scheme:
         """The scheme api-key, in another field and under a name of its own."""
@@ -44,15 +46,21 @@ def shipped_schemes() -> Schemes:
     return Schemes({name: compile_profile(name, profile, profiles) for name, profile in profiles.items()}, profiles)
 
 
-def with_own_schemes(shipped: Schemes, documents: list[Document]) -> tuple[Schemes, list[Diagnostic]]:
-    """The shipped schemes and those of the directory, and what is wrong with the latter."""
-    profiles = dict(shipped.profiles)
+def with_own_schemes(
+    shipped: Schemes, documents: list[Document], unreadable: frozenset[str]
+) -> tuple[Schemes, list[Diagnostic]]:
+    """The shipped schemes and those of the directory, and what is wrong with the latter.
+
+    `unreadable` are the names of scheme files that could not be read: they are probably those of their schemes.
+    """
+    profiles, broken = dict(shipped.profiles), set(unreadable)
     faults: list[Diagnostic] = []
     own: dict[str, Document] = {}
     for document in documents:
         fault = _name_fault(document, own, shipped)
         if fault is not None:
             faults.append(fault)
+            broken.add(document.name.removesuffix(SCHEME_ENDING))
             continue
         name = str(document.content["scheme"])
         own[name] = document
@@ -62,8 +70,9 @@ def with_own_schemes(shipped: Schemes, documents: list[Document]) -> tuple[Schem
         try:
             compiled[name] = compile_profile(name, profiles[name], profiles)
         except ProfileFault as fault_:
+            broken.add(name)
             faults.append(document.fault("P204", fault_.path, f"the scheme {quoted(name)}: {fault_.message}"))
-    return Schemes(compiled, profiles), faults
+    return Schemes(compiled, profiles, frozenset(broken)), faults
 
 
 def _name_fault(document: Document, own: Mapping[str, Document], shipped: Schemes) -> Diagnostic | None:
@@ -72,7 +81,8 @@ def _name_fault(document: Document, own: Mapping[str, Document], shipped: Scheme
     try:
         name = identifier(document.content["scheme"])
     except NameFault as fault:
-        return document.fault(fault.code, ("scheme",), fault.message, help_text=fault.help_text)
+        shown = f"{quoted(document.content['scheme'])} {fault.message}"
+        return document.fault(fault.code, ("scheme",), shown, help_text=fault.help_text)
     if name in shipped.profiles:
         return document.fault("P205", ("scheme",), f"{quoted(name)} ships with guard", help_text="choose another name")
     if name in own:

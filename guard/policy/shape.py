@@ -111,9 +111,7 @@ def _unknown_field(document: Document, path: Path) -> Diagnostic:
 def _told(document: Document, path: Path, error: ErrorDetails) -> Diagnostic:
     told, value = error["ctx"], error["input"]
     message, help_text = str(told["message"]), str(told["help"])
-    if message == "expected text":
-        message = f"expected text, found {_found(value)}"
-    elif message.startswith("is "):
+    if message.startswith("is "):
         message = f"{quoted(value) if isinstance(value, str) else _found(value)} {message}"
     named = error["loc"][-1] == "[key]"
     secret = isinstance(value, str) and "@" in value
@@ -125,9 +123,8 @@ def _not_one_of(document: Document, path: Path, error: ErrorDetails) -> Diagnost
     value = error["input"]
     shown = quoted(value) if isinstance(value, str | int | float) else _found(value)
     verb = "is not one of" if "," in expected else "is not"
-    return document.fault(
-        "P102", path, f"{shown} {verb} {expected}", help_text=did_you_mean(value, expected.split(", "))
-    )
+    hint = "leave the quotes out" if value == expected else did_you_mean(value, expected.split(", "))
+    return document.fault("P102", path, f"{shown} {verb} {expected}", help_text=hint)
 
 
 def _range(error: ErrorDetails) -> str:
@@ -152,13 +149,9 @@ def _found(value: object) -> str:
 def _fields_at(path: Path) -> frozenset[str]:
     """The fields that the part at `path` may have."""
     part: Any = PolicyFile
-    for step in path:
-        fields = part.model_fields if _is_part(part) else {}
-        found = next((field for name, field in fields.items() if step == (field.alias or name)), None)
-        if found is not None:
-            part = next((kind for kind in _kinds(found.annotation) if _is_part(kind)), None)
-    if not _is_part(part):
-        return frozenset()
+    for step in path[:1] + path[2:] if path[:1] in (("limits",), ("routes",)) else path:
+        field = next(field for name, field in part.model_fields.items() if step == (field.alias or name))
+        part = next(kind for kind in _kinds(field.annotation) if _is_part(kind))
     return frozenset(field.alias or name for name, field in part.model_fields.items())
 
 

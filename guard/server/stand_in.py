@@ -41,7 +41,7 @@ class StrictProtocol(HttpToolsProtocol):
         """The head is complete: hand the target over as it came."""
         self._head_is_complete = True
         extensions: dict[str, Any] = {"guard": {"target": self.url}}
-        self.scope["extensions"] = extensions  # type: ignore[typeddict-unknown-key]  # ASGI lets servers add extensions
+        self.scope["extensions"] = extensions
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # the parser's words are not for clients

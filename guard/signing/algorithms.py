@@ -27,7 +27,6 @@ _ED25519_KEY_BYTES = 32
 _ED25519_BYTES = 64
 _P256_BYTES = 64
 _P256_HALF = 32
-_HASH_BYTES = 32
 
 
 def verifies(algorithm: SignatureAlgorithm, material: bytes, message: bytes, signature: bytes | None) -> bool:
@@ -55,8 +54,7 @@ def _hmac(hash_name: str) -> Callable[[bytes, bytes, bytes | None], bool]:
 
 def _api_key(material: bytes, _: bytes, signature: bytes | None) -> bool:
     hashed = hmac.digest(material[:PEPPER_BYTES], signature or b"", "sha256")
-    usable = len(material) == PEPPER_BYTES + _HASH_BYTES and bool(signature)
-    return hmac.compare_digest(hashed, material[PEPPER_BYTES:]) and usable
+    return hmac.compare_digest(hashed, material[PEPPER_BYTES:]) and bool(signature)
 
 
 def _ed25519(material: bytes, message: bytes, signature: bytes | None) -> bool:
@@ -72,27 +70,29 @@ def _ed25519(material: bytes, message: bytes, signature: bytes | None) -> bool:
 def _rsa(material: bytes, message: bytes, signature: bytes | None) -> bool:
     found = _rsa_key(material)
     key = found or _nobodys_rsa()
-    signature_bytes = (key.key_size + 7) // 8
-    usable = found is not None and signature is not None and len(signature) == signature_bytes
-    offered = signature if usable and signature is not None else b"\x5a" * signature_bytes
+    offered = _sized(signature, (key.key_size + 7) // 8)
     try:
         key.verify(offered, message, padding.PKCS1v15(), SHA256())
     except InvalidSignature:
         return False
-    return usable
+    return found is not None
 
 
 def _ecdsa_p256(material: bytes, message: bytes, signature: bytes | None) -> bool:
     found = _p256_key(material)
     key = found or _nobodys_p256()
-    usable = found is not None and signature is not None and len(signature) == _P256_BYTES
-    offered = signature if usable and signature is not None else b"\x5a" * _P256_BYTES
+    offered = _sized(signature, _P256_BYTES)
     r, s = int.from_bytes(offered[:_P256_HALF], "big"), int.from_bytes(offered[_P256_HALF:], "big")
     try:
         key.verify(encode_dss_signature(r, s), message, ec.ECDSA(SHA256()))
     except InvalidSignature:
         return False
-    return usable
+    return found is not None
+
+
+def _sized(signature: bytes | None, size: int) -> bytes:
+    """The signature, or if it has another length one that has the right length and is wrong."""
+    return signature if signature is not None and len(signature) == size else b"\x5a" * size
 
 
 @lru_cache(maxsize=4096)

@@ -1,7 +1,7 @@
 """The credentials of a message, read into a Claim: strictly, once, unbelieved. Whether they are good is asked later."""
 
 from guard.model.claims import Claim, ClaimFault
-from guard.model.facts import Facts, Transport
+from guard.model.facts import Facts
 from guard.model.names import KeyId
 from guard.signing.encodings import percent_decode
 from guard.signing.parameters import FORM_TYPE, JSON_TYPE, media_type
@@ -48,7 +48,7 @@ def make_claim(scheme: Scheme, facts: Facts) -> Claim | ClaimFault:
 
 
 def _may_come(take: Take, facts: Facts) -> bool:
-    if facts.body is not None or facts.transport is not Transport.HTTP:
+    if facts.body is not None:
         return False
     kind = media_type(facts)
     return (take.in_form and kind == FORM_TYPE) or (take.in_json and kind == JSON_TYPE)

@@ -44,9 +44,9 @@ def looks_mistyped(text: str) -> bool:
 
 def split_credential(credential: bytes) -> tuple[str, bytes] | None:
     """Key id and secret of `id.secret`, split at the last dot; None if either lacks its form."""
-    key_id, dot, secret = credential.rpartition(b".")
+    key_id, _, secret = credential.rpartition(b".")
     text = key_id.decode("ascii", "replace")
-    if not dot or not KEY_ID.fullmatch(text) or not _SECRET_CHARACTERS.fullmatch(secret):
+    if not KEY_ID.fullmatch(text) or not _SECRET_CHARACTERS.fullmatch(secret):
         return None
     return text, secret
 

@@ -160,8 +160,10 @@ class Pool:
         finally:
             if connection is None:
                 self._free_slot()
-        if not connection.closing:  # else it was lost before we heard of it, and `gone` will not be called again
-            self._open.add(connection)
+        if connection.closing:  # nothing tells of it a second time, so nobody may ask on it
+            self._free_slot()
+            raise UpstreamFailure("upstream.unreachable", Sent.NO, "the backend closed the connection at once")
+        self._open.add(connection)
         return connection
 
     def _patience_ms(self, end_by_ms: int) -> int:

@@ -15,10 +15,10 @@ from guard.model.policy import ClientAddressPolicy
 
 _TEXT_MAX = 45  # the longest text of an IPv6 address; longer ones are no address and must not fill the cache
 _HOPS_MAX = 64
-_V4_MAPPED_BITS = 96
+_V4_MAPPED_BITS = 96  # a network of IPv4-mapped addresses has at least these
 
 _HOP = re.compile(r"(?:\[([0-9A-Fa-f:.]++)\]|([0-9.]++))(?::[0-9]{1,5})?|([0-9A-Fa-f:.]++)")
-_ELEMENT = re.compile(r'(?:[^",]++|"(?:[^"\\]++|\\.)*+")*+')
+_ELEMENT = re.compile(r'(?:\A|,)((?:[^",]++|"(?:[^"\\]++|\\.)*+")*+)')
 _PAIR = re.compile(r"([!#-'*+\-.^_`a-z|~0-9A-Z]++)=(?:([!#-'*+\-.^_`a-z|~0-9A-Z]++)|\"((?:[^\"\\]++|\\.)*+)\")")
 
 
@@ -97,11 +97,8 @@ def _prefixes(networks: tuple[str, ...]) -> dict[int, tuple[tuple[int, frozenset
 
 def _network(text: str) -> IPv4Network | IPv6Network:
     network = ip_network(text, strict=False)
-    if isinstance(network, IPv6Network) and network.prefixlen >= _V4_MAPPED_BITS:
-        mapped = network.network_address.ipv4_mapped
-        if mapped is not None:
-            return IPv4Network((int(mapped), network.prefixlen - _V4_MAPPED_BITS))
-    return network
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    return network if mapped is None else IPv4Network((int(mapped), network.prefixlen - _V4_MAPPED_BITS))
 
 
 def _hops_of_list(value: str) -> list[str]:
@@ -111,15 +108,9 @@ def _hops_of_list(value: str) -> list[str]:
 
 def _hops_of_forwarded(value: str) -> list[str]:
     """The `for` of the last elements of a Forwarded field, nearest first; "" where it has none that can be read."""
-    elements: list[str] = []
-    position = 0
-    while position <= len(value):
-        match = _ELEMENT.match(value, position)
-        end = position if match is None else match.end()
-        elements.append(value[position:end])
-        if end < len(value) and value[end] != ",":
-            return []  # an open quote: no telling where any element ends
-        position = end + 1
+    elements: list[str] = _ELEMENT.findall(value)
+    if len(",".join(elements)) != len(value):
+        return []  # an open quote: no telling where any element ends
     return [_for_of_element(element) for element in reversed(elements[-_HOPS_MAX:])]
 
 

@@ -35,8 +35,6 @@ def in_lower_case(fields: Sequence[Field]) -> tuple[Field, ...]:
 
 def fields_defect(fields: tuple[Field, ...]) -> Defect | None:
     """The first thing about the fields (names in lower case) that is ill-formed or ambiguous, or None."""
-    if not fields:
-        return None
     names = [name for name, _ in fields]
     joined = b"\n".join(names)
     separators = b"\n" * (len(names) - 1)

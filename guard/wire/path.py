@@ -84,6 +84,7 @@ def _text_fault(decoded: bytes) -> str | None:
 
 def _turns_ascii(character: str) -> bool:
     """Whether compatibility or case folding makes ASCII of it, as of a full-width dot, a dotless i or a Kelvin sign."""
-    if any(part.isascii() for part in unicodedata.normalize("NFKC", character)):
-        return True
-    return character.lower().isascii() or (len(character.upper()) == 1 and character.upper().isascii())
+    upper = character.upper()
+    return any(part.isascii() for part in unicodedata.normalize("NFKC", character)) or (
+        len(upper) == 1 and upper.isascii()
+    )

@@ -1,5 +1,6 @@
 import json
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,21 @@ def test_without_a_429_the_cancel_comes_after_the_flood(recorder: Recorder, tmp_
     result = guard(tmp_path, "flood", "POST", "/v1/orders", "-n", "5", "-c", "2", "--base-url", recorder.url)
     assert "  no 429; DELETE /v1/orders/o-7 after the flood → 200" in result.stdout.splitlines()
     assert head_of(recorder.requests[-1])[0] == b"DELETE /v1/orders/o-7 HTTP/1.1"
+
+
+def test_a_late_cancel_waits_for_the_last_answer(recorder: Recorder, tmp_path: Path) -> None:
+    """Of three orders the last is answered slowly, while the other worker has nothing left to send."""
+    answered: list[bytes] = []
+
+    def answer(request: bytes) -> bytes:
+        if request.startswith(b"POST") and len([each for each in recorder.requests if each.startswith(b"POST")]) == 3:
+            time.sleep(0.3)
+        answered.append(request.partition(b" ")[0])
+        return response(200, b'{"id":"o-7"}')
+
+    recorder.answer = answer
+    guard(tmp_path, "flood", "POST", "/v1/orders", "-n", "3", "-c", "2", "--base-url", recorder.url)
+    assert answered == [b"POST", b"POST", b"POST", b"DELETE"]
 
 
 def test_a_refused_cancel_is_not_praised(recorder: Recorder, tmp_path: Path) -> None:

@@ -61,14 +61,26 @@ def test_created_key_is_told_with_exactly_these_members() -> None:
     assert [answer[name] for name in MEMBERS[2:]] == ["acme", ["read", "trade"], "hmac-sha256", "active", None]
 
 
-def test_public_key_has_no_secret_to_tell(pem: Path, tmp_path: Path) -> None:
+def test_public_key_has_no_secret_to_tell(pem: Path) -> None:
     answer = told("create", "--account", "acme", "--algorithm", "ed25519", "--public-key", str(pem))
     assert list(answer) == [name for name in MEMBERS if name != "secret"]
+
+
+def test_public_key_may_be_a_file_of_raw_bytes(tmp_path: Path) -> None:
     raw = tmp_path / "raw.key"
-    raw.write_bytes(bytes(range(200, 232)))
-    refused = guard_keys("create", "--account", "a", "--algorithm", "ed25519", "--public-key", str(raw), "--id", "k")
-    assert refused.exit_code in (0, 1)
-    assert "Traceback" not in refused.output
+    raw.write_bytes(Ed25519PrivateKey.from_private_bytes(bytes(range(32))).public_key().public_bytes_raw())
+    assert told("create", "--account", "a", "--algorithm", "ed25519", "--public-key", str(raw))["state"] == "active"
+
+
+def test_private_key_is_refused(tmp_path: Path) -> None:
+    private = Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = tmp_path / "private.pem"
+    path.write_bytes(private)
+    result = guard_keys("create", "--account", "a", "--algorithm", "ed25519", "--public-key", str(path))
+    assert result.exit_code == 1
+    assert "this is a PRIVATE key" in result.stderr
 
 
 def test_secret_is_shown_once_with_that_sentence() -> None:

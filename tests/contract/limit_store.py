@@ -328,6 +328,14 @@ class LimitStoreContract(ABC):
         await store.refund(charge("never asked", debit(5)))
         assert remaining(await store.charge(charge("c", debit(1)))) == [3]
 
+    async def test_refund_of_a_short_charge_gives_nothing_to_the_buckets_that_had_room(self) -> None:
+        store = await self.open()
+        await store.charge(charge("a", debit(6)))
+        short = charge("b", debit(2), debit(11, bucket=("other",)))
+        await store.charge(short)
+        await store.refund(short)
+        assert remaining(await store.charge(charge("c", debit(1)))) == [3]
+
     async def test_refund_of_a_shadow_debit_that_was_not_taken_gives_nothing(self) -> None:
         store = await self.open()
         await store.charge(charge("a", debit(6)))

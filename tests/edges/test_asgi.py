@@ -61,7 +61,7 @@ async def test_a_websocket_is_refused_before_its_handshake() -> None:
 
 
 async def test_a_scope_that_no_edge_knows_is_refused() -> None:
-    async def nothing(*_: Any) -> dict[str, Any]:
+    async def nothing(*_: Any) -> NoReturn:
         raise AssertionError
 
     async with front(answering(OK)) as gateway:

@@ -33,14 +33,27 @@ def test_a_good_name_comes_out_in_its_one_spelling(read: Callable[[object], str]
         *((identifier, text, "P106") for text in ("", "A", "a_b", "-a", "a-", "a--b", "é", "a\n", "a" * 65)),
         *((scope, text, "P106") for text in ("", "Read", "1a", "a b", "a" * 65)),
         *((field_name, text, "P106") for text in ("", "X Key", "X:Key", "é", "-x")),
-        *((host, text, "P108") for text in ("", "a b", "a:80", "*.example.com", "a..b", "-a", "a/", "[::g]", "[x", "a_b")),
+        *(
+            (host, text, "P108")
+            for text in ("", "a b", "a:80", "*.example.com", "a..b", "-a", "a/", "[::g]", "[x", "a_b")
+        ),
         *((network, text, "P108") for text in ("", "10.0.0.1/8", "10.0.0/8", "all", "1.2.3.4/33")),
         (network, "file:deny.txt", "P190"),
-        *((origin, text, "P108") for text in ("", "h:1", "ftp://h", "http://", "http://h/x", "http://h?x", "http://h#x")),
-        *((origin, text, "P108") for text in ("http://u:p@h", "http://@h", "http://h:0", "http://h:99999", "http://h:x")),
+        *(
+            (origin, text, "P108")
+            for text in ("", "h:1", "ftp://h", "http://", "http://h/x", "http://h?x", "http://h#x")
+        ),
+        *(
+            (origin, text, "P108")
+            for text in ("http://u:p@h", "http://@h", "http://h:0", "http://h:99999", "http://h:x")
+        ),
         *((origin, text, "P108") for text in ("http://h\n", "http://h\\x", "http://[::1", "http://a_b", "http://h /")),
         *((origin, text, "P109") for text in ("http://${HOST}:80", "${lower}/", "x${A}")),
-        *((read, value, "P103") for read in (identifier, scope, field_name, host, network, origin) for value in (5, None, [])),
+        *(
+            (read, value, "P103")
+            for read in (identifier, scope, field_name, host, network, origin)
+            for value in (5, None, [])
+        ),
     ],
 )
 def test_a_bad_name_is_refused_with_its_code(read: Callable[[object], str], value: object, code: str) -> None:
@@ -61,6 +74,8 @@ def test_credentials_in_a_url_are_not_repeated() -> None:
     assert "hunter2" not in f"{fault.value.message} {fault.value.help_text}"
 
 
-@pytest.mark.parametrize(("text", "whole"), [("${A_1}", True), ("${A} ", False), ("$A", False), ("${a}", False), ("", False)])
+@pytest.mark.parametrize(
+    ("text", "whole"), [("${A_1}", True), ("${A} ", False), ("$A", False), ("${a}", False), ("", False)]
+)
 def test_a_variable_is_a_whole_value_in_capitals(text: str, *, whole: bool) -> None:
     assert is_variable(text) is whole

@@ -105,7 +105,9 @@ def _name(one: object, verb: str, path: str) -> str | None:
 
 WORDS = st.sampled_from(["a", "b", "{x}", "{rest...}", ""])
 KEYS = st.builds(
-    lambda method, middle, end: f"{method} /" + "/".join([*(f"{{v{n}}}" if m == "{v}" else m for n, m in enumerate(middle)), end]),
+    lambda method, middle, end: (
+        f"{method} /" + "/".join([*(f"{{v{n}}}" if m == "{v}" else m for n, m in enumerate(middle)), end])
+    ),
     st.sampled_from(["GET", "POST", "HEAD", "ANY"]),
     st.lists(st.sampled_from(["a", "b", "{v}"]), max_size=2),
     WORDS,
@@ -113,7 +115,23 @@ KEYS = st.builds(
 REQUESTS = [
     (verb, path)
     for verb in ("GET", "HEAD", "POST", "DELETE", "TRACE")
-    for path in ("/", "/a", "/A", "/b", "/c", "/a/", "/a/a", "/a/b", "/c/b", "/c/B", "/c/c", "/a/c/b", "/c/c/c", "/c/c/c/c/c", "/b/a/")
+    for path in (
+        "/",
+        "/a",
+        "/A",
+        "/b",
+        "/c",
+        "/a/",
+        "/a/a",
+        "/a/b",
+        "/c/b",
+        "/c/B",
+        "/c/c",
+        "/a/c/b",
+        "/c/c/c",
+        "/c/c/c/c/c",
+        "/b/a/",
+    )
 ]
 
 

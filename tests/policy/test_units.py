@@ -4,7 +4,8 @@ from guard.policy.units import Rate, UnitFault, duration_ms, rate, size_bytes, s
 
 
 @pytest.mark.parametrize(
-    ("text", "ms"), [("1ms", 1), ("250ms", 250), ("5s", 5_000), ("10m", 600_000), ("1h", 3_600_000), ("3d", 259_200_000)]
+    ("text", "ms"),
+    [("1ms", 1), ("250ms", 250), ("5s", 5_000), ("10m", 600_000), ("1h", 3_600_000), ("3d", 259_200_000)],
 )
 def test_a_duration_is_a_whole_number_and_its_unit(text: str, ms: int) -> None:
     assert duration_ms(text) == ms
@@ -40,7 +41,9 @@ def test_a_rate_is_tokens_and_a_period(text: str, tokens: int, period_ms: int) -
     assert rate(text) == Rate(tokens, period_ms)
 
 
-@pytest.mark.parametrize("value", ["20", "0/s", "20/0s", "20/", "/s", "1.5/s", "20/fortnight", "20 / s", None, False, [1]])
+@pytest.mark.parametrize(
+    "value", ["20", "0/s", "20/0s", "20/", "/s", "1.5/s", "20/fortnight", "20 / s", None, False, [1]]
+)
 def test_what_is_not_exactly_a_rate_is_refused(value: object) -> None:
     with pytest.raises(UnitFault, match="is not a rate"):
         rate(value)

@@ -37,7 +37,9 @@ def test_the_core_schema_of_yaml_1_2_is_read() -> None:
     }
 
 
-@pytest.mark.parametrize(("text", "value"), [("TRUE", True), ("False", False), ("0", 0), ("1e3", 1000.0), ("-.INF", -math.inf)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("TRUE", True), ("False", False), ("0", 0), ("1e3", 1000.0), ("-.INF", -math.inf)]
+)
 def test_other_spellings_of_booleans_and_floats_are_what_they_are(text: str, value: object) -> None:
     assert content(f"a: {text}") == {"a": value}
 

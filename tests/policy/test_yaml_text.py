@@ -28,7 +28,23 @@ def test_bytes_that_are_not_utf8_are_found_where_they_stand() -> None:
 
 @pytest.mark.parametrize(
     "character",
-    ["\0", "\x1b", "\x7f", "\r", "\x85", "\xa0", "\xad", "\u200b", "\u200d", "\u2028", "\u2029", "\u202e", "\u2066", "\ufeff", "\U000e0041"],
+    [
+        "\0",
+        "\x1b",
+        "\x7f",
+        "\r",
+        "\x85",
+        "\xa0",
+        "\xad",
+        "\u200b",
+        "\u200d",
+        "\u2028",
+        "\u2029",
+        "\u202e",
+        "\u2066",
+        "\ufeff",
+        "\U000e0041",
+    ],
 )
 def test_a_character_that_cannot_be_seen_is_refused(character: str) -> None:
     assert faults(f"a: 1\nb: x{character}y\n".encode()) == [("Y003", 2, 5)]

@@ -210,6 +210,12 @@ class RunningGateway:
     def import_keys(self, *keys: Key) -> None:
         self.keyring(lambda keyring: keyring.take_over([key.order for key in keys], BY))
 
+    def wait_until_followed(self) -> None:
+        """Until the running server has seen every change of a key that was made before: it polls every 250 ms."""
+        probe = minted("probe")
+        self.import_keys(probe)
+        eventually(lambda: self.ask(signed(probe, "GET", "/v1/canary")).status == 200, 2.0)
+
     def guard(self, *words: str, stdin: bytes = b"") -> str:
         """Run a command of the program on this gateway's home; its standard output."""
         done = subprocess.run(  # noqa: S603  # our own program

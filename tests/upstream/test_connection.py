@@ -26,6 +26,7 @@ class Wire(asyncio.Transport):
         self.near, self.far = socket.socketpair()
         self.written: list[bytes] = []
         self.calls: list[str] = []
+        self.options: list[tuple[int, ...]] = []
         self.unsent_bytes = unsent_bytes
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
@@ -35,7 +36,7 @@ class Wire(asyncio.Transport):
         return self.near.fileno()
 
     def setsockopt(self, *option: int) -> None:
-        assert option == (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.options.append(option)
 
     def get_write_buffer_size(self) -> int:
         return self.unsent_bytes
@@ -116,6 +117,9 @@ async def test_small_request_is_one_write_and_a_large_body_is_not_copied() -> No
 
 
 async def test_delay_of_small_packets_is_off() -> None:
+    bench = Bench()
+    assert bench.wire.options == [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+    bench.end()
     async with asking(answering(OK)) as it:
         await it.ask()
         sock = it.pool._idle[0]._transport.get_extra_info("socket")
@@ -131,6 +135,26 @@ async def test_clean_exchange_comes_back_clean_once() -> None:
     assert bench.came == [True]
     bench.end()
     assert bench.left == 1
+
+
+async def test_answer_to_head_is_whole_without_its_body() -> None:
+    bench = Bench()
+    asked = bench.ask("HEAD")
+    bench.connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n")
+    assert ((await asked).body, bench.came) == (b"", [True])
+    bench.end()
+
+
+@pytest.mark.parametrize(("said", "sent"), [(b"HTTP/1.1 200 OK\r\n", Sent.UNKNOWN), (STREAMED[:-4], Sent.YES)])
+async def test_failure_says_whether_the_head_of_an_answer_came(said: bytes, sent: Sent) -> None:
+    bench = Bench()
+    asked = bench.ask()
+    bench.connection.data_received(said)
+    bench.connection.eof_received()
+    with pytest.raises(UpstreamFailure) as failure:
+        await whole(await asked)
+    assert failure.value.sent == sent
+    bench.end()
 
 
 async def test_answer_to_a_request_that_was_not_sent_to_its_last_byte_ends_the_connection() -> None:

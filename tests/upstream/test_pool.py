@@ -222,7 +222,7 @@ def test_origin_names_host_and_port(url: str, host: str, port: int) -> None:
     assert (pool._host, pool._port, pool._tls is not None) == (host, port, url.startswith("https"))
 
 
-async def test_connection_that_was_lost_before_anyone_heard_of_it_does_not_keep_the_pool_open(
+async def test_connection_that_is_lost_before_anyone_hears_of_it_is_unreachable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Lost:
@@ -235,8 +235,10 @@ async def test_connection_that_was_lost_before_anyone_heard_of_it_does_not_keep_
     pool = Pool(upstream(1), monotonic_ms)
     with monkeypatch.context() as patch:
         patch.setattr("asyncio.get_running_loop", Loop)
-        await pool.take(monotonic_ms() + 1000)
-    assert (pool._slots, pool._open) == (1, set())
+        with pytest.raises(UpstreamFailure) as failure:
+            await pool.take(monotonic_ms() + 1000)
+    assert (failure.value.code, failure.value.sent) == ("upstream.unreachable", Sent.NO)
+    await pool.aclose()
 
 
 def _slow(delay_s: float) -> Script:

@@ -30,6 +30,7 @@ def behind_proxy(*values: bytes, field: bytes = b"x-forwarded-for") -> str:
         ("2001:DB8:0:0:0:0:0:1", "2001:db8::1"),
         ("::1", "::1"),
         ("::1.2.3.4", "::102:304"),
+        ("0000:0000:0000:0000:0000:ffff:255.255.255.255", "255.255.255.255"),
     ],
 )
 def test_an_address_has_one_text(text: str, expected: str) -> None:
@@ -97,7 +98,7 @@ def test_without_trusted_proxies_the_peer_is_the_client() -> None:
 
 def test_a_trusted_proxy_is_heard_in_the_policys_field_only() -> None:
     others = [(name, value) for name, value in SPOOFED if name != b"x-forwarded-for"]
-    assert client_address(PROXY, [*others, (b"x-forwarded-for", b"192.0.2.1")], policy()) == "192.0.2.1"
+    assert client_address(PROXY, [(b"x-forwarded-for", b"192.0.2.1"), *others], policy()) == "192.0.2.1"
 
 
 @pytest.mark.parametrize(
@@ -177,14 +178,18 @@ def test_forwarded_is_read_after_rfc_7239(values: tuple[bytes, ...], expected: s
         b'for=""',
         b"1.2.3.4",
         b"for=1.2.3.4;;",
+        b"for=1.2.3.4 proto=http",
     ],
 )
 def test_an_element_without_one_address_counts_the_trusted_proxy_that_wrote_it(element: bytes) -> None:
     trusted = b"for=192.0.2.1, " + element + b", for=10.2.2.2"
     assert behind_proxy(trusted, field=b"forwarded") == "10.2.2.2"
+    assert behind_proxy(b"for=192.0.2.1," + element, field=b"forwarded") == "10.0.0.1"
 
 
-@pytest.mark.parametrize("value", [b'for=192.0.2.1, for="10.2.2.2', b'for=192.0.2.1"', b'for=192.0.2.1, "\\'])
+@pytest.mark.parametrize(
+    "value", [b'for=192.0.2.1, for="10.2.2.2', b'for=192.0.2.1"', b'for=192.0.2.1, "\\', b'by="a, for=192.0.2.1']
+)
 def test_an_open_quote_leaves_only_the_peer(value: bytes) -> None:
     assert behind_proxy(value, field=b"forwarded") == "10.0.0.1"
 
@@ -210,6 +215,8 @@ def test_whatever_a_proxy_sends_the_client_is_a_canonical_address(value: bytes, 
 def test_ipv4_mapped_networks_and_addresses_are_ipv4() -> None:
     assert in_networks(Address("1.2.3.4"), ("::ffff:1.2.3.0/120",))
     assert not in_networks(Address("1.2.4.4"), ("::ffff:1.2.3.0/120",))
+    assert in_networks(Address("1.2.3.4"), ("::ffff:0:0/96",))
+    assert not in_networks(Address("1.2.3.4"), ("::/0", "::ffff:0:0/90"))
     assert in_networks(Address("2001:db8::1"), ("2001:db8::1",))
 
 

@@ -113,6 +113,7 @@ def test_there_is_exactly_one_host() -> None:
         b"[2001:db8::1]:443",
         b"h:",
         b"h:65535",
+        b"a" * 261,
     ],
 )
 def test_a_host_is_a_name_or_address_and_perhaps_a_port(host: bytes) -> None:
@@ -140,7 +141,7 @@ def test_a_host_is_a_name_or_address_and_perhaps_a_port(host: bytes) -> None:
             b"h:123456",
         ),
         *(b"h:http", b"h:-1", b"h?a", b"h#a", b"h\\a", b"%68", b"[::1", b"::1", b"[::1].", b"x[::1]", b"[1.2.3.4]"),
-        *(b"[fe80::1%25eth0]", b"[::1]x", b"[:::]", b"[]", b"h;x", b"h*", b"(h)", b"a" * 300),
+        *(b"[fe80::1%25eth0]", b"[::1]x", b"[:::]", b"[]", b"h;x", b"h*", b"(h)", b"a" * 262),
     ],
 )
 def test_anything_else_in_host_is_refused(host: bytes) -> None:
@@ -206,6 +207,7 @@ def test_nothing_but_100_continue_may_be_expected(expect: bytes, *, taken: bool)
 @pytest.mark.parametrize("peer", ["fe80::1%eth0", "", "unix:/run/guard.sock", "1.2.3"])
 def test_a_peer_without_a_plain_address_is_refused(peer: str) -> None:
     assert fault(HOST, peer=peer) == "request.malformed: the peer has no plain IP address"
+    assert read(HOST, peer=peer).peer == "0.0.0.0"  # noqa: S104  # not bound
 
 
 @pytest.mark.parametrize(

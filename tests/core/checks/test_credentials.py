@@ -59,6 +59,15 @@ def test_a_credential_that_comes_twice_in_a_body_is_ambiguous() -> None:
     assert code(decided(head, rules=rules, body=twice)) == "request.malformed"
 
 
+def test_what_a_body_lacks_of_its_credentials_is_told() -> None:
+    rules = policies(service(route(auth=auth("binance"), scope=None)))
+    fields = ((b"x-mbx-apikey", b"gk_test"), (b"content-type", b"application/x-www-form-urlencoded"))
+    denied = decided(facts(fields=fields, body=None), rules=rules, body=f"timestamp={NOW}".encode())
+    assert isinstance(denied, Deny)
+    assert denied.code == "auth.malformed"
+    assert "signature" in denied.detail
+
+
 def test_the_key_says_which_algorithm_counts() -> None:
     hmac_only = auth(algorithms=frozenset({KeyAlgorithm.ED25519}))
     rules = policies(service(route(auth=hmac_only, scope=None)))

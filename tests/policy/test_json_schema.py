@@ -1,0 +1,77 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+import yaml
+from yamlcore import CoreLoader
+
+from guard.policy.json_schema import policy_schema
+from guard.policy.schema import PolicyFile
+
+ROOT = Path(__file__).parents[2]
+SMALLEST: dict[str, Any] = {"version": 1, "service": "x", "upstream": "http://h", "routes": {"GET /": {}}}
+
+
+def test_the_shipped_schema_is_the_one_that_the_code_makes() -> None:
+    shipped = (ROOT / "policies" / "schema" / "policy.v1.json").read_text()
+    assert json.loads(shipped) == policy_schema(), "run: guard schema > policies/schema/policy.v1.json"
+
+
+def test_it_is_a_schema_of_draft_07() -> None:
+    schema = policy_schema()
+    assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
+    jsonschema.Draft7Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize("name", ["example.yaml", "exchange.yaml"])
+def test_it_accepts_the_shipped_policies(name: str) -> None:
+    text = (ROOT / "policies" / name).read_text()
+    jsonschema.Draft7Validator(policy_schema()).validate(yaml.load(text, CoreLoader))  # noqa: S506  # core schema only
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mode": "shadow"},
+        {"modee": "enforce"},
+        {"version": 2},
+        {"service": "A"},
+        {"upstream": 5},
+        {"upstream": {}},
+        {"upstream": "ftp://h"},
+        {"routes": {}},
+        {"routes": {"get /": {}}},
+        {"routes": {"GET /": None}},
+        {"routes": {"GET /": {"cots": 1}}},
+        {"routes": {"GET /": {"timeout": 30}}},
+        {"routes": {"GET /": {"auth": "some"}}},
+        {"limits": {"A": {"per": ["ip"], "rate": "5/s"}}},
+        {"limits": {"a": {"per": ["ip"]}}},
+        {"limits": {"a": {"per": ["user"], "rate": "5/s"}}},
+        {"limits": {"a": {"per": ["ip"], "rate": "5"}}},
+        {"auth": {"window": 5}},
+        {"auth": {"window": {"past": "5"}}},
+    ],
+)
+def test_it_refuses_what_the_loader_refuses_for_its_shape(change: dict[str, object]) -> None:
+    validator = jsonschema.Draft7Validator(policy_schema())
+    assert validator.is_valid(SMALLEST)
+    assert not validator.is_valid({**SMALLEST, **change})
+
+
+def test_every_field_says_what_it_is() -> None:
+    schema = policy_schema()
+    parts = [schema, *schema["definitions"].values()]
+    silent = [
+        name for part in parts for name, field in part["properties"].items() if not field.get("markdownDescription")
+    ]
+    assert silent == []
+    assert set(schema["properties"]) == set(PolicyFile.model_fields)
+
+
+def test_no_default_is_one_that_could_not_be_written() -> None:
+    assert '"default": null' not in json.dumps(policy_schema())
+    connect = policy_schema()["definitions"]["TimeoutPart"]["properties"]["connect"]
+    assert "default" not in connect
