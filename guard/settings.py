@@ -11,6 +11,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 _LISTEN = r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$"
 
 
+_PORT_MAX = 65535
+
+
 class Settings(BaseSettings):
     """Everything that differs between two deployments of one policy."""
 
@@ -34,6 +37,13 @@ class Settings(BaseSettings):
     @classmethod
     def _expand(cls, home: Path) -> Path:
         return home.expanduser()
+
+    @field_validator("listen", "health_listen")
+    @classmethod
+    def _a_port_that_exists(cls, listen: str | None) -> str | None:
+        if listen is not None and host_and_port(listen)[1] > _PORT_MAX:
+            raise ValueError(f"a port is at most {_PORT_MAX}")
+        return listen
 
     @field_validator("state_url")
     @classmethod

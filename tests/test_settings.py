@@ -31,6 +31,7 @@ def test_the_environment_is_read_and_a_flag_beats_it(monkeypatch: pytest.MonkeyP
     ("name", "value", "says"),
     [
         ("GUARD_LISTEN", "8080", "pattern"),
+        ("GUARD_LISTEN", "127.0.0.1:99999", "a port is at most 65535"),
         ("GUARD_WORKERS", "4", "several workers need shared state"),
         ("GUARD_WORKERS", "0", "greater than or equal to 1"),
         ("GUARD_STATE_URL", "redis://127.0.0.1", "only memory:// is known yet"),

@@ -7,13 +7,15 @@ order of the checks inside a step is `core/pipeline.py`.
 import hashlib
 from collections.abc import Mapping
 
+from msgspec import structs
+
 from guard.core import pipeline
 from guard.core.evidence import Admission, Draft, Hearing, Screening
 from guard.core.routing import route_for, service_for
 from guard.core.stages import Allow, Identified, Routed, Screened, Signed, Verified
 from guard.core.subjects import debits
 from guard.model.claims import Claim, ClaimFault
-from guard.model.decision import Deny
+from guard.model.decision import About, Deny
 from guard.model.facts import Body, BodyRead, Facts
 from guard.model.keys import KeyRecord, KeyState
 from guard.model.names import UnixMs
@@ -46,7 +48,7 @@ def identify(routed: Routed, schemes: Mapping[str, Scheme], now: UnixMs) -> Iden
     draft = _draft(routed, schemes, now)
     shadow = pipeline.run(pipeline.CREDENTIALS, draft)
     if isinstance(shadow, Deny):
-        return shadow
+        return _about(shadow, draft.claim, None)
     return Identified(
         facts=draft.facts,
         service=draft.service,
@@ -97,7 +99,7 @@ def verify(signed: Signed, body: Body | None, now: UnixMs) -> Verified | Deny:
         return who
     may = pipeline.run(pipeline.MAY, hearing)
     if isinstance(may, Deny):
-        return may
+        return _about(may, hearing.claim, signed.screened.record)
     return Verified(
         identified=signed.screened.identified,
         claim=hearing.claim if isinstance(hearing.claim, Claim) else None,
@@ -178,6 +180,14 @@ def _hearing(signed: Signed, body: Body | None, now: UnixMs) -> Hearing:
         if identified.scheme is not None and identified.scheme.needs_body:
             claim = make_claim(identified.scheme, facts)
     return Hearing(signed=signed, body=body, facts=facts, claim=claim, now=now)
+
+
+def _about(deny: Deny, claim: Claim | ClaimFault | None, proved: KeyRecord | None) -> Deny:
+    """The same No, for a log that says whose message it was."""
+    if not isinstance(claim, Claim):
+        return deny
+    account = None if proved is None else proved.account
+    return structs.replace(deny, about=About(claim.key_id, claim.scheme, account))
 
 
 def _once(verified: Verified) -> Once | None:

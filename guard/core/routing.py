@@ -38,7 +38,13 @@ def route_for(service: Service, facts: Facts) -> Route | Deny:
             return route
     if not found:
         return Deny(code="route.unknown", rule=service.rule)
-    return Deny(code="route.method", rule=service.rule, allow=tuple(sorted({m for methods in found for m in methods})))
+    return Deny(code="route.method", rule=service.rule, allow=_allowed(found))
+
+
+def _allowed(found: list[dict[str, Route]]) -> tuple[str, ...]:
+    """The methods of a 405, ANY written out."""
+    named = {method for methods in found for method in methods}
+    return tuple(sorted(named - {_ANY} | (set(_METHODS_OF_ANY) if _ANY in named else set())))
 
 
 def _walk(node: RouteNode, segments: list[bytes], depth: int, found: list[dict[str, Route]]) -> None:

@@ -26,6 +26,7 @@ from guard.wire.rate_limit_fields import rate_limit
 Still: TypeAlias = Callable[[Allow], Deny | None]
 
 _TRY_AGAIN_MS = 1000
+_BODILESS = (204, 304)
 
 
 class Exchange:
@@ -55,39 +56,52 @@ class Exchange:
         try:
             answer = await forward(pool, allow, self._fields(allow), self._body(allow), still=lambda: still(allow))
         except UpstreamFailure as failure:
-            deny = Deny(code=failure.code, wait_ms=_TRY_AGAIN_MS)
-            return await self._refuse(deny, failure.sent, error=failure.source)
-        except ClientBroke as broke:
-            return await self._refuse(Deny(code=broke.code), Sent.UNKNOWN, error=broke.code)
-        finally:
             self._upstream_ns = time.perf_counter_ns() - asked_ns
+            return await self._failed(self._whose(failure), failure.sent, failure.source)
+        except ClientBroke as broke:
+            return await self._failed(broke.code, Sent.UNKNOWN, "the client broke off its body")
         if isinstance(answer, Deny):
             self._judgement = msgspec.structs.replace(self._judgement, outcome=answer)
             return await self._refuse(answer, Sent.NO)
-        return await self._relay(allow, answer)
+        error = await self._relay(allow, answer)
+        self._upstream_ns = time.perf_counter_ns() - asked_ns
+        return self._outcome(Sent.YES, error)
 
-    async def _relay(self, allow: Allow, answer: Answer) -> Outcome:
+    async def _failed(self, code: str, sent: Sent, source: str) -> Outcome:
+        """Trying again is advised only where nothing was sent: elsewhere it could place an order twice."""
+        deny = Deny(code=code, wait_ms=_TRY_AGAIN_MS if sent is Sent.NO else None)
+        return msgspec.structs.replace(await self._refuse(deny, sent), code=code, error=source)
+
+    def _whose(self, failure: UpstreamFailure) -> str:
+        """A backend cannot be late while its client is still sending."""
+        waiting = self._facts.body is None and not self._reader.finished
+        return "request.timeout" if waiting and failure.code == "upstream.timeout" else failure.code
+
+    async def _relay(self, allow: Allow, answer: Answer) -> str | None:
+        """Pass the answer on. What broke it off, if it broke off."""
         ours = (
             *rate_limit(allow.readings),
             (b"guard-request-id", self._facts.request_id.encode()),
             (b"guard-sent", b"yes"),
         )
-        await self._responder.start(answer.status, answer_fields(answer.fields, ours=ours))
-        error = None
+        fields = answer_fields(answer.fields, ours=ours)
+        if answer.status in _BODILESS:  # a length would be that of another answer (RFC 9110 §8.6), and servers expect it
+            fields = [field for field in fields if field[0] != b"content-length"]
+        await self._responder.start(answer.status, fields)
         try:
             if isinstance(answer.body, bytes):
                 await self._responder.content(answer.body, more=False)
-            else:
-                async for chunk in answer.body:
-                    await self._responder.content(chunk, more=True)
-                await self._responder.content(b"", more=False)
+                return None
+            async for chunk in answer.body:
+                await self._responder.content(chunk, more=True)
+            await self._responder.content(b"", more=False)
         except UpstreamFailure as failure:
-            error = failure.source
+            return failure.source
         finally:
             await answer.aclose()
-        return self._outcome(Sent.YES, error)
+        return None
 
-    async def _refuse(self, deny: Deny, sent: Sent, error: str | None = None) -> Outcome:
+    async def _refuse(self, deny: Deny, sent: Sent) -> Outcome:
         routed = self._judgement.routed
         await self._responder.refuse(
             deny,
@@ -97,7 +111,7 @@ class Exchange:
             head=self._facts.verb == "HEAD",
             close=self._facts.body is None and not self._reader.finished,
         )
-        return self._outcome(sent, error)
+        return self._outcome(sent)
 
     def _fields(self, allow: Allow) -> list[Field]:
         return request_fields(
@@ -114,7 +128,7 @@ class Exchange:
             return allow.verified.content
         return self._reader.stream(allow.route.max_body_bytes)
 
-    def _outcome(self, sent: Sent, error: str | None) -> Outcome:
+    def _outcome(self, sent: Sent, error: str | None = None) -> Outcome:
         total_ns = time.perf_counter_ns() - self._started_ns
         return Outcome(
             status=self._responder.status,

@@ -5,7 +5,7 @@ A Deny keeps the true reason; what a client may be told of it is a column of the
 
 import msgspec
 
-from guard.model.names import RequestId, UnixMs
+from guard.model.names import AccountId, KeyId, RequestId, UnixMs
 from guard.model.questions import Reading
 from guard.model.rules import Rule
 
@@ -14,7 +14,7 @@ class Deny(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The client may not. `code` is a row of the reasons table; `rule` is None for rules of the gateway itself.
 
     `detail` may be shown to the client if the row is public. `wait_ms` is when trying again can help. `allow` lists the
-    methods of a 405. `skew_ms` is our clock minus the claim's, where the clock is what is wrong.
+    methods of a 405. `skew_ms` is our clock minus the claim's, where the clock is what is wrong. `about` is for the log.
     """
 
     code: str
@@ -25,7 +25,15 @@ class Deny(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     allow: tuple[str, ...] = ()
     server_time: UnixMs | None = None
     skew_ms: int | None = None
-    scope: str | None = None
+    about: "About | None" = None
+
+
+class About(msgspec.Struct, frozen=True, gc=False):
+    """Whose message was denied: the key and scheme as claimed, and the account only if the claim was proved."""
+
+    key_id: KeyId
+    scheme: str
+    account: AccountId | None = None
 
 
 class DecisionEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -15,12 +15,19 @@ from guard.model.rules import Rule
 from guard.policy.diagnostic import Diagnostic, did_you_mean, quoted
 from guard.policy.document import Document, Path
 from guard.policy.schema import AuthPart, PolicyFile, RoutePart, WindowPart
-from guard.policy.schemes import API_KEY, Schemes
+from guard.policy.schemes import API_KEY, API_KEY_FIELD, Schemes
 from guard.policy.units import spelled
-from guard.signing.profile import ProfileFault
 from guard.signing.scheme import Guarantee, Scheme
+from guard.wire.owned_fields import is_owned
 
 _DEFAULT = "guard-v1"
+_TAKEN = frozenset(
+    {
+        *("host", "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect", "cookie"),
+        *("content-length", "content-type", "content-encoding", "accept", "origin", "date", "user-agent", "via"),
+    }
+)
+"""Fields whose meaning HTTP fixes, so that a credential in one of them would be forwarded, or break the message."""
 
 
 class Acceptance(msgspec.Struct, frozen=True):
@@ -84,11 +91,13 @@ class _Judge:
         part = self._policy.auth.api_key
         if part is None:
             return known
-        try:
-            return known | {API_KEY: schemes.api_key_in(part.field)}
-        except ProfileFault as fault:
-            self._add("P204", ("auth", "api_key", "field"), fault.message)
+        name = part.field.encode()
+        if part.field == API_KEY_FIELD:
             return known
+        if is_owned(name) or part.field in _TAKEN or any(name in one.credential_fields for one in known.values()):
+            self._add("P106", ("auth", "api_key", "field"), f"{quoted(part.field)} already means something else")
+            return known
+        return known | {API_KEY: schemes.api_key_in(part.field)}
 
     def _accept_of_service(self, auth: AuthPart) -> Acceptance | None:
         if auth.scheme and auth.schemes:

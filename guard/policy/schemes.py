@@ -16,6 +16,7 @@ from guard.signing.profile import ProfileFault, compile_profile
 from guard.signing.scheme import Scheme
 
 API_KEY = "api-key"
+API_KEY_FIELD = "guard-api-key"
 SCHEME_ENDING = ".scheme.yaml"
 
 Profile = Mapping[str, object]
@@ -37,7 +38,7 @@ class Schemes(msgspec.Struct, frozen=True):
 def shipped_schemes() -> Schemes:
     """The schemes that come with guard. A fault in one of them is a bug."""
     profiles: dict[str, Profile] = {}
-    for entry in sorted(resources.files("guard.signing.profiles").iterdir(), key=lambda entry: entry.name):
+    for entry in sorted((resources.files("guard.signing") / "profiles").iterdir(), key=lambda entry: entry.name):
         if entry.name.endswith(".yaml"):
             document = read_document(entry.read_bytes(), entry.name)
             if not isinstance(document, Document):

@@ -1,8 +1,9 @@
 """uvicorn, standing in until the gateway has its own listener: httptools and uvloop, one process, graceful stop.
 
-Two things are mended here because a gateway cannot live with them: chunk trailers never become fields (a key sent as a
-trailer is no key), and the request target reaches the application exactly as received, in the `guard` extension. What
-uvicorn still hides or does not bound is listed in docs/http.md.
+What a gateway cannot live with is mended here: chunk trailers never become fields (a key sent as a trailer is no key), the
+request target reaches the application exactly as received, in the `guard` extension, only HTTP/1.0 and HTTP/1.1 pass, and
+what cannot be parsed is never taken for the answer to the message before it. What uvicorn still hides or does not bound is
+listed in docs/http.md.
 """
 
 import asyncio
@@ -18,12 +19,16 @@ App = Callable[..., Awaitable[None]]
 
 _REFUSAL = (
     b'{"type":"urn:guard:problem:request.malformed","title":"The message is ambiguous or ill-formed",'
-    b'"status":400,"code":"request.malformed","sent":"no"}'
+    b'"status":400,"code":"request.malformed","sent":"%b"}'
+)
+_REFUSAL_HEAD = (
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\nguard-reason: request.malformed\r\n"
+    b"guard-sent: %b\r\ncache-control: no-store\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
 )
 
 
 class StrictProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, without its two surprises."""
+    """uvicorn's protocol, without its surprises."""
 
     _head_is_complete = False
 
@@ -40,19 +45,33 @@ class StrictProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is complete: hand the target over as it came."""
         self._head_is_complete = True
+        version = self.parser.get_http_version()
+        if version != "1.1" and (version != "1.0" or b"transfer-encoding" in dict(self.headers)):
+            raise ValueError("RFC 9112 knows HTTP/1.1, and HTTP/1.0 without a transfer coding")
         extensions: dict[str, Any] = {"guard": {"target": self.url}}
-        self.scope["extensions"] = extensions
+        self.scope["extensions"] = extensions  # type: ignore[typeddict-unknown-key]  # ASGI lets servers add extensions
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # the parser's words are not for clients
-        """What httptools cannot parse is refused in the same form as everything else."""
-        self.transport.write(
-            b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\nguard-reason: request.malformed\r\n"
-            b"guard-sent: no\r\ncache-control: no-store\r\nconnection: close\r\ncontent-length: "
-            + str(len(_REFUSAL)).encode()
-            + b"\r\n\r\n"
-            + _REFUSAL
-        )
+        """What httptools cannot parse is refused in the same form as everything else.
+
+        While an earlier message is being answered, its answer comes first and ends the connection: a refusal written
+        now would be taken for it, and say of an order that was sent that it was not.
+        """
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            self._refuse(b"no")
+        elif not cycle.more_body:
+            cycle.keep_alive = False
+            self.flow.pause_reading()
+        elif cycle.response_started or self.pipeline:
+            self.transport.close()
+        else:
+            self._refuse(b"unknown")  # this message's own body is broken, and a part of it may have been streamed on
+
+    def _refuse(self, sent: bytes) -> None:
+        body = _REFUSAL % sent
+        self.transport.write(_REFUSAL_HEAD % (sent, len(body)) + body)
         self.transport.close()
 
 

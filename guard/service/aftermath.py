@@ -7,21 +7,24 @@ from collections.abc import Callable
 import msgspec
 
 from guard.core.stages import Allow, Identified, Screened, Signed, Verified
-from guard.model.claims import Claim
-from guard.model.decision import DecisionEvent, Deny
+from guard.model.decision import About, DecisionEvent, Deny
 from guard.model.exchange import Sent
 from guard.model.facts import Facts
 from guard.model.names import KeyId, UnixMs
 from guard.model.questions import Reading
-from guard.service.judge import Judgement, Stage
+from guard.service.judge import Judgement
 from guard.state.protocols import LimitStore
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What became of a message: the status that was sent, whether the backend has it, and how long it took."""
+    """What became of a message: the status that was sent, whether the backend has it, and how long it took.
+
+    `code` is the reason for which a message that was allowed got no answer of its backend.
+    """
 
     status: int
     sent: Sent
+    code: str | None = None
     guard_us: int
     upstream_us: int | None = None
     bytes_in: int = 0
@@ -52,14 +55,13 @@ class Aftermath:
 
     def _event(self, facts: Facts, judgement: Judgement, outcome: Outcome) -> DecisionEvent:
         deny = judgement.outcome if isinstance(judgement.outcome, Deny) else None
-        routed, identified = judgement.routed, judgement.identified
-        claim = None if identified is None else identified.claim
+        routed, about = judgement.routed, _about(judgement)
         readings, shadow = _spent(judgement)
         return DecisionEvent(
             ts=self._timestamp(facts.received_at),
             id=facts.request_id,
             decision="allow" if deny is None else "deny",
-            reason=None if deny is None else deny.code,
+            reason=outcome.code if deny is None else deny.code,
             rule=None if deny is None or deny.rule is None else str(deny.rule),
             status=outcome.status,
             sent=outcome.sent.value,
@@ -70,11 +72,11 @@ class Aftermath:
             route=None if routed is None else routed.route.name,
             shadow=tuple(would.code for would in shadow),
             cost=None if routed is None else routed.route.cost,
-            key=None if claim is None else self._key_tag(claim.key_id),  # as claimed: no proof is meant
-            account=_account(judgement.reached),
+            key=None if about is None else self._key_tag(about.key_id),  # as claimed: only an account is a proof
+            account=None if about is None else about.account,
             ip=facts.peer if routed is None else routed.address,
-            scheme=None if identified is None or identified.scheme is None else identified.scheme.name,
-            skew_ms=_skew_ms(facts, claim, deny),
+            scheme=None if about is None else about.scheme,
+            skew_ms=_skew_ms(facts, judgement, deny),
             buckets={r.limit.name: (r.remaining, r.limit.bucket.capacity) for r in readings} or None,
             guard_us=outcome.guard_us,
             upstream_us=outcome.upstream_us,
@@ -84,11 +86,15 @@ class Aftermath:
         )
 
 
-def _account(reached: Stage | None) -> str | None:
-    """The account, once its key is proved."""
-    if isinstance(reached, Allow | Verified) and reached.record is not None:
-        return reached.record.account
-    return None
+def _about(judgement: Judgement) -> About | None:
+    """Whose message it was: as the Deny says, or as far as the message came."""
+    if isinstance(judgement.outcome, Deny) and judgement.outcome.about is not None:
+        return judgement.outcome.about
+    identified, reached = judgement.identified, judgement.reached
+    if identified is None or identified.claim is None:
+        return None
+    proved = reached.record if isinstance(reached, Allow | Verified) else None
+    return About(identified.claim.key_id, identified.claim.scheme, None if proved is None else proved.account)
 
 
 def _spent(judgement: Judgement) -> tuple[tuple[Reading, ...], tuple[Deny, ...]]:
@@ -100,7 +106,9 @@ def _spent(judgement: Judgement) -> tuple[tuple[Reading, ...], tuple[Deny, ...]]
     return judgement.outcome.readings, shadow
 
 
-def _skew_ms(facts: Facts, claim: Claim | None, deny: Deny | None) -> int | None:
+def _skew_ms(facts: Facts, judgement: Judgement, deny: Deny | None) -> int | None:
     if deny is not None and deny.skew_ms is not None:
         return deny.skew_ms
+    identified = judgement.identified
+    claim = None if identified is None else identified.claim
     return None if claim is None or claim.signed_at is None else facts.received_at - claim.signed_at

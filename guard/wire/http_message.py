@@ -40,8 +40,7 @@ def facts_from_http(
     `fields` are as the parser split them, with `peer` the address at the other end of the connection. `body` is None if
     one follows. Which methods exist is for routing to say.
     """
-    fields = in_lower_case(fields)
-    table = dict(fields)
+    table = dict(fields := in_lower_case(fields))
     path, mark, query = target.partition(b"?")
     address = canonical(peer)
     length, coding = table.get(b"content-length"), table.get(b"transfer-encoding")
@@ -69,7 +68,7 @@ def facts_from_http(
         secure=secure,
         received_at=received_at,
         request_id=request_id,
-        defects=tuple(defect for defect in found if defect is not None) if any(found) else (),
+        defects=tuple(filter(None, found)),
     )
 
 

@@ -25,7 +25,7 @@ def test_a_file_has_at_most_300_lines_and_says_what_it_is(path: Path) -> None:
     assert ast.get_docstring(ast.parse(text)), "the module says nothing of itself"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=_relative)
+@pytest.mark.parametrize("path", [path for path in SOURCES if "migrations" not in path.parts], ids=_relative)
 def test_a_function_has_at_most_40_lines(path: Path) -> None:
     long = [
         f"{node.name} ({_lines(node)} lines)"
@@ -104,10 +104,16 @@ def test_a_pure_room_imports_no_clock_socket_file_or_log(room: str) -> None:
 
 
 def _behaves(path: Path) -> bool:
-    """Whether a file holds more than nouns and tables."""
+    """Whether a file holds more than nouns, tables and Protocols."""
     return any(
-        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for node in ast.walk(ast.parse(path.read_text()))
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not _is_declared_only(node)
+        for node in ast.walk(ast.parse(path.read_text()))
     )
+
+
+def _is_declared_only(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    last = function.body[-1]
+    return isinstance(last, ast.Expr) and isinstance(last.value, ast.Constant) and last.value.value is ...
 
 
 _MIRRORED = [path for path in SOURCES if _behaves(path) and "migrations" not in path.parts]

@@ -75,6 +75,12 @@ def test_a_method_that_the_path_does_not_have_is_told_which_it_has() -> None:
     assert denied.allow == ("GET", "HEAD")
 
 
+def test_the_methods_of_any_are_written_out() -> None:
+    denied = route_for(_tree(), facts("TRACE", b"/v1/any"))
+    assert isinstance(denied, Deny)
+    assert denied.allow == ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+
+
 def _service(authority: bytes, path: bytes = b"/v1/x") -> str:
     found = service_for(
         policies(

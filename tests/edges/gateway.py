@@ -1,5 +1,6 @@
 """A gateway without a listener, for tests of the edges: ASGI in, a scripted backend behind, memory in between."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -52,19 +53,27 @@ class Front:
     limits: MemoryLimits
 
     async def ask(
-        self, message: Facts, *parts: bytes, gone: bool = False, announced: bool = True, extended: bool = True
+        self,
+        message: Facts,
+        *parts: bytes,
+        gone: bool = False,
+        stalls: bool = False,
+        announced: bool = True,
+        extended: bool = True,
     ) -> Response:
-        """One request, its body in parts. `gone`: the client leaves after them. `announced`: with a Content-Length.
+        """One request, its body in parts. `gone`: the client leaves after them; `stalls`: it says no more.
 
-        `extended`: by a server that hands the target over as it came.
+        `announced`: with a Content-Length. `extended`: by a server that hands the target over as it came.
         """
         incoming = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
-        if incoming and not gone:
+        if incoming and not gone and not stalls:
             incoming[-1]["more_body"] = False
         incoming.append({"type": "http.disconnect"})
         response = Response()
 
         async def receive() -> dict[str, Any]:
+            if stalls and len(incoming) == 1:
+                await asyncio.Event().wait()
             return incoming.pop(0)
 
         async def send(sent: Any) -> None:

@@ -69,14 +69,28 @@ async def test_a_backend_that_does_not_answer_may_have_it() -> None:
     async with front(silent) as gateway:
         answer = await gateway.ask(signed())
         assert (answer.status, answer.fields[b"guard-sent"]) == (504, b"unknown")
-        assert gateway.events[0].sent == "unknown"
+        assert b"retry-after" not in answer.fields
+        assert "retry_after_ms" not in answer.problem
+        [event] = gateway.events
+        assert (event.decision, event.reason, event.sent) == ("allow", "upstream.timeout", "unknown")
+        assert event.upstream_us is not None
+        assert event.upstream_us > 250_000
+        assert event.guard_us is not None
+        assert event.guard_us < 250_000
+
+
+async def test_a_client_that_stalls_its_own_upload_is_late_and_not_its_backend() -> None:
+    chunked = ((b"transfer-encoding", b"chunked"),)
+    async with front(_ok) as gateway:
+        answer = await gateway.ask(facts("PUT", b"/open", fields=chunked), b"begins", stalls=True, announced=False)
+        assert (answer.status, answer.problem["code"]) == (408, "request.timeout")
 
 
 async def test_an_answer_that_breaks_off_is_not_presented_as_whole() -> None:
     async def breaks(peer: Peer) -> None:
         await peer.request()
         await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n" + b"x" * 100_000)
-        peer.close()
+        peer.leave()
 
     async with front(breaks) as gateway:
         answer = await gateway.ask(signed())

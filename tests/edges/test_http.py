@@ -3,7 +3,7 @@
 import pytest
 
 from guard.model.names import RequestId, UnixMs
-from tests.build import NOW, facts, signed
+from tests.build import NOW, facts, record, signed
 from tests.edges.gateway import front
 from tests.upstream.scripted_backend import OK, answering
 
@@ -74,6 +74,16 @@ async def test_every_decision_is_one_event() -> None:
 async def test_the_target_is_put_together_where_the_server_has_no_extension() -> None:
     async with front(_ok) as gateway:
         assert (await gateway.ask(signed("GET", query=b"b=%2F"), extended=False)).status == 200
+
+
+async def test_the_log_says_whose_message_was_refused_and_the_account_only_if_that_was_proved() -> None:
+    async with front(_ok) as gateway:
+        await gateway.ask(signed(at=UnixMs(NOW - 9000)))
+        gateway.keys.records[record().id] = record(scopes=frozenset())
+        await gateway.ask(signed())
+        stale, no_scope = gateway.events
+        assert (stale.reason, stale.key, stale.scheme, stale.account) == ("auth.stale", "gk_test", "guard-v1", None)
+        assert (no_scope.reason, no_scope.key, no_scope.account) == ("authz.scope", "gk_test", "acme")
 
 
 @pytest.mark.parametrize("age_ms", [5001, -1001])

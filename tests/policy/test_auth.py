@@ -203,3 +203,17 @@ def test_an_open_route_demands_nothing_of_a_key(field: str) -> None:
     name = field.partition(":")[0]
     text = HEAD + f"routes:\n  GET /v1/x: {{auth: none, {field}}}\n"
     assert told(text) == [("P110", 5, f"`auth: none` opens the route to anyone, so `{name}` means nothing")]
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["Host", "Content-Length", "Guard-Key", "Guard_Key", "X-Forwarded-For", "Cookie", "X-MBX-APIKEY", "Content-Digest"],
+)
+def test_the_api_key_takes_no_field_that_means_something_else(field: str) -> None:
+    route = "{schemes: [api-key]}"
+    shown = field.lower()
+    assert faults(f"{{api_key: {{field: {field}}}}}", route) == [("P106", 4, f"`{shown}` already means something else")]
+
+
+def test_the_api_keys_own_field_may_be_named() -> None:
+    assert auth_of("{api_key: {field: Guard-Api-Key}}", "{schemes: [api-key]}").schemes == ("api-key",)

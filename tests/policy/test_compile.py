@@ -38,15 +38,14 @@ def test_a_route_is_compiled_with_everything_resolved() -> None:
     assert (route.method, route.template, route.scope, route.group) == ("DELETE", "/v1/orders/{id}", "trade", "cancels")
     assert (route.critical, route.cost, route.reads) == (True, 2, False)
     assert route.rule == Rule("routes.DELETE /v1/orders/{id}", "p0.yaml", 6)
-    assert ([one.name for one in route.limits_address], [one.name for one in route.limits_principal]) == (
-        ["ip"],
-        ["key"],
-    )
+    assert [one.name for one in route.limits_address] == ["ip"]
+    assert [one.name for one in route.limits_principal] == ["key"]
 
 
 def test_get_and_head_read_and_nothing_else_does_unless_said() -> None:
     text = policy(
-        routes="routes:\n  GET /a: {}\n  HEAD /b: {}\n  ANY /c: {}\n  POST /d: {reads: true}\n  GET /e: {reads: false}\n"
+        routes="routes:\n  GET /a: {}\n  HEAD /b: {}\n  ANY /c: {}\n"
+        "  POST /d: {reads: true}\n  GET /e: {reads: false}\n"
     )
     assert {name: route.reads for name, route in routes(text).items()} == {
         "GET /a": True,

@@ -4,6 +4,8 @@ import pytest
 
 from guard.policy.names import NameFault, field_name, host, identifier, is_variable, network, origin, scope
 
+NOT_TEXT: tuple[object, ...] = (5, None, [])
+
 READERS: list[tuple[Callable[[object], str], str, str]] = [
     (identifier, "exchange-2", "exchange-2"),
     (scope, "orders:write", "orders:write"),
@@ -52,7 +54,7 @@ def test_a_good_name_comes_out_in_its_one_spelling(read: Callable[[object], str]
         *(
             (read, value, "P103")
             for read in (identifier, scope, field_name, host, network, origin)
-            for value in (5, None, [])
+            for value in NOT_TEXT
         ),
     ],
 )

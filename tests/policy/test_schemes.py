@@ -28,8 +28,9 @@ def test_three_schemes_ship_and_each_says_what_it_is_worth() -> None:
 
 
 def test_a_shipped_scheme_that_cannot_be_read_is_a_bug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "readme.txt").write_text("not a profile")
-    (tmp_path / "bad.yaml").write_text("a: 1\na: 2\n")
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "a.txt").write_text("not a profile")
+    (tmp_path / "profiles" / "b.yaml").write_text("a: 1\na: 2\n")
     monkeypatch.setattr("guard.policy.schemes.resources.files", lambda _package: tmp_path)
     with pytest.raises(ValueError, match="duplicate key"):
         shipped_schemes()

@@ -21,7 +21,8 @@ def faults(text: str) -> list[tuple[str, int, int]]:
 
 
 def test_the_core_schema_of_yaml_1_2_is_read() -> None:
-    text = "a: NO\nb: on\nc: 12:30\nd: 2024-01-01\ne: 1_000\nf: true\ng: -5\nh: 1.10\ni: '017'\nj: [x, {k: .inf}]\n'1': y\n"
+    text = "a: NO\nb: on\nc: 12:30\nd: 2024-01-01\ne: 1_000\nf: true\ng: -5\nh: 1.10\n"
+    text += "i: '017'\nj: [x, {k: .inf}]\n'1': y\n"
     assert content(text) == {
         "a": "NO",
         "b": "on",

@@ -130,6 +130,14 @@ def test_a_public_key_is_no_hmac_secret_and_no_key_of_another_kind() -> None:
     )
 
 
+def test_a_key_on_another_curve_verifies_nothing_though_it_signed() -> None:
+    """Its halves have the same 32 bytes."""
+    other = ec.generate_private_key(ec.SECP256K1())
+    r, s = decode_dss_signature(other.sign(b"message", ec.ECDSA(SHA256())))
+    halves = r.to_bytes(32, "big") + s.to_bytes(32, "big")
+    assert not verifies(A.ECDSA_P256_SHA256, other.public_key().public_bytes(_DER, _SPKI), b"message", halves)
+
+
 def test_a_small_rsa_key_verifies_nothing_though_it_signed() -> None:
     small = rsa.generate_private_key(65537, 1024)  # noqa: S505  # too small is the point
     signature = small.sign(b"message", PKCS1v15(), SHA256())
@@ -158,6 +166,11 @@ def test_an_api_key_is_known_by_its_keyed_hash() -> None:
     assert not verifies(A.API_KEY, b"q" * 32 + _MATERIAL[32:], b"", _SECRET)
     with pytest.raises(ValueError, match="32 bytes"):
         api_key_hash(b"short", b"secret")
+
+
+def test_no_api_key_is_empty() -> None:
+    assert not verifies(A.API_KEY, _PEPPER + api_key_hash(_PEPPER, b""), b"", b"")
+    assert not verifies(A.API_KEY, _PEPPER + api_key_hash(_PEPPER, b""), b"", None)
 
 
 @settings(max_examples=300)

@@ -117,7 +117,16 @@ def test_query_and_body_without_a_separator_touch(template: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "template", ["{raw_query}\n{body}", "{raw_query}", "{body}{path}", "{sha256(target,'|',body)}"]
+    "template",
+    [
+        "{raw_query}\n{body}",
+        "{raw_query}",
+        "{sha256(target,'|',body)}",
+        "{body}{path}",
+        "{path}{body}",
+        "{path}{target}",
+        "{target}{path}",
+    ],
 )
 def test_query_and_body_with_something_between_do_not_touch(template: str) -> None:
     assert not query_touches_body(_nodes(template))

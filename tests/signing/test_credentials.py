@@ -191,6 +191,18 @@ def test_what_cannot_come_in_the_body_is_missing_already_at_the_head() -> None:
     assert _fault(make_claim(_KEYED, facts(fields=fields, body=None))) == ("auth.malformed", "The nonce is missing.")
 
 
+def test_a_value_that_only_a_form_may_hold_does_not_come_in_a_document_nor_the_other_way() -> None:
+    for source, kind in (("form:nonce", _JSON), ("json:/nonce", _FORM)):
+        narrow = compiled(KEYED, take={**KEYED["take"], "nonce": [source]})
+        assert _fault(make_claim(narrow, facts(fields=(_AUTHORIZATION, kind), body=None)))[1] == "The nonce is missing."
+
+
+def test_a_claim_stays_late_whatever_optional_parts_are_missing_too() -> None:
+    claim = make_claim(scheme("binance"), facts(fields=((b"x-mbx-apikey", b"k"), _FORM), body=None))
+    assert isinstance(claim, Claim)
+    assert (claim.late, claim.key_id) == (True, "k")
+
+
 def test_a_late_claim_is_whole_once_the_body_is_there() -> None:
     claim = make_claim(_KEYED, facts(fields=(_AUTHORIZATION, _JSON), body=b'{"nonce": 17}'))
     assert isinstance(claim, Claim)

@@ -92,6 +92,9 @@ _TWO = _sources(key="header:X-Key header:X-Other", s="query:s form:s json:/s")
         facts(fields=((b"x-key", b"k"), (b"x-key", b"k"))),
         facts(fields=((b"x-key", b"k"), (b"x-other", b"k"))),
         facts(query=b"s=1&s=1"),
+        facts(query=b"a=1", fields=((b"x-key", b"k"), (b"x-key", b"k"))),
+        facts(body=b"a=1", fields=((b"x-key", b"k"), (b"x-key", b"k"), _FORM)),
+        facts(query=b"s=1&s=1", body=b"a=1", fields=(_FORM,)),
         facts(query=b"s=1", body=b"s=1", fields=(_FORM,)),
         facts(query=b"s=1", body=b'{"s":1}', fields=(_JSON,)),
         facts(body=b"s=1&s=1", fields=(_FORM,)),
@@ -181,6 +184,10 @@ def test_messages_are_read_by_place(body: bytes, found: Any) -> None:
 )
 def test_marks_are_sought_at_the_head(message: Facts, there: bool) -> None:  # noqa: FBT001  # a table
     assert any_at_head(_TWO, message) is there
+
+
+def test_marks_are_not_sought_in_the_body_of_a_request() -> None:
+    assert not any_at_head(_sources(signature="json:/s"), facts(body=b'{"s":1}', fields=(_JSON,)))
 
 
 def test_marks_are_sought_in_a_message_that_is_all_body() -> None:

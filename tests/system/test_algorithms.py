@@ -172,5 +172,7 @@ def test_a47_no_mutilated_bare_key_verifies_in_100_000_tries() -> None:
     for _ in range(33_000):
         extra = draw.randbytes(draw.randint(1, 3))
         cut = draw.randint(1, 3)
-        accepted += verifies(secret + extra) + verifies(extra + secret) + verifies(secret[cut:] if cut & 1 else secret[:-cut])
+        accepted += (
+            verifies(secret + extra) + verifies(extra + secret) + verifies(secret[cut:] if cut & 1 else secret[:-cut])
+        )
     assert accepted == 0

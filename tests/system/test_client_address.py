@@ -3,6 +3,7 @@
 Clients come from addresses of 127.0.0.0/8. 127.0.0.9 is a proxy that the policy trusts.
 """
 
+import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -34,7 +35,7 @@ def _statuses(responses: list[Response]) -> list[int]:
 
 def test_a21_a_client_that_names_1000_addresses_is_still_one(gateway: RunningGateway) -> None:
     """A21, L2: no bucket by header value. The bucket holds 5, and refills at 5/s while the test runs."""
-    source = next(_FRESH)
+    source, started = next(_FRESH), time.monotonic()
     responses = []
     for number in range(60):
         name = _SAYS_SO[number % len(_SAYS_SO)]
@@ -42,7 +43,7 @@ def test_a21_a_client_that_names_1000_addresses_is_still_one(gateway: RunningGat
         value = b"for=" + said if name == b"Forwarded" else said
         responses.append(gateway.ask(_get("/open", (name, value)), source=source))
     assert _statuses(responses[:5]) == [200] * 5
-    assert _statuses(responses).count(200) <= 5 + 5
+    assert _statuses(responses).count(200) <= 5 + int((time.monotonic() - started) * 5) + 1
     assert {response.code for response in responses if response.status == 429} == {"limit.ip"}
     assert gateway.ask(_get("/open"), source=next(_FRESH)).status == 200, "and nobody else is counted with it"
 
@@ -58,7 +59,9 @@ def test_a21_what_a_stranger_says_of_addresses_has_no_effect(gateway: RunningGat
         assert received.values(b"x-forwarded-for") == [source.encode()]
         assert said not in received.head.replace(b"Host: ", b"") or said == b"127.0.0.9"
         allowed = (b"X-Forwarded-For", b"203.0.113.1")
-        gateway.assert_refused(_get("/free", allowed, (b"X-Real-IP", said)), 403, "abuse.address_denied", source=_DENIED)
+        gateway.assert_refused(
+            _get("/free", allowed, (b"X-Real-IP", said)), 403, "abuse.address_denied", source=_DENIED
+        )
 
 
 def test_a_trusted_proxy_speaks_for_its_client(gateway: RunningGateway) -> None:
@@ -71,7 +74,9 @@ def test_a_trusted_proxy_speaks_for_its_client(gateway: RunningGateway) -> None:
     gateway.assert_refused(_get("/free", denied), 403, "abuse.address_denied", source=_PROXY)
 
 
-@pytest.mark.parametrize("said", [b"::ffff:192.0.2.1", b"::FFFF:c000:201", b"0:0:0:0:0:ffff:192.0.2.1", b"[::ffff:192.0.2.1]:80"])
+@pytest.mark.parametrize(
+    "said", [b"::ffff:192.0.2.1", b"::FFFF:c000:201", b"0:0:0:0:0:ffff:192.0.2.1", b"[::ffff:192.0.2.1]:80"]
+)
 def test_a22_an_ipv4_address_in_ipv6_clothes_is_that_ipv4_address(gateway: RunningGateway, said: bytes) -> None:
     denied = (b"X-Forwarded-For", said)
     response = gateway.assert_refused(_get("/free", denied), 403, "abuse.address_denied", source=_PROXY)
@@ -79,15 +84,17 @@ def test_a22_an_ipv4_address_in_ipv6_clothes_is_that_ipv4_address(gateway: Runni
 
 
 def test_a22_both_spellings_share_one_bucket(gateway: RunningGateway) -> None:
-    spellings = (b"203.0.113.5", b"::ffff:203.0.113.5", b"::ffff:cb00:7105")
+    started, spellings = time.monotonic(), (b"203.0.113.5", b"::ffff:203.0.113.5", b"::ffff:cb00:7105")
     responses = [
         gateway.ask(_get("/open", (b"X-Forwarded-For", spellings[number % 3])), source=_PROXY) for number in range(24)
     ]
     assert _statuses(responses[:5]) == [200] * 5
-    assert 12 <= _statuses(responses).count(429), "three buckets would have let 15 pass at least"
+    assert _statuses(responses).count(200) <= 5 + int((time.monotonic() - started) * 5) + 1, "one bucket, not three"
 
 
-@pytest.mark.parametrize("said", [b"fe80::1%eth0", b"::1%1", b"192.0.2.1%25", b"1.2.3", b"0x7f.1", b"127.1", b"unknown"])
+@pytest.mark.parametrize(
+    "said", [b"fe80::1%eth0", b"::1%1", b"192.0.2.1%25", b"1.2.3", b"0x7f.1", b"127.1", b"unknown"]
+)
 def test_a22_what_is_no_plain_address_chooses_nobody(gateway: RunningGateway, said: bytes) -> None:
     """A zone id, an octal or short form: the client is then the proxy that wrote it down."""
     response, _ = gateway.assert_forwarded(_get("/free", (b"X-Forwarded-For", said)), source=_PROXY)
@@ -99,9 +106,10 @@ def test_rubbish_signatures_are_counted_by_their_address_only(gateway: RunningGa
     source = next(_FRESH)
     fields = signed_fields(gateway.keys["trader"], "GET", "/signed", host=b"addressed.test")
     forged = message("GET", "/signed", changed(fields, b"Guard-Signature", b"A" * 43 + b"="))
+    started = time.monotonic()
     statuses = [gateway.ask(forged, source=source).status for _ in range(10)]
     assert statuses[:2] == [401, 401]
-    assert statuses.count(429) >= 6
+    assert statuses.count(401) <= 2 + int((time.monotonic() - started) * 2) + 1
     assert gateway.ask(gateway.signed("GET", "/signed", host=b"addressed.test"), source=next(_FRESH)).status == 200
 
 

@@ -202,9 +202,7 @@ def test_a_key_sent_as_a_trailer_is_no_key(gateway: RunningGateway) -> None:
     """In one segment and in two: fields after the body are no fields, whatever Trailer announces."""
     credential = b"Guard-Api-Key: " + gateway.keys["bare"].credential + b"\r\n"
     coded = [*_HOST, (b"Transfer-Encoding", b"chunked"), (b"Trailer", b"Guard-Api-Key")]
-    gateway.assert_refused(
-        message("GET", "/v1/prices", coded, chunked(b"x", trailers=credential)), 401, "auth.missing"
-    )
+    gateway.assert_refused(message("GET", "/v1/prices", coded, chunked(b"x", trailers=credential)), 401, "auth.missing")
     late = b"".join(b"%b: %b\r\n" % pair for pair in _fields(gateway)[1:])
     with gateway.nothing_forwarded():
         response = ask(gateway.port, message("POST", "/v1/orders", coded[:2], chunked(b"{}", trailers=late)))

@@ -87,22 +87,27 @@ def test_l1_a_burst_then_a_refusal_then_a_refill(gateway: RunningGateway) -> Non
         assert _ask(connection, key, "GET", "/by-key").status == 200
 
 
-def test_l1_waiting_as_told_is_enough_each_time(gateway: RunningGateway) -> None:
-    """Ten times in a row; waiting a little less is not enough, where the wait is long enough to tell."""
+def test_l1_waiting_as_told_is_enough_and_less_is_not(gateway: RunningGateway) -> None:
+    """Ten times in a row. `less` counts where the answer was back before the wait was over."""
     (key,) = _new_keys(gateway)
     with Connection(gateway.port) as connection:
-        while (answer := _ask(connection, key, "GET", "/by-key")).status == 200:
-            pass
         for _ in range(10):
-            wait_s = answer.problem["retry_after_ms"] / 1000
-            early = time.monotonic() + wait_s / 4
+            refused_at, wait_s = _emptied(connection, key)
             time.sleep(wait_s / 4)
-            if time.monotonic() < early + wait_s / 4:
-                assert _ask(connection, key, "GET", "/by-key").status == 429
-            time.sleep(max(wait_s * 3 / 4, 0))
-            assert _ask(connection, key, "GET", "/by-key").status == 200
-            while (answer := _ask(connection, key, "GET", "/by-key")).status == 200:
-                pass
+            less = _ask(connection, key, "GET", "/by-key")
+            if time.monotonic() < refused_at + wait_s:
+                assert less.status == 429
+                time.sleep(max(refused_at + wait_s + 0.002 - time.monotonic(), 0))
+                assert _ask(connection, key, "GET", "/by-key").status == 200
+
+
+def _emptied(connection: Connection, key: Key) -> tuple[float, float]:
+    """Ask until refused: a time before the refusal, and how long it said to wait."""
+    while True:
+        asked_at = time.monotonic()
+        answer = _ask(connection, key, "GET", "/by-key")
+        if answer.status == 429:
+            return asked_at, answer.problem["retry_after_ms"] / 1000
 
 
 def test_l3_ten_keys_of_one_account_have_one_accounts_limit(gateway: RunningGateway) -> None:
@@ -183,6 +188,7 @@ def test_a_refusal_takes_no_token_and_a_captured_429_cannot_be_sent_later(gatewa
 def test_a44_who_has_no_key_has_no_unlimited_bucket(gateway: RunningGateway) -> None:
     """A44: a limit by address counts every address, and an open route has no way around it."""
     content = message("GET", "/open", [(b"Host", b"addressed.test")])
+    started = time.monotonic()
     statuses = [gateway.ask(content, source="127.0.2.1").status for _ in range(20)]
     assert statuses[:5] == [200] * 5
-    assert statuses.count(429) >= 10
+    assert statuses.count(200) <= 5 + int((time.monotonic() - started) * 5) + 1

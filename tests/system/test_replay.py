@@ -114,7 +114,13 @@ def test_a34_a_narrow_window_forgets_no_earlier_than_the_widest(gateway: Running
     "nonce",
     [
         *(b"n", b"n" * 21, b"n" * 65, b"n" * 65_000, b"n" * 21 + b"+", b"n" * 21 + b"=", b"n" * 22 + b" n", b"n|" * 12),
-        *(b"n" * 21 + b"\t", b"n" * 22 + b"\x00", b"n" * 22 + "é".encode(), b'"' + b"n" * 22 + b'"', b"n" * 21 + b"%0a"),
+        *(
+            b"n" * 21 + b"\t",
+            b"n" * 22 + b"\x00",
+            b"n" * 22 + "é".encode(),
+            b'"' + b"n" * 22 + b'"',
+            b"n" * 21 + b"%0a",
+        ),
     ],
     ids=range(13),
 )

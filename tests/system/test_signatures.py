@@ -14,7 +14,9 @@ pytestmark = pytest.mark.system
 _BODY = b'{"side":"buy","qty":1}'
 
 
-def _fields(gateway: RunningGateway, method: str = "POST", target: str = "/v1/orders", body: bytes = _BODY, **how: int) -> list[tuple[bytes, bytes]]:
+def _fields(
+    gateway: RunningGateway, method: str = "POST", target: str = "/v1/orders", body: bytes = _BODY, **how: int
+) -> list[tuple[bytes, bytes]]:
     return signed_fields(gateway.keys["trader"], method, target, body, **how)
 
 
@@ -22,7 +24,9 @@ def _digest(body: bytes) -> bytes:
     return b"sha-256=:" + b64encode(hashlib.sha256(body).digest()) + b":"
 
 
-@pytest.mark.parametrize("name", [b"Date", b"X-Date", b"X-Timestamp", b"X-Aux-Date", b"X-Guard-Timestamp", b"Timestamp"])
+@pytest.mark.parametrize(
+    "name", [b"Date", b"X-Date", b"X-Timestamp", b"X-Aux-Date", b"X-Guard-Timestamp", b"Timestamp"]
+)
 def test_a25_only_the_signed_time_is_read(gateway: RunningGateway, name: bytes) -> None:
     """A25: an old signature beside a fresh time in another field stays old."""
     old = _fields(gateway, at=wall_ms() - 60_000)
@@ -46,7 +50,9 @@ def test_a25_a_time_put_over_the_signed_one_does_not_verify(gateway: RunningGate
         *(("GET", "/v1/orders/7?B=2&a=1"), ("GET", "/v1/orders/7?b=%32&a=1"), ("GET", "/v1/orders/7??b=2&a=1")),
     ],
 )
-def test_a26_a_signature_moves_to_no_other_method_path_or_query(gateway: RunningGateway, method: str, target: str) -> None:
+def test_a26_a_signature_moves_to_no_other_method_path_or_query(
+    gateway: RunningGateway, method: str, target: str
+) -> None:
     """A26, S2, S3. What was signed is GET /v1/orders/7?b=2&a=1."""
     fields = _fields(gateway, "GET", "/v1/orders/7?b=2&a=1", b"")
     with gateway.nothing_forwarded():
@@ -126,7 +132,9 @@ def test_a27_only_the_one_form_of_a_digest_counts(gateway: RunningGateway, form:
     encoded = b64encode(hashlib.sha256(_BODY).digest())
     value = form.replace(b"%b", encoded)
     with gateway.nothing_forwarded():
-        response = gateway.ask(message("POST", "/v1/orders", changed(_fields(gateway), b"Content-Digest", value), _BODY))
+        response = gateway.ask(
+            message("POST", "/v1/orders", changed(_fields(gateway), b"Content-Digest", value), _BODY)
+        )
         assert response.status in (400, 401)
         assert response.code in ("auth.malformed", "request.malformed")
 
@@ -156,7 +164,16 @@ def test_a28_without_any_part_it_is_not_signed(gateway: RunningGateway) -> None:
 def test_a31_no_field_stands_for_a_part_of_the_message(gateway: RunningGateway) -> None:
     """A31: signed for GET; fields named like derived components say so, and the message is a DELETE."""
     fields = _fields(gateway, "GET", "/v1/orders/7", b"")
-    names = (b"method", b"target", b"request-line", b"request-target", b"path", b"authority", b"content_digest", b"verb")
+    names = (
+        b"method",
+        b"target",
+        b"request-line",
+        b"request-target",
+        b"path",
+        b"authority",
+        b"content_digest",
+        b"verb",
+    )
     for value in (b"GET", b"GET /v1/orders/7 HTTP/1.1", b"/v1/orders/7"):
         claims = [(name, value) for name in names if name != b"content_digest"]
         gateway.assert_refused(message("DELETE", "/v1/orders/7", [*claims, *fields]), 401, "auth.invalid")
@@ -164,11 +181,20 @@ def test_a31_no_field_stands_for_a_part_of_the_message(gateway: RunningGateway) 
         gateway.assert_refused(message("DELETE", "/v1/orders/7", [(name, b"GET"), *fields]), 400, "request.malformed")
 
 
-@pytest.mark.parametrize("name", [b"Guard-Key", b"Guard-Timestamp", b"Guard-Nonce", b"Guard-Signature", b"Content-Digest"])
+@pytest.mark.parametrize(
+    "name", [b"Guard-Key", b"Guard-Timestamp", b"Guard-Nonce", b"Guard-Signature", b"Content-Digest"]
+)
 def test_a32_no_part_is_a_list(gateway: RunningGateway, name: bytes) -> None:
     """A32, S5, S6: joined with commas, with parameters, with a good one first or last, or 60 KB of them."""
     good = dict(_fields(gateway))[name]
-    for value in (good + b", " + good, b"x, " + good, good + b";req=1", b'"' + good + b'"', good * 400, b", ".join([good] * 999)):
+    for value in (
+        good + b", " + good,
+        b"x, " + good,
+        good + b";req=1",
+        b'"' + good + b'"',
+        good * 400,
+        b", ".join([good] * 999),
+    ):
         with gateway.nothing_forwarded():
             response = gateway.ask(message("POST", "/v1/orders", changed(_fields(gateway), name, value), _BODY))
             assert response.status in (400, 401)
@@ -177,7 +203,9 @@ def test_a32_no_part_is_a_list(gateway: RunningGateway, name: bytes) -> None:
 def test_s5_two_sets_of_credentials_are_nobodys(gateway: RunningGateway) -> None:
     """S5: the attacker's own good ones and the victim's id, in both orders."""
     attacker = _fields(gateway)
-    victim = [(name, gateway.keys["rival"].id.encode() if name == b"Guard-Key" else b"A" * 44) for name, _ in attacker[1:]]
+    victim = [
+        (name, gateway.keys["rival"].id.encode() if name == b"Guard-Key" else b"A" * 44) for name, _ in attacker[1:]
+    ]
     for fields in ([*attacker, *victim], [attacker[0], *victim, *attacker[1:]]):
         gateway.assert_refused(message("POST", "/v1/orders", fields, _BODY), 400, "request.malformed")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 import struct
@@ -70,8 +71,10 @@ class Peer:
         except ConnectionResetError:
             return True
 
-    def close(self) -> None:
-        self.writer.close()
+    def leave(self) -> None:
+        """Shut the socket at once, without a turn of the loop."""
+        with socket.socket(fileno=os.dup(self.writer.get_extra_info("socket").fileno())) as sock:
+            sock.shutdown(socket.SHUT_RDWR)
 
     def reset(self) -> None:
         sock: socket.socket = self.writer.get_extra_info("socket")
@@ -88,9 +91,13 @@ class Backend:
 
     port: int = 0
     received: list[Received] = field(default_factory=list)
-    connections: int = 0
+    peers: list[Peer] = field(default_factory=list)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     fault: BaseException | None = None
+
+    @property
+    def connections(self) -> int:
+        return len(self.peers)
 
     @property
     def start_lines(self) -> list[bytes]:
@@ -104,7 +111,7 @@ async def scripted(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIt
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = Peer(backend.connections, reader, writer, backend)
-        backend.connections += 1
+        backend.peers.append(peer)
         task = asyncio.current_task()
         assert task is not None
         backend.tasks.add(task)

@@ -282,6 +282,22 @@ async def test_read_whose_rested_connection_was_closed_is_sent_once_more_on_a_fr
         assert (it.backend.connections, len(it.backend.received)) == (2, 3)
 
 
+async def test_second_sending_takes_no_used_connection_even_from_the_queue() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(OK)
+        await peer.request()
+        await asyncio.sleep(0.02)
+        if peer.number:
+            await peer.send(OK)
+
+    async with asking(script, connections_max=1) as it:
+        await it.ask()
+        first, second = asyncio.create_task(it.ask()), asyncio.create_task(it.ask())
+        await asyncio.gather(first, second)
+        assert (it.backend.connections, len(it.backend.received)) == (3, 4)
+
+
 async def test_order_is_never_sent_twice() -> None:
     async with asking(_closing_on_second_request()) as it:
         await it.ask()
@@ -364,23 +380,11 @@ async def test_read_that_finds_no_room_for_the_second_sending_is_unknown() -> No
 
 
 async def test_order_is_not_written_to_a_connection_that_the_backend_has_left() -> None:
-    left = asyncio.Event()
-
-    async def script(peer: Peer) -> None:
-        await peer.request()
-        await peer.send(OK)
-        if peer.number == 0:
-            await left.wait()
-            peer.reset()
-        else:
-            await peer.ended()
-
-    async with asking(script) as it:
+    async with asking(answering(OK)) as it:
         await it.ask("POST", ORDER, b"{}")
-        left.set()
-        await until(lambda: not it.backend.tasks)
+        it.backend.peers[0].leave()  # the loop has not turned since, so only the kernel knows
         assert (await it.ask("POST", ORDER, b"{}")).status == 200
-        assert it.backend.connections == 2
+        assert (it.backend.connections, len(it.backend.received)) == (2, 2)
 
 
 async def test_idle_connection_is_closed_after_its_limit_and_not_used_again() -> None:

@@ -4,9 +4,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from guard.model.decision import Deny
+from guard.model.decision import About, Deny
 from guard.model.exchange import Sent
-from guard.model.names import RequestId, UnixMs
+from guard.model.names import AccountId, KeyId, RequestId, UnixMs
 from guard.model.questions import Reading
 from guard.model.reasons import TABLE
 from guard.wire.problem import ProblemAnswer, problem
@@ -105,7 +105,7 @@ def test_whatever_is_wrong_with_credentials_the_answer_is_the_same_byte_for_byte
         allow=("GET",),
         server_time=UnixMs(5),
         skew_ms=6,
-        scope="trade",
+        about=About(KeyId("gk_secret"), "guard-v1", AccountId("acme")),
     )
     assert telling == answer("auth.invalid")
     assert b"detail" not in telling.body
