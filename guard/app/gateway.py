@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from guard.app.alone import alone_on
 from guard.app.clock import AnchoredClock
 from guard.edges.asgi import Gateway
 from guard.edges.body import UnverifiedBudget
@@ -61,6 +62,7 @@ async def open_gateway(
         sealing = sealing_key_of(settings.database, settings.sealing_key)
         database = await KeyDatabase.open(settings.database, sealing)
         stack.push_async_callback(database.close)
+        stack.enter_context(alone_on(database.file))
         directory = await _followed(database, clock.now, stack)
         limits = MemoryLimits(clock.now(), filled_since=buckets_filled_since)
         judge = Judge(rules, directory, limits, clock.now)

@@ -48,13 +48,14 @@ app = typer.Typer(
 
 
 @app.command(
+    short_help="Make a key, active at once. Its secret is shown now and never again.",
     help="""\b
     guard keys create --account acme --scopes read,trade
     guard keys create --account acme --scopes read --networks 203.0.113.0/24 --expires 90d --json
     guard keys create --account acme --scopes trade --algorithm ed25519 --public-key acme.pem
 
     Make a key, active at once. Its secret is shown now and never again.
-    """
+    """,
 )
 def create(
     *,
@@ -92,6 +93,7 @@ def create(
 
 @app.command(
     "list",
+    short_help="Every key, oldest first. Never a secret.",
     help="""\b
     guard keys list
     guard keys list --account acme
@@ -111,13 +113,14 @@ def list_(
 
 
 @app.command(
+    short_help="One key and everything that was done to it. Never its secret.",
     help="""\b
     guard keys show gk_…
     guard keys show gk_… --json
     guard keys show gk_… --json | jq .history
 
     One key and everything that was done to it. Never its secret.
-    """
+    """,
 )
 def show(key_id: KeyArgument, *, as_json: AsJson = False) -> None:
     """See `help` above."""
@@ -130,13 +133,14 @@ def show(key_id: KeyArgument, *, as_json: AsJson = False) -> None:
 
 
 @app.command(
+    short_help="Make a successor with the same rights and limits. Both are good during the overlap; then the old one dies.",
     help="""\b
     guard keys rotate gk_…
     guard keys rotate gk_… --overlap 1h --json
     guard keys rotate gk_… --public-key new.pem --why "yearly"
 
     Make a successor with the same rights and limits. Both are good during the overlap; then the old one dies.
-    """
+    """,
 )
 def rotate(
     key_id: KeyArgument,
@@ -177,7 +181,7 @@ def _add(word: str, command: KeyCommand, summary: str) -> None:
         key = _answer(lambda keyring: keyring.command(key_id, command, _by(actor, why)))
         typer.echo(as_text(key) if as_json else f"{key.id} is {key.state}.")
 
-    app.command(word, help="\n".join(("\b", *examples, "", summary)))(act)
+    app.command(word, short_help=summary, help="\n".join(("\b", *examples, "", summary)))(act)
 
 
 for _entry in _COMMANDS:
@@ -186,6 +190,7 @@ for _entry in _COMMANDS:
 
 @app.command(
     "import",
+    short_help="Take over keys that were made elsewhere: all of them, or none.",
     help="""\b
     guard keys import keys.jsonl --why "from the old gateway"
     echo "$SECRET" | guard keys import --id OLD-1 --account acme --scopes read,trade --secret-stdin
@@ -228,13 +233,14 @@ def import_(
 
 
 @app.command(
+    short_help="Every key, one JSON object a line. Never a secret.",
     help="""\b
     guard keys export > keys.jsonl
     guard keys export --account acme
     guard keys export | jq -r .id
 
     Every key, one JSON object a line. Never a secret.
-    """
+    """,
 )
 def export(
     *,

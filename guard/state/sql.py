@@ -83,6 +83,11 @@ class KeyDatabase:
             raise
         return database
 
+    @property
+    def file(self) -> Path:
+        """Where it lies."""
+        return Path(str(self._url.database))
+
     async def close(self) -> None:
         """Close every connection."""
         await self._engine.dispose()

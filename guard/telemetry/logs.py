@@ -5,6 +5,9 @@ import sys
 
 import structlog
 
+_QUIET = ("uvicorn", "uvicorn.error", "uvicorn.access")
+"""One line for each malformed request is a way to fill a disk; what matters of it stands in the decision log."""
+
 
 def configure(level: str) -> None:
     """Send structlog's and the libraries' messages to stderr. Called once, by whoever starts the program."""
@@ -21,3 +24,5 @@ def configure(level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    for noisy in _QUIET:
+        logging.getLogger(noisy).disabled = True

@@ -80,6 +80,14 @@ async def test_a_key_that_is_made_beside_a_running_gateway_is_followed(tmp_path:
         assert running.directory.revision == before + 1
 
 
+async def test_a_second_gateway_on_the_same_home_is_refused(tmp_path: Path) -> None:
+    settings, book = _settings(tmp_path / "home"), rules(tmp_path / "policies")
+    async with open_gateway(settings, book):
+        with pytest.raises(StateError, match="belongs to one process"):
+            async with open_gateway(settings, book):
+                pass
+
+
 async def test_a_database_without_its_sealing_key_is_refused(tmp_path: Path) -> None:
     settings = _settings(tmp_path / "home")
     async with open_keyring(settings) as keyring:
