@@ -47,22 +47,27 @@ def _allowed(found: list[dict[str, Route]]) -> tuple[str, ...]:
     return tuple(sorted(named - {_ANY} | (set(_METHODS_OF_ANY) if _ANY in named else set())))
 
 
-def _walk(node: RouteNode, segments: list[bytes], depth: int, found: list[dict[str, Route]]) -> None:
-    """Append the method tables of all templates that match, most specific first."""
+def _walk(node: RouteNode, segments: list[bytes], depth: int, found: list[dict[str, Route]]) -> bool:
+    """Append the method tables of all templates that match, most specific first. False ends the whole walk.
+
+    That is where a segment is a literal in all but case: a case-insensitive backend would take it for the literal, so
+    no laxer route may have it.
+    """
     if depth == len(segments):
         if node.here:
             found.append(node.here)
-        return
+        return True
     segment = segments[depth]
     literal = node.literals.get(segment)
-    if literal is not None:
-        _walk(literal, segments, depth + 1, found)
-    elif segment.lower() in node.folded:
-        return  # a case-insensitive backend would take it for the literal: no laxer route may have it
-    if node.variable is not None and segment:
-        _walk(node.variable, segments, depth + 1, found)
+    if literal is None and segment.lower() in node.folded:
+        return False
+    if literal is not None and not _walk(literal, segments, depth + 1, found):
+        return False
+    if node.variable is not None and segment and not _walk(node.variable, segments, depth + 1, found):
+        return False
     if node.rest and segments[-1]:
         found.append(node.rest)
+    return True
 
 
 def _host(authority: bytes) -> bytes:

@@ -80,21 +80,15 @@ def _draft(source: Source, schemes: Schemes, environment: Mapping[str, str]) -> 
     written = document.content.get("routes")
     keys = written if isinstance(written, dict) and len(written) <= ROUTES_MAX else ()
     templates, faults = read_templates(document, keys)
-    if "match" not in broken:
-        faults += prefix_faults(document, policy.match.prefix, templates)
+    faults += prefix_faults(document, policy.match.prefix, templates)
     judged = judge_auth(document, policy, schemes)
     if not broken & {"auth", "routes"}:
         faults += judged.faults
     if not broken & {"limits", "routes"}:
         faults += limit_faults(document, policy)
     upstream, upstream_faults = compile_upstream(document, policy, environment)
-    if "upstream" not in broken:
-        faults += upstream_faults
-    faults += [
-        *client_ip_faults(document, policy.client_ip),
-        *_open_routes(document, policy),
-        *_drops(document, policy),
-    ]
+    faults += [*upstream_faults, *client_ip_faults(document, policy.client_ip)]
+    faults += [*_open_routes(document, policy), *_drops(document, policy)]
     return _Draft(source, shaped, templates, judged.acceptances, upstream, (*shaped.faults, *faults))
 
 

@@ -20,12 +20,8 @@ def compile_limits(document: Document, policy: PolicyFile) -> dict[str, Limit]:
 
 
 def limits_of(key: str, route: RoutePart, policy: PolicyFile, limits: Mapping[str, Limit]) -> tuple[Limit, ...]:
-    """The limits that charge a request to this route. On an open route nobody is known, so no key or account counts."""
-    return tuple(
-        limits[name]
-        for name, part in policy.limits.items()
-        if _names(part, key, route) and not (route.auth == "none" and {"key", "account"} & set(part.per))
-    )
+    """The limits that charge a request to this route. Who has no key there is counted by address (core/subjects.py)."""
+    return tuple(limits[name] for name, part in policy.limits.items() if _names(part, key, route))
 
 
 def limit_faults(document: Document, policy: PolicyFile) -> list[Diagnostic]:
@@ -76,12 +72,9 @@ def _dangling(document: Document, name: str, part: LimitPart, known: set[str]) -
 def _too_costly(document: Document, name: str, part: LimitPart, policy: PolicyFile) -> Iterator[Diagnostic]:
     """Nothing that it applies to, or more than the bucket holds."""
     place = ("limits", name)
-    needs_key = bool({"key", "account"} & set(part.per))
-    named = {key: route for key, route in policy.routes.items() if _names(part, key, route)}
-    charged = {key: route for key, route in named.items() if not (needs_key and route.auth == "none")}
+    charged = {key: route for key, route in policy.routes.items() if _names(part, key, route)}
     if not charged:
-        why = "its routes are open to anyone, so there is no key to count" if named else "no route is left"
-        yield document.fault("P302", place, f"the limit {quoted(name)} applies to no route: {why}", key=True)
+        yield document.fault("P302", place, f"the limit {quoted(name)} applies to no route", key=True)
         return
     capacity = part.burst or part.rate.tokens
     holds = f"the bucket of {quoted(name)} holds {capacity}"

@@ -139,7 +139,7 @@ def _spellings(document: Document, templates: Iterable[Template]) -> Iterator[Di
                 line = document.span(("routes", first.key), key=True).line
                 message = f"{quoted(segment.text)} differs only in case from {quoted(text)} at line {line}"
                 yield _at(
-                    document, template.key, "P305", message, "choose one spelling: a backend may take both for one"
+                    document, template.key, "P307", message, "choose one spelling: a backend may take both for one"
                 )
                 break
 

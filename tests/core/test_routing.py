@@ -13,6 +13,7 @@ def _tree() -> Service:
     order = route("GET", "/v1/orders/{id}")
     rest = route("GET", "/v1/{rest...}", name="rest")
     every = route("ANY", "/v1/any", name="any")
+    secret = route("GET", "/v1/deep/secret", name="secret")
     return service(
         routes=RouteNode(
             literals={
@@ -21,8 +22,11 @@ def _tree() -> Service:
                         b"time": RouteNode(here={"GET": time, "HEAD": time}),
                         b"orders": RouteNode(variable=RouteNode(here={"GET": order})),
                         b"any": RouteNode(here={"ANY": every}),
+                        b"deep": RouteNode(
+                            literals={b"secret": RouteNode(here={"GET": secret})}, folded=frozenset({b"secret"})
+                        ),
                     },
-                    folded=frozenset({b"time", b"orders", b"any"}),
+                    folded=frozenset({b"time", b"orders", b"any", b"deep"}),
                     rest={"GET": rest},
                 )
             },
@@ -45,6 +49,8 @@ def _name(verb: str, path: bytes) -> str:
         ("GET", b"/v1/depth", "rest"),
         ("GET", b"/v1/depth/of/it", "rest"),
         ("DELETE", b"/v1/any", "any"),
+        ("GET", b"/v1/deep/secret", "secret"),
+        ("GET", b"/v1/deep/other", "rest"),
         ("GET", b"/v2", "route.unknown"),
         ("GET", b"/", "route.unknown"),
         ("POST", b"/v1/orders/7", "route.method"),
@@ -54,7 +60,7 @@ def test_the_most_specific_template_wins(verb: str, path: bytes, name: str) -> N
     assert _name(verb, path) == name
 
 
-@pytest.mark.parametrize("path", [b"/v1/TIME", b"/V1/time", b"/v1/Orders/7", b"/v1/tIme"])
+@pytest.mark.parametrize("path", [b"/v1/TIME", b"/V1/time", b"/v1/Orders/7", b"/v1/tIme", b"/v1/deep/Secret"])
 def test_a_spelling_that_differs_in_case_alone_reaches_no_laxer_route(path: bytes) -> None:
     assert _name("GET", path) == "route.unknown"
 

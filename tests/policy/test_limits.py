@@ -72,19 +72,19 @@ def test_routes_and_except_narrow_by_group_and_by_key() -> None:
         )
     )
     assert {name: [limit.name for limit in route.limits_principal] for name, route in found.items()} == {
-        "GET /v1/time": [],
+        "GET /v1/time": ["all", "most"],
         "GET /v1/orders": ["all", "some"],
         "POST /v1/orders": ["all", "some", "most"],
         "DELETE /v1/orders/{id}": ["all", "one"],
     }
 
 
-def test_an_open_route_is_charged_by_whatever_needs_no_key() -> None:
+def test_an_open_route_is_charged_like_any_other() -> None:
     found = routes(
         with_limits("ip: {per: [ip], rate: 9/s}", "key: {per: [key], rate: 9/s}", "all: {per: [service], rate: 9/s}")
     )
     assert [limit.name for limit in found["GET /v1/time"].limits_address] == ["ip"]
-    assert [limit.name for limit in found["GET /v1/time"].limits_principal] == ["all"]
+    assert [limit.name for limit in found["GET /v1/time"].limits_principal] == ["key", "all"]
 
 
 @pytest.mark.parametrize(
@@ -94,15 +94,7 @@ def test_an_open_route_is_charged_by_whatever_needs_no_key() -> None:
         ("x: {per: [key], rate: 9/s, except: [GET /v1/nothing]}", ("P201", 5, "no route or group `GET /v1/nothing`")),
         (
             "x: {per: [key], rate: 9/s, routes: [orders], except: [orders]}",
-            ("P302", 5, "the limit `x` applies to no route: no route is left"),
-        ),
-        (
-            "x: {per: [account], rate: 9/s, routes: [GET /v1/time]}",
-            (
-                "P302",
-                5,
-                "the limit `x` applies to no route: its routes are open to anyone, so there is no key to count",
-            ),
+            ("P302", 5, "the limit `x` applies to no route"),
         ),
         (
             "x: {per: [key], rate: 9/s, cost: 10}",

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guard.policy.diagnostic import render
-from guard.policy.load import Invalid, Loaded, load_policies, load_text
+from guard.policy.load import Invalid, Loaded, _digest, load_policies, load_text
 from tests.policy_text import HEAD, ROUTES, policy
 
 ROOT = Path(__file__).parents[2]
@@ -137,6 +137,10 @@ def test_the_digest_changes_with_every_byte_and_every_name() -> None:
     both = digests(a=policy(), b=SECOND)
     assert both[0] != first[0]
     assert both[1] == first[1]
+
+
+def test_a_digest_tells_where_a_name_ends_and_a_content_begins() -> None:
+    assert _digest({Path("a"): b"bc"}) != _digest({Path("ab"): b"c"})
 
 
 def test_the_environment_is_the_processes_unless_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ def test_one_route_is_told_one_conflict() -> None:
 
 def test_literals_in_one_place_that_differ_only_in_case_are_refused() -> None:
     assert faults("GET /v1/orders", "POST /v1/Orders/{id}") == [
-        ("P305", 6, "`Orders` differs only in case from `orders` at line 5")
+        ("P307", 6, "`Orders` differs only in case from `orders` at line 5")
     ]
     assert faults("GET /a/orders", "GET /b/Orders") == []
 
@@ -90,6 +90,12 @@ def test_head_follows_get_unless_it_has_a_route_of_its_own() -> None:
         "/c/x": "GET /c/{x...}",
         "/d": "GET /d",
     }
+
+
+def test_a_segment_that_equals_a_literal_in_all_but_case_matches_no_variable() -> None:
+    one = service(policy(routes=keys("GET /v1/Orders", "GET /v1/{x}")))
+    found = {path: _name(one, "GET", f"/v1/{path}") for path in ("Orders", "orders", "ORDERS", "other")}
+    assert found == {"Orders": "GET /v1/Orders", "orders": None, "ORDERS": None, "other": "GET /v1/{x}"}
 
 
 def test_any_covers_exactly_the_seven_methods() -> None:

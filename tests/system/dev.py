@@ -31,14 +31,19 @@ class Dev:
 
     def guard(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """One `guard` command beside it."""
-        return subprocess.run(  # noqa: S603  # our own program
-            [sys.executable, "-m", "guard", *arguments],
-            env=_environment(self.home),
-            capture_output=True,
-            text=True,
-            timeout=_PATIENCE_S,
-            check=False,
-        )
+        return command(self.home, *arguments)
+
+
+def command(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """One `guard` command on this home."""
+    return subprocess.run(  # noqa: S603  # our own program
+        [sys.executable, "-m", "guard", *arguments],
+        env=_environment(home),
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE_S,
+        check=False,
+    )
 
 
 @contextmanager

@@ -2,12 +2,13 @@
 
 import json
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.system.dev import Dev, dev
+from tests.system.dev import Dev, command, dev
 
 pytestmark = pytest.mark.system
 
@@ -65,9 +66,16 @@ def test_a_request_from_before_a_restart_is_not_executed_after_it(tmp_path: Path
         assert "auth.stale" in again.stdout
 
 
-def test_a_port_that_is_taken_is_said_with_the_flag_that_changes_it(running: Dev) -> None:
-    address = running.gateway.removeprefix("http://")
-    second = running.guard("dev", "--listen", address, "--exchange-listen", "127.0.0.1:0")
+def test_a_port_that_is_taken_is_said_with_the_flag_that_changes_it(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        refused = command(tmp_path / "home", "dev", "--listen", address, "--exchange-listen", "127.0.0.1:0")
+    assert refused.returncode == 1
+    assert "--listen" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_second_gateway_on_the_same_home_is_refused(running: Dev) -> None:
+    second = running.guard("dev", "--listen", "127.0.0.1:0", "--exchange-listen", "127.0.0.1:0")
     assert second.returncode == 1
-    assert "--listen" in second.stderr
-    assert "Traceback" not in second.stderr
+    assert "GUARD_HOME of its own" in second.stderr

@@ -167,6 +167,23 @@ async def test_rested_connection_that_dies_is_not_handed_out() -> None:
         assert it.pool._slots == 0
 
 
+async def test_connection_that_died_in_its_borrower_s_hands_does_not_rest() -> None:
+    async with asking(answering(OK), connections_max=1) as it:
+        held = await it.pool.take(monotonic_ms() + 1000)
+        held.close()
+        it.pool.came_back(held, clean=True)
+        assert (it.pool._slots, it.pool._idle) == (0, [])
+
+
+async def test_connection_that_rested_least_is_handed_out_first() -> None:
+    async with asking(answering(OK)) as it:
+        one, two = [await it.pool.take(monotonic_ms() + 1000) for _ in range(2)]
+        it.pool.came_back(one, clean=True)
+        it.pool.came_back(two, clean=True)
+        assert it.pool.rested(surely=True) is two
+        it.pool.came_back(two, clean=True)
+
+
 async def test_connection_that_is_wanted_fresh_takes_the_place_of_the_one_that_rested_longest() -> None:
     async with asking(answering(OK), connections_max=2) as it:
         one, two = [await it.pool.take(monotonic_ms() + 1000) for _ in range(2)]
@@ -197,7 +214,8 @@ async def test_closing_lets_exchanges_end_and_takes_no_more() -> None:
         assert isinstance(answer.body, BodyStream)
         assert not closing.done()
         assert await whole(answer) == b"hi"
-        await closing
+        async with asyncio.timeout(1):  # much less than a connection may rest
+            await closing
         await it.pool.aclose()
         assert (it.pool._slots, len(it.backend.received)) == (0, 1)
 

@@ -131,6 +131,7 @@ BROKEN = {
     "bad chunk end": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nabc",
     "101": b"HTTP/1.1 101 Switching\r\n\r\n",
     "101 with upgrade": b"HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nxx",
+    "length as a trailer": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\ncontent-length: 9\r\n\r\n",
     "201 fields": b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 201 + b"\r\n",
     "201 trailers": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n" + b"a: b\r\n" * 201 + b"\r\n",
     "large head": b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\na: " + b"b" * 65536 + b"\r\n\r\nx",
@@ -213,10 +214,27 @@ def test_200_fields_are_taken() -> None:
     assert len(reader.fields) == 200
 
 
-def test_trailer_does_not_change_the_framing() -> None:
+def test_transfer_coding_named_in_a_trailer_changes_nothing() -> None:
     reader = ResponseReader()
-    reader.feed(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\nx-content-length: 9\r\n\r\n")
-    assert (reader.complete, reader.gathers) == (True, False)
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    assert reader.feed(head + b"1\r\na\r\n0\r\ntransfer-encoding: gzip\r\n\r\n") is None
+    assert (reader.complete, reader.take()) == (True, b"a")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_connection_is_fit_for_more_only_after_a_clean_end(name: str) -> None:
+    case = CASES[name]
+    reader = ResponseReader()
+    reader.begin(case.verb)
+    reader.feed(case.wire)
+    assert reader.reusable is case.reusable
+
+
+def test_body_may_be_longer_than_a_head() -> None:
+    reader = ResponseReader()
+    reader.feed(b"HTTP/1.1 200 OK\r\ncontent-length: 300000\r\n\r\n")
+    assert [reader.feed(b"x" * 50_000) for _ in range(6)] == [None] * 6
+    assert (reader.complete, len(reader.take())) == (True, 300_000)
 
 
 def test_next_answer_starts_from_nothing_and_leaves_the_last_one_alone() -> None:
