@@ -1,7 +1,7 @@
 """One gateway at a time on one key database: state in memory belongs to one process.
 
-Two of them would each accept the same nonce once (ARCHITECTURE.md section 3, rule 8). Kept by an advisory lock on a file
-beside the database, which the system drops with the process, however it ends.
+Two of them would each accept the same nonce once (ARCHITECTURE.md section 3, rule 8). Kept by an advisory lock on a
+file beside the database, which the system drops with the process, however it ends.
 """
 
 import fcntl

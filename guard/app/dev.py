@@ -20,7 +20,6 @@ from guard.service.policies import Rulebook
 from guard.settings import Settings
 from guard.signing.tokens import mint_secret
 
-
 _EVER = UnixMs(0)
 
 

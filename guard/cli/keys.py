@@ -133,7 +133,7 @@ def show(key_id: KeyArgument, *, as_json: AsJson = False) -> None:
 
 
 @app.command(
-    short_help="Make a successor with the same rights and limits. Both are good during the overlap; then the old one dies.",
+    short_help="Make a successor with the same rights and limits; after an overlap the old key dies.",
     help="""\b
     guard keys rotate gk_…
     guard keys rotate gk_… --overlap 1h --json

@@ -27,7 +27,7 @@ NEVER_DROPPED: Final = frozenset({"host", "content-length", "content-type", "tra
 
 
 class Source(msgspec.Struct, frozen=True):
-    """One policy file as it was read, and the digest of its bytes."""
+    """One policy file as it was read, and the digest of it and of the schemes that are written beside it."""
 
     document: Document
     digest: str

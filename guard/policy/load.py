@@ -42,6 +42,7 @@ def load_policies(directory: Path, *, environment: Mapping[str, str] = os.enviro
     contents: dict[Path, bytes] = {}
     faults: list[Diagnostic] = []
     try:
+        directory.stat()
         paths = sorted(directory.iterdir()) if directory.is_dir() else [directory]
     except OSError as fault:
         return Invalid((_unreadable(directory, fault),))
@@ -67,6 +68,7 @@ def load_text(files: Mapping[str, str | bytes], *, environment: Mapping[str, str
 def _load(
     shown: str, contents: Mapping[Path, bytes], faults: list[Diagnostic], environment: Mapping[str, str]
 ) -> Loaded | Invalid:
+    schemes_written = {path: content for path, content in contents.items() if path.name.endswith(SCHEME_ENDING)}
     own_schemes: list[Document] = []
     sources: list[Source] = []
     unreadable: set[str] = set()
@@ -78,7 +80,7 @@ def _load(
         elif path.name.endswith(SCHEME_ENDING):
             own_schemes.append(document)
         else:
-            sources.append(Source(document, _digest({path: content})))
+            sources.append(Source(document, _digest({path: content, **schemes_written})))
     if not sources and not faults:
         hint = "a policy is a file that ends in `.yaml`"
         faults.append(Diagnostic(code="P192", message="no policy here", file=shown, help=hint))

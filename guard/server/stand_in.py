@@ -38,9 +38,9 @@ class StrictProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A field; one that comes after the head is a trailer, which nobody here asked for."""
+        """A field, without the white space after it; one after the head is a trailer, which nobody here asked for."""
         if not self._head_is_complete:
-            super().on_header(name, value)
+            super().on_header(name, value.rstrip(b" \t"))
 
     def on_headers_complete(self) -> None:
         """The head is complete: hand the target over as it came."""

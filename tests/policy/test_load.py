@@ -103,6 +103,7 @@ def test_what_cannot_be_opened_is_told_and_never_waited_for(tmp_path: Path) -> N
     (tmp_path / "d.yaml").symlink_to(tmp_path / "gone")
     assert faults(tmp_path) == [("Y019", "b.yaml"), ("Y019", "c.yaml"), ("Y019", "d.yaml")]
     assert faults(tmp_path / "nowhere.yaml") == [("Y019", "nowhere.yaml")]
+    (tmp_path / "notes.txt").touch()
     assert faults(tmp_path / "notes.txt") == [("P191", "notes.txt")]
 
 
@@ -137,6 +138,25 @@ def test_the_digest_changes_with_every_byte_and_every_name() -> None:
     both = digests(a=policy(), b=SECOND)
     assert both[0] != first[0]
     assert both[1] == first[1]
+
+
+def test_a_scheme_beside_a_policy_is_part_of_its_digest() -> None:
+    def digest(scheme: str) -> str:
+        result = load_text({"a.yaml": policy(), "mine.scheme.yaml": scheme})
+        assert isinstance(result, Loaded)
+        return result.policies.services[0].digest
+
+    mine = "scheme: mine\nextends: guard-v1\n"
+    assert digest(mine) == digest(mine)
+    assert digest(mine) != digest(mine + "# changed\n")
+
+
+def test_a_directory_that_is_not_there_is_told_as_that(tmp_path: Path) -> None:
+    result = load_policies(tmp_path / "nowhere")
+    assert isinstance(result, Invalid)
+    [diagnostic] = result.diagnostics
+    assert diagnostic.code == "Y019"
+    assert "No such file or directory" in diagnostic.message
 
 
 def test_a_digest_tells_where_a_name_ends_and_a_content_begins() -> None:
