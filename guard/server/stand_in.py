@@ -1,8 +1,8 @@
 """uvicorn, standing in until the gateway has its own listener: httptools and uvloop, one process, graceful stop.
 
-What a gateway cannot live with is mended here: chunk trailers never become fields (a key sent as a trailer is no key), the
-request target reaches the application exactly as received, in the `guard` extension, only HTTP/1.0 and HTTP/1.1 pass, and
-what cannot be parsed is never taken for the answer to the message before it. What uvicorn still hides or does not bound is
+What a gateway cannot live with is mended here: chunk trailers never become fields (a key sent as a trailer is no key);
+the request target reaches the application exactly as received, in the `guard` extension; only HTTP/1.0 and HTTP/1.1
+pass; and a refusal is never taken for the answer to an earlier message. What uvicorn still hides or does not bound is
 listed in docs/http.md.
 """
 
@@ -49,7 +49,7 @@ class StrictProtocol(HttpToolsProtocol):
         if version != "1.1" and (version != "1.0" or b"transfer-encoding" in dict(self.headers)):
             raise ValueError("RFC 9112 knows HTTP/1.1, and HTTP/1.0 without a transfer coding")
         extensions: dict[str, Any] = {"guard": {"target": self.url}}
-        self.scope["extensions"] = extensions  # type: ignore[typeddict-unknown-key]  # ASGI lets servers add extensions
+        self.scope["extensions"] = extensions
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # the parser's words are not for clients

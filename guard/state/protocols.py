@@ -10,8 +10,8 @@ from guard.model.questions import Charge, Receipt, Unavailable
 class LimitStore(Protocol):
     """Nonces and token buckets, asked and spent in one step.
 
-    `charge` is atomic: fresh and every vetoing bucket has room, or nothing is taken. Asking again with the same charge id
-    returns the same receipt and takes nothing. It never raises for a store that cannot answer: that is `Unavailable`.
+    `charge` is atomic: fresh and every vetoing bucket has room, or nothing is taken. Asking again with the same charge
+    id returns the same receipt and takes nothing. It never raises for a store that cannot answer: it is `Unavailable`.
     `refund` gives the tokens of a granted charge back, at most once; the message stays remembered.
     """
 
@@ -30,7 +30,7 @@ class LimitStore(Protocol):
 
 
 class KeyDirectory(Protocol):
-    """Every key record that this process needs, in memory, following the database's revision. Finding waits for nothing."""
+    """Every key record that this process needs, in memory, at the database's revision. Finding waits for nothing."""
 
     def find(self, key_id: KeyId, now: UnixMs) -> KeyRecord | Unavailable | None:
         """The record; None if nobody holds that key; Unavailable if the view is too old to be trusted."""
