@@ -1,4 +1,4 @@
-"""Builders for tests: the smallest value of each kind, with everything that a test does not speak of left at a default."""
+"""Builders for tests: the smallest value of each kind, with all that a test does not speak of left at a default."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -107,7 +107,6 @@ def service(*routes: Route, **changes: Any) -> Service:
             url="http://127.0.0.1:1",
             connect_ms=1000,
             response_ms=1000,
-            total_ms=1000,
             idle_ms=4000,
             connections_max=8,
             waiting_max=8,

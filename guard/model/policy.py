@@ -111,12 +111,11 @@ class ClientAddressPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UpstreamPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """The backend: an http:// or https:// origin, and how long we wait for it."""
+    """The backend: an http:// or https:// origin, and how long we wait for it (a route bounds the whole)."""
 
     url: str
     connect_ms: int
     response_ms: int
-    total_ms: int
     idle_ms: int
     connections_max: int
     waiting_max: int

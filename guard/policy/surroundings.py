@@ -54,7 +54,6 @@ def compile_upstream(
         url=url,
         connect_ms=part.timeout.connect,
         response_ms=part.timeout.response,
-        total_ms=part.timeout.total,
         idle_ms=_IDLE_MS,
         connections_max=part.connections,
         waiting_max=part.waiting,

@@ -30,7 +30,7 @@ async def forward(
     """
     route = allow.route
     request = request_from(allow.facts, fields, body)
-    end_by_ms = pool.clock() + min(route.total_ms, pool.policy.total_ms)
+    end_by_ms = pool.clock() + route.total_ms
     connection = pool.rested(surely=not route.reads) or await pool.take(end_by_ms)
     denied = _still(still, pool, connection)
     if denied is not None:

@@ -112,11 +112,11 @@ def rules(url: str = "http://127.0.0.1:1") -> PolicySet:
     """An order route, a read route, an open route that takes uploads, and a limit of 3 for each key."""
     per_key = limit("key", capacity=3)
     served = service(
-        route(limits_principal=(per_key,)),
-        route("GET", "/v1/orders", limits_principal=(per_key,), scope="read"),
-        route("ANY", "/open", auth=None, scope=None, reads=False),
+        route(limits_principal=(per_key,), total_ms=600),
+        route("GET", "/v1/orders", limits_principal=(per_key,), scope="read", total_ms=600),
+        route("ANY", "/open", auth=None, scope=None, reads=False, total_ms=600),
     )
-    upstream = msgspec.structs.replace(served.upstream, url=url, response_ms=300, total_ms=600)
+    upstream = msgspec.structs.replace(served.upstream, url=url, response_ms=300)
     return policies(msgspec.structs.replace(served, upstream=upstream))
 
 

@@ -50,7 +50,6 @@ def upstream(port: int, **changes: Any) -> UpstreamPolicy:
         "url": f"http://127.0.0.1:{port}",
         "connect_ms": 2000,
         "response_ms": 2000,
-        "total_ms": 10_000,
         "idle_ms": 4000,
         "connections_max": 8,
         "waiting_max": 8,
