@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -14,6 +15,7 @@ from guard.model.names import KeyId, UnixMs
 
 _PREFIX_CHARACTERS = 6
 _TAG_DIGITS = 8
+_TAGS_MAX = 10_000
 
 
 class DecisionLog:
@@ -25,13 +27,14 @@ class DecisionLog:
         self._write = write
         self._tag_key = tag_key
         self._encode = msgspec.json.Encoder().encode
+        self.key_tag = lru_cache(maxsize=_TAGS_MAX)(self._key_tag)
+        """The first characters of a key id and a keyed tag: enough to follow one key, not enough to name it."""
 
     def record(self, event: DecisionEvent) -> None:
         """Write one line."""
         self._write(self._encode(event) + b"\n")
 
-    def key_tag(self, key_id: KeyId) -> str:
-        """The first characters of a key id and a keyed tag: enough to follow one key, not enough to name it."""
+    def _key_tag(self, key_id: KeyId) -> str:
         digest = hmac.digest(self._tag_key, key_id.encode(), hashlib.sha256)
         return f"{key_id[:_PREFIX_CHARACTERS]}…{digest.hex()[:_TAG_DIGITS]}"
 
