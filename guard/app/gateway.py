@@ -39,13 +39,17 @@ _log = structlog.get_logger()
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
-    """A gateway that is ready to be served: the data plane, the health resources, and its keys."""
+    """A gateway that is ready to be served: the data plane, the health resources, and its keys.
+
+    Setting `draining` makes it not ready, so that balancers send their clients elsewhere.
+    """
 
     gateway: Gateway
     health: Health
     database: KeyDatabase
     directory: FollowingDirectory
     readiness: Callable[[], Readiness]
+    draining: asyncio.Event
 
 
 @asynccontextmanager
@@ -77,8 +81,11 @@ async def open_gateway(
         )
         ready_at = UnixMs(limits.born_at + rules.policies.future_ms_max)
 
+        draining = asyncio.Event()
+
         def readiness() -> Readiness:
-            return _readiness(rules, directory, clock.now(), ready_at)
+            waiting_for = _waiting_for(directory, clock.now(), ready_at)
+            return Readiness(policy=rules.policies.digest, reasons=("draining",) if draining.is_set() else waiting_for)
 
         yield Running(
             gateway=Gateway(http, mint_request_id),
@@ -86,6 +93,7 @@ async def open_gateway(
             database=database,
             directory=directory,
             readiness=readiness,
+            draining=draining,
         )
 
 
@@ -133,10 +141,10 @@ def _stdout(line: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def _readiness(rules: Rulebook, directory: FollowingDirectory, now: UnixMs, ready_at: UnixMs) -> Readiness:
+def _waiting_for(directory: FollowingDirectory, now: UnixMs, ready_at: UnixMs) -> tuple[str, ...]:
     reasons = []
     if now <= ready_at:
         reasons.append("memory: younger than the clock lead that the policies grant")
     if isinstance(directory.find(_NOBODY, now), Unavailable):
         reasons.append("keys: the database has not answered lately")
-    return Readiness(policy=rules.policies.digest, reasons=tuple(reasons))
+    return tuple(reasons)

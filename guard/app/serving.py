@@ -22,14 +22,15 @@ async def serve(settings: Settings, rules: Rulebook) -> None:
     stop = stop_event()
     async with (
         open_gateway(settings, rules) as running,
-        listening(running.gateway, settings.listen),
         listening(running.health, settings.health_listen),
+        listening(running.gateway, settings.listen),
     ):
         await until_ready(running, stop)
         _log.info(
             "gateway.ready", listen=settings.listen, policies=str(settings.policies), policy=rules.policies.digest
         )
         await stop.wait()
+        running.draining.set()
         _log.info("gateway.draining")
 
 

@@ -85,9 +85,7 @@ class Exchange:
             (b"guard-sent", b"yes"),
         )
         fields = answer_fields(answer.fields, ours=ours)
-        if (
-            answer.status in _BODILESS
-        ):  # a length would be that of another answer (RFC 9110 §8.6), and servers expect it
+        if answer.status in _BODILESS:  # a length there is another answer's (RFC 9110 §8.6), and servers wait for it
             fields = [field for field in fields if field[0] != b"content-length"]
         await self._responder.start(answer.status, fields)
         try:

@@ -31,6 +31,12 @@ class StrictProtocol(HttpToolsProtocol):
     """uvicorn's protocol, without its surprises."""
 
     _head_is_complete = False
+    _heard_enough = False
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the client. What follows a message that cannot be parsed is read and thrown away."""
+        if not self._heard_enough:
+            super().data_received(data)
 
     def on_message_begin(self) -> None:
         """A new message: its fields are still to come."""
@@ -63,7 +69,7 @@ class StrictProtocol(HttpToolsProtocol):
             self._refuse(b"no")
         elif not cycle.more_body:
             cycle.keep_alive = False
-            self.flow.pause_reading()
+            self._heard_enough = True  # and go on reading: closing on unread bytes would take the answer back
         elif cycle.response_started or self.pipeline:
             self.transport.close()
         else:

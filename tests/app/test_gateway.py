@@ -70,6 +70,12 @@ async def test_a_young_memory_is_not_ready_and_says_so(tmp_path: Path) -> None:
         assert [reason.split(":")[0] for reason in readiness.reasons] == ["memory"]
 
 
+async def test_a_gateway_that_drains_is_not_ready(tmp_path: Path) -> None:
+    async with open_gateway(_settings(tmp_path / "home"), rules(tmp_path / "policies")) as running:
+        running.draining.set()
+        assert running.readiness().reasons == ("draining",)
+
+
 async def test_a_key_that_is_made_beside_a_running_gateway_is_followed(tmp_path: Path) -> None:
     settings = _settings(tmp_path / "home")
     async with open_gateway(settings, rules(tmp_path / "policies")) as running:

@@ -7,7 +7,8 @@ import pytest
 from nacl.signing import SigningKey
 
 from guard.model.keys import KeyAlgorithm
-from tests.system.gateway import Key, RunningGateway, minted, running_gateway
+from tests.system.gateway import RunningGateway, running_gateway
+from tests.system.key_holder import Key, minted
 from tests.system.recording_backend import RecordingBackend, recording_backend
 
 _SEED = bytes(range(32))

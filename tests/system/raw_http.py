@@ -4,7 +4,7 @@ import json
 import socket
 from collections.abc import Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -87,7 +87,7 @@ class Connection:
     def close(self) -> None:
         self.socket.close()
 
-    def __enter__(self) -> "Connection":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -12,12 +12,14 @@ from nacl.signing import SigningKey
 
 from guard.model.claims import Claim
 from guard.model.keys import KeyAlgorithm, KeyRecord, Secret
+from guard.model.names import UnixMs
 from guard.signing.algorithms import PEPPER_BYTES, api_key_hash
 from guard.signing.signer import string_to_sign
 from guard.signing.tokens import mint_secret
 from guard.signing.verifying import signature_verifies
 from tests.build import facts, record, scheme
-from tests.system.gateway import RunningGateway, changed, new_nonce, signed_fields, wall_ms
+from tests.system.gateway import RunningGateway
+from tests.system.key_holder import changed, new_nonce, signed_fields, wall_ms
 from tests.system.raw_http import Connection, message
 
 pytestmark = pytest.mark.system
@@ -38,7 +40,7 @@ def test_a29_a_public_key_is_no_hmac_secret(gateway: RunningGateway) -> None:
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     for secret in (raw, raw.hex().encode(), b64encode(raw), pem, pem.strip(), der, b""):
-        now, nonce = wall_ms(), new_nonce()
+        now, nonce = UnixMs(wall_ms()), new_nonce()
         base = string_to_sign(
             key_id=key.id, method="GET", authority=b"gateway.test", target=b"/v1/orders",
             content_digest=b"", now=now, nonce=nonce,
@@ -68,7 +70,7 @@ def test_a29_the_request_chooses_no_algorithm(gateway: RunningGateway, name: byt
 def test_a29_a_weaker_hash_of_the_right_secret_does_not_verify(gateway: RunningGateway) -> None:
     key = gateway.keys["trader"]
     for digest in ("sha1", "md5", "sha384", "sha512", "sha224"):
-        now, nonce = wall_ms(), new_nonce()
+        now, nonce = UnixMs(wall_ms()), new_nonce()
         base = string_to_sign(
             key_id=key.id, method="GET", authority=b"gateway.test", target=b"/v1/orders",
             content_digest=b"", now=now, nonce=nonce,

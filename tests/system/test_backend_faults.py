@@ -1,4 +1,4 @@
-"""What the gateway says when its backend fails, and that an order is never sent twice (BYPASSES.md A43; THREATS.md B3)."""
+"""What is said when a backend fails, and that an order is never sent twice (BYPASSES.md A43; THREATS.md B3)."""
 
 import asyncio
 import random
@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.system.gateway import RunningGateway, minted, signed
+from tests.system.gateway import RunningGateway
+from tests.system.key_holder import minted, signed
 from tests.system.raw_http import Connection, Response, message
 from tests.system.recording_backend import Peer, Received, Script, after, answer, answering
 
@@ -81,7 +82,7 @@ def test_a_backend_that_never_answers_may_have_it(gateway: RunningGateway) -> No
     ids=range(16),
 )
 def test_b3_a_backend_that_answers_nonsense_gives_502(gateway: RunningGateway, pieces: tuple[bytes, ...]) -> None:
-    """B3, A43: bounded, named, and never presented as an answer. The order may have been executed, and was sent once."""
+    """B3, A43: bounded, named, and never presented as an answer. The order was sent once."""
     response, times = _order(gateway, answering(*pieces, goes_on=False))
     assert (response.status, response.code) == (502, "upstream.broken")
     assert response.problem["sent"] in ("unknown", "yes")

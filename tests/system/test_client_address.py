@@ -6,11 +6,11 @@ Clients come from addresses of 127.0.0.0/8. 127.0.0.9 is a proxy that the policy
 import time
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
 import pytest
 
-from tests.system.gateway import RunningGateway, changed, running_gateway, signed_fields
+from tests.system.gateway import RunningGateway, running_gateway
+from tests.system.key_holder import changed, signed_fields
 from tests.system.raw_http import Response, message
 from tests.system.recording_backend import RecordingBackend
 

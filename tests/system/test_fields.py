@@ -3,7 +3,8 @@
 import pytest
 
 from guard.wire import owned_fields
-from tests.system.gateway import RunningGateway, changed, signed_fields, wall_ms
+from tests.system.gateway import RunningGateway
+from tests.system.key_holder import changed, signed_fields, wall_ms
 from tests.system.raw_http import ask, chunked, message
 
 pytestmark = pytest.mark.system

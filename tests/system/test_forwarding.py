@@ -4,7 +4,8 @@ import secrets
 
 import pytest
 
-from tests.system.gateway import RunningGateway, minted, signed, signed_fields
+from tests.system.gateway import RunningGateway
+from tests.system.key_holder import minted, signed, signed_fields
 from tests.system.raw_http import Connection, message
 from tests.system.recording_backend import answer, answering
 

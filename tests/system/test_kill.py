@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.gateway import NOBODY_URL, STOP_S, RunningGateway, eventually, minted, running_gateway, signed
+from tests.system.gateway import NOBODY_URL, STOP_S, RunningGateway, eventually, running_gateway
+from tests.system.key_holder import minted, signed
 from tests.system.raw_http import Connection, message
-from tests.system.recording_backend import Peer, Received, RecordingBackend, after, answer
+from tests.system.recording_backend import Peer, Received, RecordingBackend, after
 
 pytestmark = pytest.mark.system
 
@@ -131,25 +132,22 @@ def test_a_graceful_stop_answers_what_is_in_flight(own: RunningGateway, number: 
     assert log["POST /v1/orders"] == "yes", "what was finished is logged"
 
 
-def test_a_stop_does_not_wait_for_ever(own: RunningGateway) -> None:
-    """A client that never sends the rest of its body, and one that never reads: the process ends all the same."""
-    assert own.process is not None
-    large = answer(b"a" * 8_000_000)
-
-    async def flood(peer: Peer, _: Received) -> bool:
-        await peer.send(large)
-        return False
-
+def test_a_stop_waits_no_longer_than_a_bodys_deadline(tmp_path: Path, backend: RecordingBackend) -> None:
+    """A client that never sends the last byte of its order: refused at the deadline, and the process ends."""
+    deadline = {"GUARD_BODY_MS_MAX": "700"}
     with (
-        own.backend.script("/open/flood", flood),
-        Connection(own.port) as dribbling,
-        Connection(own.port) as deaf,
+        running_gateway(tmp_path / "home", backend, environment=deadline) as running,
+        Connection(running.port) as dribbling,
     ):
-        dribbling.send(own.signed("POST", "/v1/orders", b'{"never":1}')[:-1])
-        deaf.send(message("GET", "/open/flood", _HOST))
-        time.sleep(0.3)
-        own.process.send_signal(signal.SIGTERM)
-        assert own.process.wait(STOP_S + 5) == 0
+        assert running.process is not None
+        mark = len(backend.record)
+        dribbling.send(running.signed("POST", "/v1/orders", b'{"never":1}')[:-1])
+        time.sleep(0.1)
+        running.process.send_signal(signal.SIGTERM)
+        response = dribbling.response()
+        assert (response.status, response.code, response.closed) == (408, "request.timeout", True)
+        assert running.process.wait(STOP_S) == 0
+        assert backend.since(mark) == []
 
 
 def test_a_port_that_is_taken_is_one_clear_sentence(own: RunningGateway, tmp_path: Path) -> None:

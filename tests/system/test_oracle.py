@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from guard.core.lifecycle import KeyCommand
-from tests.system.gateway import BY, Key, RunningGateway, changed, minted, signed_fields
+from tests.system.gateway import BY, RunningGateway
+from tests.system.key_holder import Key, changed, minted, signed_fields
 from tests.system.raw_http import Response, message
 
 pytestmark = pytest.mark.system
@@ -24,7 +25,7 @@ _COMMANDS = {
 
 
 @pytest.fixture(scope="module")
-def ended(gateway: RunningGateway) -> Iterator[dict[str, Key]]:
+def ended(gateway: RunningGateway) -> dict[str, Key]:
     """A key in each state that is not active; the running server knows."""
     keys = {word: minted(word) for word in _COMMANDS}
     gateway.import_keys(*keys.values())
@@ -51,15 +52,11 @@ def _told(response: Response) -> tuple[object, ...]:
 
 def test_a33_unknown_and_forged_and_revoked_get_one_answer(gateway: RunningGateway, ended: dict[str, Key]) -> None:
     """A33, K1: status, body and fields in their order, 60 times each. A revoked key is revoked only to its holder."""
-    kinds = {
-        "unknown": lambda: _forged(minted("nobody")),
-        "forged": lambda: _forged(gateway.keys["trader"]),
-        "other algorithm": lambda: _forged(gateway.keys["ed25519"]),
-        **{word: lambda key=key: _forged(key) for word, key in ended.items()},  # type: ignore[misc]
-    }
+    kinds = {"forged": gateway.keys["trader"], "other algorithm": gateway.keys["ed25519"], **ended}
     with gateway.nothing_forwarded():
-        told = {word: {_told(gateway.ask(make())) for _ in range(_TIMES)} for word, make in kinds.items()}
-    assert {word: len(answers) for word, answers in told.items()} == dict.fromkeys(kinds, 1)
+        told = {word: {_told(gateway.ask(_forged(key))) for _ in range(_TIMES)} for word, key in kinds.items()}
+        told["unknown"] = {_told(gateway.ask(_forged(minted("nobody")))) for _ in range(_TIMES)}
+    assert {word: len(answers) for word, answers in told.items()} == dict.fromkeys(told, 1)
     assert len(set().union(*told.values())) == 1
     assert next(iter(told["unknown"]))[0] == 401
 
@@ -99,11 +96,12 @@ def test_a33_scope_network_and_route_are_told_to_the_holder_only(gateway: Runnin
 def test_a33_no_secret_is_compared_with_an_equals_sign() -> None:
     """The whole of guard/; `tests/signing/test_algorithms.py` looks closer at the room where secrets are compared."""
     hot = ("secret", "signature", "material", "password", "pepper", "mac", "hashed", "token")
-    found = []
-    for path in sorted((_ROOT / "guard").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Compare) and _compares(node, hot):
-                found.append(f"{path.relative_to(_ROOT)}:{node.lineno} {ast.unparse(node)}")
+    found = [
+        f"{path.relative_to(_ROOT)}:{node.lineno} {ast.unparse(node)}"
+        for path in sorted((_ROOT / "guard").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Compare) and _compares(node, hot)
+    ]
     assert found == []
 
 

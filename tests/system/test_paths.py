@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from tests.system.gateway import RunningGateway, changed, signed_fields
+from tests.system.gateway import RunningGateway
+from tests.system.key_holder import changed, signed_fields
 from tests.system.raw_http import Connection, message
 
 pytestmark = pytest.mark.system

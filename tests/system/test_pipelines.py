@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from tests.system.gateway import RunningGateway, eventually, signed_fields
+from tests.system.gateway import RunningGateway, eventually
+from tests.system.key_holder import signed_fields
 from tests.system.raw_http import Connection, message
 from tests.system.recording_backend import Peer, Received, after
 
@@ -37,7 +38,7 @@ def test_pipelined_requests_are_answered_in_their_order(gateway: RunningGateway)
 
 
 def test_what_cannot_be_read_is_no_answer_to_the_request_before_it(gateway: RunningGateway) -> None:
-    """An order and nonsense in one segment: the order's own answer comes, or none. Never `sent: no` for what was sent."""
+    """An order and nonsense in one segment: the order's own answer comes, and no `sent: no` for it."""
     mark = len(gateway.backend.record)
     with gateway.backend.script("/v1/orders", after(0.1)), Connection(gateway.port, timeout_s=3) as connection:
         connection.send(gateway.signed("POST", "/v1/orders", b"{}") + _NONSENSE)
@@ -51,7 +52,7 @@ def test_what_cannot_be_read_is_no_answer_to_the_request_before_it(gateway: Runn
 
 
 def test_what_cannot_be_read_breaks_into_no_answer_under_way(gateway: RunningGateway) -> None:
-    """An early answer streams while its request's body is still coming, and then the body turns out to be ill-formed."""
+    """An answer streams; what is sent meanwhile cannot be read, and no refusal stands in the middle of the answer."""
     lines = b"HTTP/1.1 200 OK\r\ncontent-length: 300000\r\n\r\n"
 
     async def early(peer: Peer, _: Received) -> bool:
@@ -131,10 +132,9 @@ def test_a37_a_client_that_goes_away_takes_no_answer_of_anothers(gateway: Runnin
     with gateway.backend.script("/open/leaving", after(0.02)):
         leaving = threading.Thread(target=leave)
         leaving.start()
-        answers = []
         with Connection(gateway.port) as connection:
-            for number in range(300):
-                answers.append(connection.ask(message("GET", f"/open/mine/{number}", _HOST)).body)
+            asked = [message("GET", f"/open/mine/{number}", _HOST) for number in range(300)]
+            answers = [connection.ask(content).body for content in asked]
         leaving.join()
     assert [f'"/open/mine/{number}"'.encode() in body for number, body in enumerate(answers)] == [True] * 300
 

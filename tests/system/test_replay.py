@@ -9,16 +9,8 @@ from pathlib import Path
 import pytest
 
 from guard.model.keys import KeyAlgorithm
-from tests.system.gateway import (
-    Key,
-    RunningGateway,
-    changed,
-    new_nonce,
-    running_gateway,
-    signed,
-    signed_fields,
-    wall_ms,
-)
+from tests.system.gateway import RunningGateway, running_gateway
+from tests.system.key_holder import Key, changed, new_nonce, signed, signed_fields, wall_ms
 from tests.system.raw_http import message
 from tests.system.recording_backend import RecordingBackend
 
@@ -42,7 +34,7 @@ def test_r1_of_many_copies_at_once_one_passes(gateway: RunningGateway) -> None:
         content = gateway.signed(method, target, body)
         mark = len(gateway.backend.record)
         with ThreadPoolExecutor(16) as pool:
-            statuses = [response.status for response in pool.map(lambda _: gateway.ask(content), range(64))]
+            statuses = [response.status for response in pool.map(gateway.ask, [content] * 64)]
         assert (statuses.count(200), statuses.count(401)) == (1, 63)
         assert len(gateway.backend.since(mark)) == 1
 
@@ -89,12 +81,12 @@ def test_a34_nothing_is_forgotten_before_its_window_ends(gateway: RunningGateway
     """A route with a window of 400 ms: replayed at every age, then stale, and never 200 again."""
     content = gateway.signed("POST", "/v1/quick", _BODY)
     gateway.assert_forwarded(content)
-    codes = []
+    codes: list[str] = []
     end = time.monotonic() + 1.0
     with gateway.nothing_forwarded():
         while time.monotonic() < end:
             response = gateway.ask(content)
-            codes.append(response.code)
+            codes.append(str(response.code))
             assert response.status == 401
             time.sleep(0.005)
     assert codes[0] == "auth.replayed"
@@ -103,7 +95,7 @@ def test_a34_nothing_is_forgotten_before_its_window_ends(gateway: RunningGateway
 
 
 def test_a34_a_narrow_window_forgets_no_earlier_than_the_widest(gateway: RunningGateway) -> None:
-    """Accepted where the window is 400 ms, replayed where it is 5 s, after the first has passed: same key, same nonce."""
+    """Accepted where the window is 400 ms; replayed where it is 5 s, when the first has passed."""
     nonce, at = new_nonce(), wall_ms()
     gateway.assert_forwarded(gateway.signed("POST", "/v1/quick", _BODY, nonce=nonce, at=at))
     time.sleep(0.8)

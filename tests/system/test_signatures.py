@@ -3,10 +3,12 @@
 import hashlib
 import hmac
 from base64 import b64encode
+from typing import Any
 
 import pytest
 
-from tests.system.gateway import RunningGateway, changed, new_nonce, signed_fields, wall_ms
+from tests.system.gateway import RunningGateway
+from tests.system.key_holder import changed, new_nonce, signed_fields, wall_ms
 from tests.system.raw_http import Connection, chunked, message
 
 pytestmark = pytest.mark.system
@@ -15,7 +17,7 @@ _BODY = b'{"side":"buy","qty":1}'
 
 
 def _fields(
-    gateway: RunningGateway, method: str = "POST", target: str = "/v1/orders", body: bytes = _BODY, **how: int
+    gateway: RunningGateway, method: str = "POST", target: str = "/v1/orders", body: bytes = _BODY, **how: Any
 ) -> list[tuple[bytes, bytes]]:
     return signed_fields(gateway.keys["trader"], method, target, body, **how)
 
@@ -234,14 +236,15 @@ def test_c2_digits_of_other_scripts_are_no_digits(gateway: RunningGateway) -> No
 def test_c1_the_client_narrows_the_window_and_never_widens_it(gateway: RunningGateway) -> None:
     """C1: past its own expiry; an expiry before its time; one of ten years does not make an old one good."""
     now = wall_ms()
-    for how, code in (
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"at": now - 2000, "expires": now - 1000}, "auth.stale"),
         ({"at": now, "expires": now - 500}, "auth.stale"),
         ({"at": now - 6000, "expires": now + 10 * 365 * 86_400_000}, "auth.stale"),
         ({"at": now - 6000}, "auth.stale"),
         ({"at": now + 3000}, "auth.future"),
         ({"at": now + 3000, "expires": now + 9000}, "auth.future"),
-    ):
+    )
+    for how, code in cases:
         response = gateway.assert_refused(gateway.signed("POST", "/v1/orders", _BODY, **how), 401, code)
         assert abs(response.problem["server_time_ms"] - wall_ms()) < 1000
     gateway.assert_forwarded(gateway.signed("POST", "/v1/orders", _BODY, at=wall_ms() - 3500, expires=wall_ms() + 3000))
