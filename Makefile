@@ -27,7 +27,7 @@ check: $(INSTALLED)  ## format, lint, types, layers and the tests without real s
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/pytest -m 'not system'
+	$(BIN)/pytest -m 'not system' -n auto
 
 test: $(INSTALLED)  ## everything: also real servers on free ports of 127.0.0.1
 	$(BIN)/pytest
