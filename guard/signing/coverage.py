@@ -8,7 +8,7 @@ import re
 
 from guard.model.claims import ClaimFault
 from guard.model.facts import Facts
-from guard.signing.content_digest import parse_content_digest
+from guard.signing.content_digest import is_content_digest
 from guard.signing.parameters import FORM_TYPE, lookalike, media_type, pairs
 from guard.signing.scheme import Scheme, Shape
 
@@ -61,7 +61,7 @@ def _undigested(facts: Facts) -> ClaimFault | None:
     stated = facts.values(b"content-digest")
     if not stated:
         return None if facts.body == b"" else ClaimFault("auth.malformed", "A body needs a Content-Digest.")
-    if len(stated) > 1 or parse_content_digest(stated[0]) is None:
+    if len(stated) > 1 or not is_content_digest(stated[0]):
         return ClaimFault("auth.malformed", "Content-Digest must be exactly one canonical sha-256 member.")
     return None
 

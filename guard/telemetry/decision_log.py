@@ -41,4 +41,10 @@ class DecisionLog:
 
 def timestamp(at: UnixMs) -> str:
     """RFC 3339 in UTC, to the millisecond."""
-    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, ms = divmod(at, 1000)
+    return f"{_second(seconds)}.{ms:03}Z"
+
+
+@lru_cache(maxsize=16)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

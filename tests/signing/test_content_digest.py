@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.signing.content_digest import content_digest_matches, make_content_digest, parse_content_digest
+from guard.signing.content_digest import content_digest_matches, is_content_digest, make_content_digest
 
 # RFC 9530 appendix D: the content is {"hello": "world"} and a line feed.
 _HELLO = b"sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:"
@@ -10,6 +10,7 @@ _BODY = b'{"hello": "world"}\n'
 
 
 def test_a_digest_is_that_of_the_standard() -> None:
+    assert is_content_digest(_HELLO)
     assert make_content_digest(_BODY) == _HELLO
     assert content_digest_matches(_HELLO, _BODY)
 
@@ -40,7 +41,7 @@ def test_another_body_does_not_match() -> None:
     ],
 )
 def test_any_other_writing_is_no_digest(value: bytes) -> None:
-    assert parse_content_digest(value) is None
+    assert not is_content_digest(value)
     assert not content_digest_matches(value, _BODY)
 
 
