@@ -1,8 +1,21 @@
-"""Settings for all tests: hypothesis replays the same cases on each run, so that a red test stays red."""
+"""Settings for all tests: hypothesis replays the same cases on each run, so that a red test stays red.
+
+`make fuzz` draws new ones, and many more; a failure there prints the case to keep as an example.
+"""
+
+import os
 
 from hypothesis import HealthCheck, settings
 
+_EXAMPLES, _FUZZ_EXAMPLES = 100, 2000
+_FUZZ = bool(os.environ.get("GUARD_FUZZ"))
+
 settings.register_profile(
-    "guard", derandomize=True, deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
+    "guard",
+    derandomize=not _FUZZ,
+    deadline=None,
+    max_examples=_FUZZ_EXAMPLES if _FUZZ else _EXAMPLES,
+    print_blob=_FUZZ,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("guard")

@@ -12,7 +12,7 @@ from guard.signing.scheme import Encoding
 
 _HEX = re.compile(rb"(?:[0-9A-Fa-f]{2})*+")
 _BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?+")
-_BASE64URL = re.compile(rb"(?:[A-Za-z0-9_-]{4})*+(?:[A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])?+")
+_BASE64URL = re.compile(rb"(?:[A-Za-z0-9_-]{4})*+(?:[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]|[A-Za-z0-9_-][AQgw])?+")
 _PERCENT = re.compile(rb"(?:[^%]|%[0-9A-Fa-f]{2})*+", re.DOTALL)
 
 

@@ -121,11 +121,7 @@ TEMPLATES = st.builds(
     st.sampled_from([["a"], [""], ["{w}"], ["{rest...}"]]),
 )
 REQUESTS = [
-    (method, path)
-    for method in METHODS
-    for length in range(1, 5)
-    for path in itertools.product("abcd", repeat=length)
-    if length < 4 or path[0] == "a"
+    (method, path) for method in METHODS for length in range(1, 5) for path in itertools.product("abcd", repeat=length)
 ]
 REQUESTS += [(method, (*path[:-1], "")) for method, path in REQUESTS]
 
