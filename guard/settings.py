@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     home: Path = Path("~/.local/share/guard")
     policies: Path = Path("policies")
     listen: Annotated[str, Field(pattern=_LISTEN)] = "127.0.0.1:8080"
+    server: Literal["guard", "uvicorn"] = "guard"
     health_listen: Annotated[str | None, Field(pattern=_LISTEN)] = None
     state_url: str = "memory://"
     database_url: str = ""

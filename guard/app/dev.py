@@ -48,7 +48,7 @@ async def serve_dev(
     async with (
         listening(demo_exchange(), exchange_listen),
         open_gateway(settings, rules, buckets_filled_since=_EVER) as running,
-        listening(running.gateway, settings.listen),
+        listening(running.gateway, settings.listen, settings.server),
         listening(running.health, settings.health_listen),
     ):
         await until_ready(running, stop)

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 import structlog
 
 from guard.app.gateway import Running, open_gateway
-from guard.server.stand_in import App, Listener
+from guard.server import listener, stand_in
+from guard.server.exchange import App
 from guard.service.policies import Rulebook
 from guard.settings import Settings, host_and_port
 
@@ -23,7 +24,7 @@ async def serve(settings: Settings, rules: Rulebook) -> None:
     async with (
         open_gateway(settings, rules) as running,
         listening(running.health, settings.health_listen),
-        listening(running.gateway, settings.listen),
+        listening(running.gateway, settings.listen, settings.server),
     ):
         await until_ready(running, stop)
         _log.info(
@@ -35,17 +36,18 @@ async def serve(settings: Settings, rules: Rulebook) -> None:
 
 
 @asynccontextmanager
-async def listening(app: App, listen: str | None) -> AsyncIterator[None]:
-    """Listen for the time of the block; not at all if `listen` is None."""
+async def listening(app: App, listen: str | None, server: str = "guard") -> AsyncIterator[None]:
+    """Listen for the time of the block, with our own server or with uvicorn; not at all if `listen` is None."""
     if listen is None:
         yield
         return
-    listener = Listener(app, *host_and_port(listen))
-    await listener.start()
+    listens = stand_in.Listener if server == "uvicorn" else listener.Listener
+    doorstep = listens(app, *host_and_port(listen))
+    await doorstep.start()
     try:
         yield
     finally:
-        await listener.stop()
+        await doorstep.stop()
 
 
 async def until_ready(running: Running, stop: asyncio.Event) -> None:

@@ -26,6 +26,7 @@ def serve(
     *,
     policies: Annotated[Path | None, typer.Option(help="Directory of policy files, or one file.")] = None,
     listen: Annotated[str | None, typer.Option(help="HOST:PORT to serve clients on.")] = None,
+    server: Annotated[str | None, typer.Option(help="guard, or uvicorn for comparison.")] = None,
     health_listen: Annotated[str | None, typer.Option(help="HOST:PORT for /livez and /readyz.")] = None,
     database_url: Annotated[str | None, typer.Option(help="The key database: sqlite:///FILE.")] = None,
     sealing_key_file: Annotated[Path | None, typer.Option(help="The key that seals secrets at rest.")] = None,
@@ -38,6 +39,7 @@ def serve(
     settings = settings_or_exit(
         policies=policies,
         listen=listen,
+        server=server,
         health_listen=health_listen,
         database_url=database_url,
         sealing_key_file=sealing_key_file,

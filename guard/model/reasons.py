@@ -66,6 +66,7 @@ TABLE: tuple[Reason, ...] = (
     _row("request.bad_path", 400, "The path has a spelling that two programs may read in two ways", fix_reject=5),
     _row("request.bad_body", 400, "The body cannot be read as its signature scheme demands", fix_reject=5),
     _row("request.too_large", 413, "The body is larger than this route takes", ws_close=1009),
+    _row("request.head_too_large", 431, "The head of the message is too large", ws_close=1009),
     _row("request.incomplete", 400, "The body ended early"),
     _row("request.timeout", 408, "The body did not arrive in time"),
     _row("auth.missing", 401, "This route needs a signed request"),

@@ -1,9 +1,8 @@
-"""uvicorn, standing in until the gateway has its own listener: httptools and uvloop, one process, graceful stop.
+"""uvicorn beside our own listener, for comparison: httptools and uvloop, one process, graceful stop.
 
 What a gateway cannot live with is mended here: chunk trailers never become fields (a key sent as a trailer is no key);
 the request target reaches the application exactly as received, in the `guard` extension; only HTTP/1.0 and HTTP/1.1
-pass; and a refusal is never taken for the answer to an earlier message. What uvicorn still hides or does not bound is
-listed in docs/http.md.
+pass; and a refusal is never taken for the answer to an earlier message. It bounds neither heads nor time.
 """
 
 import asyncio

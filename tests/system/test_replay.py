@@ -105,7 +105,7 @@ def test_a34_a_narrow_window_forgets_no_earlier_than_the_widest(gateway: Running
 @pytest.mark.parametrize(
     "nonce",
     [
-        *(b"n", b"n" * 21, b"n" * 65, b"n" * 65_000, b"n" * 21 + b"+", b"n" * 21 + b"=", b"n" * 22 + b" n", b"n|" * 12),
+        *(b"n", b"n" * 21, b"n" * 65, b"n" * 16_000, b"n" * 21 + b"+", b"n" * 21 + b"=", b"n" * 22 + b" n", b"n|" * 12),
         *(
             b"n" * 21 + b"\t",
             b"n" * 22 + b"\x00",

@@ -1,0 +1,169 @@
+"""One request and its answer, as the ASGI application sees them: a scope, `receive` and `send` (ASGI 3, HTTP 2.4).
+
+The scope has an extension of ours: `scope["extensions"]["guard"]["target"]` is the request target exactly as received.
+The fields are in their order, names in lower case, values without the white space around them; there are no trailers.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol, TypeAlias
+from urllib.parse import unquote
+
+from guard.server.answer import Answer
+from guard.server.head import RequestHead
+
+App: TypeAlias = Callable[..., Awaitable[None]]
+Address: TypeAlias = tuple[str, int]
+Message: TypeAlias = MutableMapping[str, Any]
+
+_ASGI = {"version": "3.0", "spec_version": "2.4"}
+_GONE = {"type": "http.disconnect"}
+
+
+class ClientGone(OSError):  # noqa: N818  # an event of the wire, not an error of ours
+    """There is nobody left to send to."""
+
+
+class Carrier(Protocol):
+    """The connection, as its exchange needs it."""
+
+    @property
+    def ending(self) -> bool:
+        """Whether the connection is to end with this exchange."""
+
+    def wants_body(self, exchange: "Exchange") -> None:
+        """The application waits for more of the body."""
+
+    def has_room(self) -> None:
+        """What was held of the body is taken."""
+
+    async def write(self, parts: tuple[bytes, ...]) -> None:
+        """Send; returns when the client has taken enough of it."""
+
+    def answered(self, exchange: "Exchange") -> None:
+        """The answer is complete."""
+
+
+class Exchange:
+    """See the module. `body_complete` says that the last byte of the body is here."""
+
+    __slots__ = (
+        *("_body", "_body_bytes", "_broken_off", "_carrier", "_gone", "_handed_over", "_loop", "_news"),
+        *("answer", "body_complete", "continues", "head"),
+    )
+
+    def __init__(self, head: RequestHead, carrier: Carrier, loop: asyncio.AbstractEventLoop) -> None:
+        self.head = head
+        self.answer = Answer(head.verb, head.version, closes=head.closes)
+        self.body_complete = head.length == 0
+        self.continues = head.expects_continue and not self.body_complete
+        self._carrier = carrier
+        self._loop = loop
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+        self._handed_over = False
+        self._gone = self._broken_off = False
+        self._news: asyncio.Future[None] | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the application waits for something from the client."""
+        return self._news is not None and not self._news.done()
+
+    def scope(self, client: Address | None, server: Address | None) -> dict[str, Any]:
+        """What ASGI calls the scope."""
+        head = self.head
+        path, _, query = head.target.partition(b"?")
+        if path[:1] != b"/" and path != b"*":  # absolute-form: its authority is seen in the extension only
+            path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
+        text = path.decode("latin-1")
+        return {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": head.version,
+            "method": head.verb,
+            "scheme": "http",
+            "path": unquote(text) if "%" in text else text,
+            "raw_path": path,
+            "query_string": query,
+            "root_path": "",
+            "headers": head.fields,
+            "client": client,
+            "server": server,
+            "extensions": {"guard": {"target": head.target}},
+        }
+
+    # What the application calls.
+
+    async def receive(self) -> Message:
+        """The next part of the body, or that the client is gone or answered."""
+        while not (self._gone or self._broken_off or self.answer.complete):
+            if self._body or (self.body_complete and not self._handed_over):
+                return self._part()
+            if not self.body_complete:
+                self._carrier.wants_body(self)
+            self._news = self._loop.create_future()
+            await self._news
+        return dict(_GONE)
+
+    async def send(self, message: Message) -> None:
+        """Pass on a part of the answer. Raises ClientGone for a client that has gone, ValueError for what is none."""
+        if self._gone:
+            raise ClientGone("the client has gone")
+        match message["type"]:
+            case "http.response.start":
+                self.answer.start(message["status"], message.get("headers", ()))
+            case "http.response.body":
+                answer, carrier = self.answer, self._carrier
+                if not answer.started and (carrier.ending or not self.body_complete):
+                    answer.closes = True
+                more = message.get("more_body", False)
+                parts = answer.part(message.get("body", b""), more=more)
+                await carrier.write(parts)
+                if not more:
+                    self._tell()
+                    carrier.answered(self)
+            case other:
+                raise ValueError(f"no message of an HTTP answer: {other!r}")
+
+    # What the connection calls.
+
+    def push(self, content: bytes, *, complete: bool) -> int:
+        """A part of the body is here. How much of it nobody has taken yet."""
+        if content:
+            self._body.append(content)
+            self._body_bytes += len(content)
+        self.body_complete = complete
+        self._tell()
+        return self._body_bytes
+
+    def lose(self) -> None:
+        """The client is gone, or can no longer be answered."""
+        self._gone = True
+        self._body.clear()
+        self._tell()
+
+    def break_off(self) -> None:
+        """The client ended its side before its body: gone for `receive`, it may still read what `send` brings."""
+        self._broken_off = True
+        self._tell()
+
+    def _part(self) -> Message:
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        self._body.clear()
+        self._body_bytes = 0
+        if self.body_complete:
+            self._handed_over = True
+        else:
+            self._carrier.has_room()
+        return {"type": "http.request", "body": body, "more_body": not self.body_complete}
+
+    def _tell(self) -> None:
+        news = self._news
+        if news is not None and not news.done():
+            news.set_result(None)
+
+
+def address(name: object) -> Address | None:
+    """Host and port of an Internet socket; others have none."""
+    return (name[0], name[1]) if isinstance(name, tuple) else None

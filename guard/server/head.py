@@ -1,0 +1,185 @@
+"""The head of a request (RFC 9112 sections 2 to 6): found in the stream, held to the letter, its framing decided.
+
+httptools says whether a head is well-formed. It forgives what another program on the way may read differently, and does
+not say where in the stream it stands; so the head is cut out and judged here too. The verdict on a stream does not
+depend on how the stream was cut into segments.
+"""
+
+import re
+
+import httptools
+import msgspec
+
+from guard.model.facts import Field
+from guard.server.limits import Limits
+
+MALFORMED = "request.malformed"
+TOO_LARGE = "request.head_too_large"
+
+_END = b"\r\n\r\n"
+_CR = 0x0D
+_VERSIONS = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
+_VERB = re.compile(rb"[A-Z-]{1,24}")
+_BEGINNING = re.compile(rb"\r|[A-Z-]{1,24}(?: .*)?", re.DOTALL)
+_JUDGED_EARLY = 32
+_LENGTH = re.compile(rb"[0-9]{1,19}")
+_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection", b"expect"})
+
+_SILENT = object()
+"""httptools calls back what it finds on an object; nothing of it is needed."""
+
+
+class RequestHead(msgspec.Struct, frozen=True):
+    """A head that has one meaning. `length` is that of the body, None if it is chunked."""
+
+    verb: str
+    target: bytes
+    version: str
+    fields: list[Field]
+    length: int | None
+    expects_continue: bool
+    closes: bool
+
+
+class HeadReader:
+    """Reads the heads of one connection, one after the other. `rest` is what came behind the last one."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._parser: httptools.HttpRequestParser | None = None
+        self._held = bytearray()
+        self._searched = 0
+        self._skipped = self._line_judged = False
+        self.rest = b""
+
+    @property
+    def begun(self) -> bool:
+        """Whether a part of a head is here."""
+        return bool(self._held)
+
+    def read(self, content: bytes) -> RequestHead | str | None:
+        """The head that `content` completes, the code of a refusal, or None as long as it is incomplete."""
+        bytes_max = self._limits.head_bytes_max
+        held = self._held
+        if not held and content and content[0] != _CR:
+            end = content.find(_END, 0, bytes_max)
+            if end > 0:
+                return self._whole(content, end + len(_END))
+        held += content
+        if not self._skipped and held.startswith(b"\r\n"):  # one empty line is forgiven (RFC 9112 section 2.2)
+            self._skipped = True
+            self._searched = 0
+            del held[:2]
+        end = held.find(_END, max(self._searched - 3, 0), bytes_max)
+        if end >= 0:
+            self._held = bytearray()
+            self._searched = 0
+            self._skipped = self._line_judged = False
+            return self._whole(bytes(held), end + len(_END))
+        return self._fault_so_far()
+
+    def _fault_so_far(self) -> str | None:
+        """What is wrong already. Each byte is looked at once, however slowly they come."""
+        held, bytes_max = self._held, self._limits.head_bytes_max
+        if not self._line_judged:
+            end = held.find(b"\r\n", max(self._searched - 1, 0), bytes_max)
+            if end >= 0:
+                self._line_judged = True
+                line = self._line(bytes(held[:end]))
+                if isinstance(line, str):
+                    return line
+        if held and self._searched < _JUDGED_EARLY and not self._line_judged and not _BEGINNING.fullmatch(held):
+            return MALFORMED  # another protocol: it may be waiting for our answer
+        start = self._searched
+        if start and held[start - 1] == _CR:
+            start -= 1
+        if _has_bare_line_ends(bytes(held[start:bytes_max])):
+            return MALFORMED
+        self._searched = min(len(held), bytes_max)
+        return TOO_LARGE if len(held) >= bytes_max else None
+
+    def _whole(self, content: bytes, size: int) -> RequestHead | str:
+        head = content
+        self.rest = b""
+        if size != len(content):
+            head, self.rest = content[:size], content[size:]
+        lines = head.split(b"\r\n")
+        line = self._line(lines[0])
+        if isinstance(line, str):
+            return line
+        ends = len(lines) - 1
+        if head.count(b"\n") != ends or head.count(b"\r") != ends:
+            return MALFORMED
+        limits = self._limits
+        if ends - 2 > limits.fields_max:
+            return TOO_LARGE
+        if not self._is_well_formed(head):
+            return MALFORMED
+        if size > limits.field_bytes_max and max(map(len, lines[1:])) > limits.field_bytes_max:
+            return TOO_LARGE
+        fields, framing = [], []
+        for text in lines[1:-2]:
+            name, _, value = text.partition(b":")
+            field = (name.lower(), value.strip(b" \t"))
+            fields.append(field)
+            if field[0] in _FRAMING:
+                framing.append(field)
+        return self._framed(line, fields, framing)
+
+    def _line(self, line: bytes) -> tuple[str, bytes, str] | str:
+        """Method, target and version, one space between them. httptools looks at the bytes of the first two."""
+        parts = line.split(b" ")
+        if len(parts) != 3 or not parts[1] or b"\n" in line or b"\r" in line:  # noqa: PLR2004
+            return MALFORMED
+        verb, target, protocol = parts
+        version = _VERSIONS.get(protocol)
+        if version is None or verb == b"CONNECT" or not _VERB.fullmatch(verb):
+            return MALFORMED
+        if len(target) > self._limits.target_bytes_max:
+            return TOO_LARGE
+        return verb.decode("latin-1"), target, version
+
+    def _is_well_formed(self, head: bytes) -> bool:
+        """Whether httptools finds nothing wrong: a method, a target, and in each line a token, a colon and a value."""
+        parser = self._parser or httptools.HttpRequestParser(_SILENT)
+        self._parser = None
+        try:
+            parser.feed_data(head)
+            self._parser = parser
+        except httptools.HttpParserUpgrade:
+            return True  # one that was offered and that nobody here accepts (RFC 9110 section 7.8)
+        except httptools.HttpParserError:
+            return False
+        return True
+
+    def _framed(self, line: tuple[str, bytes, str], fields: list[Field], framing: list[Field]) -> RequestHead | str:
+        verb, target, version = line
+        if not framing and version == "1.1":
+            return RequestHead(verb, target, version, fields, 0, expects_continue=False, closes=False)
+        self._parser = None  # it may wait for a body, or for nothing at all
+        lengths = [value for name, value in framing if name == b"content-length"]
+        codings = [value for name, value in framing if name == b"transfer-encoding"]
+        if len(lengths) + len(codings) > 1 or (codings and version != "1.1"):
+            return MALFORMED
+        if (codings and codings[0].lower() != b"chunked") or (lengths and not _LENGTH.fullmatch(lengths[0])):
+            return MALFORMED
+        modern = version == "1.1"
+        return RequestHead(
+            verb,
+            target,
+            version,
+            fields,
+            None if codings else int(lengths[0]) if lengths else 0,
+            expects_continue=modern and (b"expect", b"100-continue") in ((n, v.lower()) for n, v in framing),
+            closes=not modern or any(name == b"connection" and _says_close(value) for name, value in framing),
+        )
+
+
+def _has_bare_line_ends(content: bytes) -> bool:
+    """Whether a CR or an LF stands alone. The LF of a CR at the very end may still come."""
+    pairs = content.count(b"\r\n")
+    return content.count(b"\n") != pairs or content.count(b"\r") - content.endswith(b"\r") != pairs
+
+
+def _says_close(value: bytes) -> bool:
+    return b"close" in (token.strip(b" \t") for token in value.lower().split(b","))
