@@ -27,7 +27,7 @@ class Listener:
         self.draining = False
         self._app = app
         self._grace_s = grace_s
-        self._socket = _bound(host, port)
+        self._socket = bound(host, port)
         self._port: int = self._socket.getsockname()[1]
         self._connections: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -104,7 +104,8 @@ class Listener:
             await asyncio.sleep(0.005)
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int) -> socket.socket:
+    """A socket that is bound and does not listen yet. Raises OSError if the address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -6,15 +6,15 @@ pass; and a refusal is never taken for the answer to an earlier message. It boun
 """
 
 import asyncio
-import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-App = Callable[..., Awaitable[None]]
+from guard.server.exchange import App
+from guard.server.listener import bound
 
 _REFUSAL = (
     b'{"type":"urn:guard:problem:request.malformed","title":"The message is ambiguous or ill-formed",'
@@ -84,7 +84,7 @@ class Listener:
     """One listening socket that serves one ASGI application in the running event loop, until it is told to stop."""
 
     def __init__(self, app: App, host: str, port: int, *, grace_s: int = 10) -> None:
-        self._socket = _bound(host, port)
+        self._socket = bound(host, port)
         config = uvicorn.Config(
             app,
             http=StrictProtocol,
@@ -129,16 +129,3 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Signals are not a listener's business."""
         yield
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except OSError:
-        listening.close()
-        raise
-    listening.set_inheritable(False)
-    return listening
