@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo check test knockout fuzz raw clean
+.PHONY: help demo check test knockout fuzz raw soak bench profile clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -47,6 +47,17 @@ fuzz: $(INSTALLED)  ## the hypothesis tests with 20 times the examples, newly dr
 
 raw: $(INSTALLED)  ## the raw HTTP attacks of ../shared/rawhttp against guard serve
 	$(BIN)/python -m tests.raw.run
+
+soak: $(INSTALLED)  ## the long runs against guard serve, a quarter of an hour; RUN="overload aborts" takes only these
+	$(BIN)/python -m tests.soak.run $(RUN)
+
+bench: $(INSTALLED)  ## what a request costs, beside other gateways; PROFILE=real ROUNDS=5 SECONDS=5 PEERS=nginx-lua,envoy
+	@$(BIN)/python -m loadtests.bench.run $(if $(PROFILE),--profile $(PROFILE)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(PEERS),--peers $(PEERS)) \
+		$(if $(DOCUMENT),--document $(DOCUMENT))
+
+profile: $(INSTALLED)  ## where the microseconds of a request go
+	@$(BIN)/python -m loadtests.bench.stages $(if $(PROFILE),--profile $(PROFILE)) $(if $(DOCUMENT),--document $(DOCUMENT))
 
 clean:  ## remove what was installed and cached
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

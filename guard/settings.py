@@ -2,15 +2,15 @@
 handed down; only `app` and `cli` read it. What the security team decides is policy and lives in YAML, not here.
 """
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_LISTEN = r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$"
-
-
+_LISTEN = r"^(unix:/.+|(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5})$"
+_UNIX = "unix"
 _PORT_MAX = 65535
 
 
@@ -27,12 +27,29 @@ class Settings(BaseSettings):
     state_url: str = "memory://"
     database_url: str = ""
     sealing_key_file: Path | None = None
+    assertion_key_file: Path | None = None
     workers: Annotated[int, Field(ge=1)] = 1
     decision_log: str = "-"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     body_bytes_unverified_max: Annotated[int, Field(gt=0)] = 64 * 1024 * 1024
     body_bytes_unverified_per_address_max: Annotated[int, Field(gt=0)] = 8 * 1024 * 1024
     body_ms_max: Annotated[int, Field(gt=0)] = 10_000
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
+    tls_client_ca_file: Path | None = None
+    tls_client_certs: Literal["optional", "required"] = "optional"
+    proxy_from: str | None = None
+    in_flight_max: Annotated[int, Field(ge=10)] = 4096
+    connections_max: Annotated[int, Field(gt=0)] = 10_000
+    connections_per_address_max: Annotated[int, Field(ge=0)] = 0
+    head_bytes_max: Annotated[int, Field(ge=1024)] = 64 * 1024
+    fields_max: Annotated[int, Field(gt=0)] = 100
+    handshake_ms_max: Annotated[int, Field(gt=0)] = 10_000
+    head_ms_max: Annotated[int, Field(gt=0)] = 10_000
+    body_progress_ms_max: Annotated[int, Field(gt=0)] = 10_000
+    idle_ms_max: Annotated[int, Field(gt=0)] = 75_000
+    write_stall_ms_max: Annotated[int, Field(gt=0)] = 20_000
+    drain_ms_max: Annotated[int, Field(ge=0)] = 10_000
 
     @field_validator("home")
     @classmethod
@@ -42,9 +59,17 @@ class Settings(BaseSettings):
     @field_validator("listen", "health_listen")
     @classmethod
     def _a_port_that_exists(cls, listen: str | None) -> str | None:
-        if listen is not None and host_and_port(listen)[1] > _PORT_MAX:
+        if listen is not None and not listen.startswith("unix:") and int(listen.rpartition(":")[2]) > _PORT_MAX:
             raise ValueError(f"a port is at most {_PORT_MAX}")
         return listen
+
+    @field_validator("proxy_from")
+    @classmethod
+    def _networks_or_unix(cls, proxy_from: str | None) -> str | None:
+        for network in _listed(proxy_from):
+            if network != _UNIX:
+                ip_network(network)
+        return proxy_from
 
     @field_validator("state_url")
     @classmethod
@@ -62,6 +87,24 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _what_belongs_together_is_set_together(self) -> "Settings":
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("GUARD_TLS_CERT_FILE and GUARD_TLS_KEY_FILE are set together or not at all")
+        if self.tls_client_ca_file is not None and self.tls_cert_file is None:
+            raise ValueError("GUARD_TLS_CLIENT_CA_FILE needs GUARD_TLS_CERT_FILE and GUARD_TLS_KEY_FILE")
+        if self.tls_client_certs == "required" and self.tls_client_ca_file is None:
+            raise ValueError("GUARD_TLS_CLIENT_CERTS=required needs GUARD_TLS_CLIENT_CA_FILE")
+        plain = self.tls_cert_file is None and not self.proxy_from and not self.listen.startswith("unix:")
+        if self.server == "uvicorn" and not plain:
+            raise ValueError("GUARD_SERVER=uvicorn is for comparison: no TLS, no PROXY protocol and no Unix socket")
+        return self
+
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        """The networks of GUARD_PROXY_FROM, and `unix` if it is among them."""
+        return _listed(self.proxy_from)
+
     @property
     def database(self) -> str:
         """The URL of the key database: GUARD_DATABASE_URL, or a file in the home directory."""
@@ -72,8 +115,19 @@ class Settings(BaseSettings):
         """The file of the key-encryption key: GUARD_SEALING_KEY_FILE, or a file in the home directory."""
         return self.sealing_key_file or self.home / "sealing.key"
 
+    @property
+    def assertion_key(self) -> Path:
+        """The file of the key that signs assertions: GUARD_ASSERTION_KEY_FILE, or a file in the home directory."""
+        return self.assertion_key_file or self.home / "assertion.key"
 
-def host_and_port(listen: str) -> tuple[str, int]:
-    """`127.0.0.1:8080` or `[::1]:8080`, taken apart."""
-    host, _, port = listen.rpartition(":")
-    return host.strip("[]"), int(port)
+
+def faults(invalid: ValidationError) -> list[str]:
+    """What is wrong with settings, a line each: the variable and a sentence; never the value."""
+    return [
+        f"{'_'.join(('GUARD', *map(str, error['loc']))).upper()}: {error['msg'].removeprefix('Value error, ')}"
+        for error in invalid.errors()
+    ]
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(item.strip() for item in (text or "").split(",") if item.strip())

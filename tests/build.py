@@ -26,6 +26,7 @@ from guard.model.rules import Mode, Rule
 from guard.signing.profile import compile_profile
 from guard.signing.scheme import Scheme
 from guard.signing.signer import sign
+from guard.wire.field_names import field_names
 
 NOW = UnixMs(1_900_000_000_000)
 KEY_ID = KeyId("gk_test")
@@ -104,7 +105,7 @@ def service(*routes: Route, **changes: Any) -> Service:
         "hosts": frozenset(),
         "prefix": b"/",
         "upstream": UpstreamPolicy(
-            url="http://127.0.0.1:1",
+            urls=("http://127.0.0.1:1",),
             connect_ms=1000,
             response_ms=1000,
             idle_ms=4000,
@@ -146,7 +147,8 @@ def facts(verb: str = "POST", path: bytes = b"/v1/orders", **changes: Any) -> Fa
         "received_at": NOW,
         "request_id": RequestId("req_test"),
     }
-    return Facts(**{**fields, **changes})
+    fields |= changes
+    return Facts(names=field_names(fields.get("fields", ())), **fields)
 
 
 def signed(

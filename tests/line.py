@@ -33,7 +33,7 @@ def decided(
     identified = decide.identify(routed, SCHEMES, now)
     if isinstance(identified, Deny):
         return identified
-    screened = decide.screen(identified, Standing(record=key, room=room or Granted(now=now, readings=())))
+    screened = decide.screen(identified, Standing(key, room or Granted(now=now, readings=())))
     if isinstance(screened, Deny):
         return screened
     signed = decide.verify_head(screened)

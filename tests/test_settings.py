@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from guard.settings import Settings, host_and_port
+from guard.settings import Settings
 
 
 def test_every_setting_has_a_default_that_works_with_nothing_installed() -> None:
@@ -32,6 +32,14 @@ def test_the_environment_is_read_and_a_flag_beats_it(monkeypatch: pytest.MonkeyP
     [
         ("GUARD_LISTEN", "8080", "pattern"),
         ("GUARD_LISTEN", "127.0.0.1:99999", "a port is at most 65535"),
+        ("GUARD_LISTEN", "unix:guard.sock", "pattern"),
+        ("GUARD_PROXY_FROM", "10.0.0.0/8,balancer", "balancer"),
+        ("GUARD_PROXY_FROM", "10.0.0.1/8", "host bits"),
+        ("GUARD_TLS_CERT_FILE", "/a", "set together"),
+        ("GUARD_TLS_KEY_FILE", "/a", "set together"),
+        ("GUARD_TLS_CLIENT_CA_FILE", "/a", "needs GUARD_TLS_CERT_FILE"),
+        ("GUARD_TLS_CLIENT_CERTS", "required", "needs GUARD_TLS_CLIENT_CA_FILE"),
+        ("GUARD_HEAD_BYTES_MAX", "100", "1024"),
         ("GUARD_WORKERS", "4", "several workers need shared state"),
         ("GUARD_WORKERS", "0", "greater than or equal to 1"),
         ("GUARD_STATE_URL", "redis://127.0.0.1", "only memory:// is known yet"),
@@ -44,6 +52,17 @@ def test_nonsense_is_refused_with_a_sentence(monkeypatch: pytest.MonkeyPatch, na
         Settings()
 
 
-@pytest.mark.parametrize(("listen", "expected"), [("127.0.0.1:8080", ("127.0.0.1", 8080)), ("[::1]:80", ("::1", 80))])
-def test_an_address_is_taken_apart(listen: str, expected: tuple[str, int]) -> None:
-    assert host_and_port(listen) == expected
+@pytest.mark.parametrize("listen", ["127.0.0.1:8080", "[::1]:80", "localhost:0", "unix:/run/guard.sock"])
+def test_a_listener_has_an_address_or_a_socket(listen: str) -> None:
+    assert Settings(listen=listen).listen == listen
+
+
+def test_trusted_proxies_are_networks_and_unix() -> None:
+    assert Settings(proxy_from="10.0.0.0/8, 2001:db8::/32,unix,").proxies == ("10.0.0.0/8", "2001:db8::/32", "unix")
+    assert Settings().proxies == ()
+
+
+@pytest.mark.parametrize("others", [{"listen": "unix:/run/guard.sock"}, {"proxy_from": "unix"}])
+def test_uvicorn_has_neither_unix_sockets_nor_the_proxy_protocol(others: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match="for comparison"):
+        Settings(server="uvicorn", **others)  # type: ignore[arg-type]

@@ -21,6 +21,11 @@ _WORDS = {
     "health_listen": "not set: not served",
     "database_url": "`sqlite:///GUARD_HOME/guard.db`",
     "sealing_key_file": "`GUARD_HOME/sealing.key`",
+    "tls_cert_file": "not set: no TLS",
+    "tls_key_file": "not set",
+    "tls_client_ca_file": "not set: none are asked for",
+    "proxy_from": "not set: nobody",
+    "assertion_key_file": "`GUARD_HOME/assertion.key`",
 }
 
 
@@ -36,9 +41,11 @@ def test_the_document_tells_the_default(name: str) -> None:
 def test_the_defaults_told_in_words_are_what_the_settings_make_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GUARD_HOME", "GUARD_HOME")
     settings = Settings()
-    assert settings.health_listen is None
+    for name in ("health_listen", "tls_cert_file", "tls_key_file", "tls_client_ca_file", "proxy_from"):
+        assert getattr(settings, name) is None
     assert _WORDS["database_url"] == f"`{settings.database}`"
     assert _WORDS["sealing_key_file"] == f"`{settings.sealing_key}`"
+    assert _WORDS["assertion_key_file"] == f"`{settings.assertion_key}`"
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)

@@ -80,7 +80,7 @@ async def _held_key(keyring: Keyring, remembered: dict[str, str], key: DevKey) -
 def _before(rules: Rulebook, exchange_url: str) -> Rulebook:
     """The same rules, the demo exchange being where it was told to listen."""
     services = tuple(
-        msgspec.structs.replace(service, upstream=msgspec.structs.replace(service.upstream, url=exchange_url))
+        msgspec.structs.replace(service, upstream=msgspec.structs.replace(service.upstream, urls=(exchange_url,)))
         for service in rules.policies.services
     )
     return msgspec.structs.replace(rules, policies=msgspec.structs.replace(rules.policies, services=services))

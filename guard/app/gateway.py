@@ -3,6 +3,7 @@ stops. Everything below gets what it needs as an argument.
 """
 
 import asyncio
+import itertools
 import secrets
 import sys
 import time
@@ -15,21 +16,24 @@ import structlog
 
 from guard.app.alone import alone_on
 from guard.app.clock import AnchoredClock
+from guard.app.onward import open_onward
 from guard.edges.asgi import Gateway
 from guard.edges.body import UnverifiedBudget
 from guard.edges.health import Health, Readiness
 from guard.edges.http import HttpEdge
+from guard.edges.wrapped import App
 from guard.model.names import KeyId, RequestId, UnixMs
+from guard.model.policy import PolicySet
 from guard.model.questions import Unavailable
 from guard.service.aftermath import Aftermath
 from guard.service.judge import Judge
 from guard.service.policies import Rulebook
+from guard.service.pressure import Pressure
 from guard.settings import Settings
 from guard.state.directory import FollowingDirectory
 from guard.state.memory import MemoryLimits
 from guard.state.sql import KeyDatabase, sealing_key_of
 from guard.telemetry.decision_log import DecisionLog, timestamp
-from guard.upstream.pool import Pool
 
 FOLLOW_EVERY_MS = 250
 
@@ -50,14 +54,17 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     directory: FollowingDirectory
     readiness: Callable[[], Readiness]
     draining: asyncio.Event
+    log: DecisionLog | None
+    now: Callable[[], UnixMs]
 
 
 @asynccontextmanager
 async def open_gateway(
-    settings: Settings, rules: Rulebook, *, buckets_filled_since: UnixMs | None = None
+    settings: Settings, rules: Rulebook, *, app: App | None = None, buckets_filled_since: UnixMs | None = None
 ) -> AsyncIterator[Running]:
     """Open the key database, follow it, and join everything; on leaving, finish and close in the opposite order.
 
+    What is let through goes to the policies' backends, or to `app`. Raises StateError, Misplaced or OSError.
     Buckets hold what refill since the start allows, so that a restart grants no free bursts; `buckets_filled_since`
     names an earlier time, for a gateway that nobody could have used before.
     """
@@ -69,37 +76,54 @@ async def open_gateway(
         stack.enter_context(alone_on(database.file))
         directory = await _followed(database, clock.now, stack)
         limits = MemoryLimits(clock.now(), filled_since=buckets_filled_since)
-        judge = Judge(rules, directory, limits, clock.now)
-        log = DecisionLog(_sink(settings.decision_log, stack), sealing.log_tag_key)
+        pressure = Pressure(settings.in_flight_max)
+        stack.push_async_callback(_stopped, asyncio.create_task(pressure.beating(), name="beat"))
+        log = _decision_log(settings.decision_log, sealing.log_tag_key, stack)
+        onward = open_onward(settings, rules, app, stack)
+        judge = Judge(rules, directory, limits, clock.now, strain=pressure.strain, obstacle=onward.obstacle)
         http = HttpEdge(
             judge=judge,
-            aftermath=Aftermath(limits, log.record, log.key_tag, timestamp),
-            pools=_pools(rules, _monotonic_ms, stack),
+            aftermath=_aftermath(limits, log),
+            onward=onward,
             budget=UnverifiedBudget(settings.body_bytes_unverified_max, settings.body_bytes_unverified_per_address_max),
             body_ms_max=settings.body_ms_max,
             now=clock.now,
+            pressure=pressure,
         )
-        ready_at = UnixMs(limits.born_at + rules.policies.future_ms_max)
-
         draining = asyncio.Event()
-
-        def readiness() -> Readiness:
-            waiting_for = _waiting_for(directory, clock.now(), ready_at)
-            return Readiness(policy=rules.policies.digest, reasons=("draining",) if draining.is_set() else waiting_for)
-
+        readiness = _readiness(rules.policies, directory, limits, clock.now, draining)
         yield Running(
-            gateway=Gateway(http, mint_request_id),
+            gateway=Gateway(http, request_ids()),
             health=Health(readiness),
             database=database,
             directory=directory,
             readiness=readiness,
             draining=draining,
+            log=log,
+            now=clock.now,
         )
 
 
-def mint_request_id() -> RequestId:
-    """A new request id: 96 random bits."""
-    return RequestId("req_" + secrets.token_hex(12))
+def _readiness(
+    policies: PolicySet,
+    directory: FollowingDirectory,
+    limits: MemoryLimits,
+    now: Callable[[], UnixMs],
+    draining: asyncio.Event,
+) -> Callable[[], Readiness]:
+    ready_at = UnixMs(limits.born_at + policies.future_ms_max)
+
+    def readiness() -> Readiness:
+        waiting_for = _waiting_for(directory, now(), ready_at)
+        return Readiness(policy=policies.digest, reasons=("draining",) if draining.is_set() else waiting_for)
+
+    return readiness
+
+
+def request_ids() -> Callable[[], RequestId]:
+    """Makes request ids that no other gateway makes: 64 random bits, drawn once, and a count."""
+    drawn, count = secrets.token_hex(8), itertools.count(1)
+    return lambda: RequestId(f"req_{drawn}{next(count):08x}")
 
 
 async def _followed(database: KeyDatabase, now: Callable[[], UnixMs], stack: AsyncExitStack) -> FollowingDirectory:
@@ -109,31 +133,29 @@ async def _followed(database: KeyDatabase, now: Callable[[], UnixMs], stack: Asy
     await directory.refresh()
     following = asyncio.create_task(directory.follow(FOLLOW_EVERY_MS), name="follow the key database")
 
-    async def stop() -> None:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
-        await directory.close()
-
-    stack.push_async_callback(stop)
+    stack.push_async_callback(directory.close)
+    stack.push_async_callback(_stopped, following)
     return directory
 
 
-def _pools(rules: Rulebook, now: Callable[[], int], stack: AsyncExitStack) -> dict[str, Pool]:
-    pools = {service.name: Pool(service.upstream, now) for service in rules.policies.services}
-    for pool in pools.values():
-        stack.push_async_callback(pool.aclose)
-    return pools
+async def _stopped(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
-def _sink(name: str, stack: AsyncExitStack) -> Callable[[bytes], object]:
-    """Where decisions are written: standard output for `-`, else a file that is appended to, a line in one write."""
+def _aftermath(limits: MemoryLimits, log: DecisionLog | None) -> Aftermath:
+    if log is None:
+        return Aftermath(limits, None, str, timestamp)
+    return Aftermath(limits, log.record, log.key_tag, timestamp)
+
+
+def _decision_log(name: str, tag_key: bytes, stack: AsyncExitStack) -> DecisionLog | None:
+    """Where decisions are written: nowhere for `none`, standard output for `-`, else a file that is appended to."""
+    if name == "none":
+        return None
     if name == "-":
-        return _stdout
-    return stack.enter_context(Path(name).open("ab", buffering=0)).write
-
-
-def _monotonic_ms() -> int:
-    return time.monotonic_ns() // 1_000_000
+        return DecisionLog(_stdout, tag_key)
+    return DecisionLog(stack.enter_context(Path(name).open("ab", buffering=0)).write, tag_key)
 
 
 def _stdout(line: bytes) -> None:

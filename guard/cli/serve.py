@@ -25,7 +25,9 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
 def serve(
     *,
     policies: Annotated[Path | None, typer.Option(help="Directory of policy files, or one file.")] = None,
-    listen: Annotated[str | None, typer.Option(help="HOST:PORT to serve clients on.")] = None,
+    listen: Annotated[str | None, typer.Option(help="HOST:PORT or unix:/PATH to serve clients on.")] = None,
+    tls_cert_file: Annotated[Path | None, typer.Option(help="Certificate for TLS, PEM; read again on change.")] = None,
+    tls_key_file: Annotated[Path | None, typer.Option(help="Its key, PEM, without a passphrase.")] = None,
     server: Annotated[str | None, typer.Option(help="guard, or uvicorn for comparison.")] = None,
     health_listen: Annotated[str | None, typer.Option(help="HOST:PORT for /livez and /readyz.")] = None,
     database_url: Annotated[str | None, typer.Option(help="The key database: sqlite:///FILE.")] = None,
@@ -39,6 +41,8 @@ def serve(
     settings = settings_or_exit(
         policies=policies,
         listen=listen,
+        tls_cert_file=tls_cert_file,
+        tls_key_file=tls_key_file,
         server=server,
         health_listen=health_listen,
         database_url=database_url,

@@ -8,10 +8,11 @@ import typer
 import uvloop
 from pydantic import ValidationError
 
+from guard.app.onward import Misplaced
 from guard.policy.diagnostic import render
 from guard.policy.load import Invalid
 from guard.service.policies import Rulebook, read_rulebook
-from guard.settings import Settings
+from guard.settings import Settings, faults
 from guard.state.faults import StateError
 from guard.telemetry import logs
 
@@ -25,9 +26,8 @@ def settings_or_exit(**flags: object) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as invalid:
-        for error in invalid.errors():
-            name = "_".join(("GUARD", *(str(part) for part in error["loc"]))).upper()
-            typer.echo(f"error: {name}: {error['msg'].removeprefix('Value error, ')}", err=True)
+        for fault in faults(invalid):
+            typer.echo(f"error: {fault}", err=True)
         raise typer.Exit(EXIT_USAGE) from None
 
 
@@ -46,7 +46,7 @@ def run(main: Coroutine[Any, Any, None], settings: Settings) -> None:
     logs.configure(settings.log_level)
     try:
         uvloop.run(main)
-    except StateError as error:
+    except (StateError, Misplaced) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
     except OSError as error:

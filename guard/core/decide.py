@@ -6,11 +6,13 @@ order of the checks inside a step is `core/pipeline.py`.
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
 
 from msgspec import structs
 
 from guard.core import pipeline
-from guard.core.evidence import Admission, Draft, Hearing, Screening
+from guard.core.evidence import Admission, Arrival, Departure, Draft, Hearing, Screening
 from guard.core.routing import route_for, service_for
 from guard.core.stages import Allow, Identified, Routed, Screened, Signed, Verified
 from guard.core.subjects import debits
@@ -27,9 +29,12 @@ from guard.signing.scheme import Scheme
 from guard.signing.verifying import replay_identity
 from guard.wire.client_address import client_address
 
+_SHORT_BYTES: Final = 256
+"""A path of a length that is worth remembering what it digests to."""
 
-def route(policies: PolicySet, facts: Facts) -> Routed | Deny:
-    """Which route is the message for?"""
+
+def route(policies: PolicySet, facts: Facts, strain: int = 0) -> Routed | Deny:
+    """Which route is the message for, and is there room for it while the gateway is strained? 0 is not at all."""
     denied = pipeline.run(pipeline.MESSAGE, facts)
     if isinstance(denied, Deny):
         return denied
@@ -39,6 +44,9 @@ def route(policies: PolicySet, facts: Facts) -> Routed | Deny:
     found = route_for(service, facts)
     if isinstance(found, Deny):
         return found
+    overloaded = pipeline.run(pipeline.ARRIVAL, Arrival(found, strain))
+    if isinstance(overloaded, Deny):
+        return overloaded
     address = client_address(facts.peer, facts.fields, service.client_ip)
     return Routed(facts=facts, service=service, route=found, address=address)
 
@@ -63,10 +71,12 @@ def identify(routed: Routed, schemes: Mapping[str, Scheme], now: UnixMs) -> Iden
     )
 
 
-def room(identified: Identified, now: UnixMs) -> Charge:
-    """The question whether the address has room. Its charge stands whatever becomes of the message."""
-    taken = debits(identified, None, identified.route.limits_address)
-    return Charge(id=f"{identified.facts.request_id}/address", now=now, debits=taken)
+def room(identified: Identified, now: UnixMs) -> Charge | None:
+    """The question whether the address has room, None where no limit asks. Its charge stands whatever follows."""
+    limits = identified.route.limits_address
+    if not limits:
+        return None
+    return Charge(id=f"{identified.facts.request_id}/address", now=now, debits=debits(identified, None, limits))
 
 
 def screen(identified: Identified, standing: Standing) -> Screened | Deny:
@@ -110,11 +120,27 @@ def verify(signed: Signed, body: Body | None, now: UnixMs) -> Verified | Deny:
     )
 
 
-def charge(verified: Verified, now: UnixMs) -> Charge:
-    """The question whether the message is fresh and every limit of its principal has room."""
+def charge(verified: Verified, now: UnixMs, obstacle: str | None = None) -> Charge | Deny | None:
+    """The question whether the message is fresh and every limit of its principal has room; None if nothing asks.
+
+    `obstacle` is the code of the reason why the backend cannot take it: then nothing is asked, and nothing spent.
+    """
+    blocked = pipeline.run(pipeline.DEPARTURE, Departure(verified, obstacle))
+    if isinstance(blocked, Deny):
+        return blocked
     identified = verified.identified
-    taken = debits(identified, verified.record, identified.route.limits_principal)
-    return Charge(id=identified.facts.request_id, now=now, once=_once(verified), debits=taken)
+    taken, once = debits(identified, verified.record, identified.route.limits_principal), _once(verified)
+    if once is None and not taken:
+        return None
+    return Charge(id=identified.facts.request_id, now=now, once=once, debits=taken)
+
+
+def burn(verified: Verified, now: UnixMs) -> Charge | None:
+    """What makes a message that `charge` refused impossible to execute later, where it does more than read."""
+    once = _once(verified)
+    if once is None or not once.burns:
+        return None
+    return Charge(id=verified.identified.facts.request_id, now=now, once=once)
 
 
 def admit(verified: Verified, receipt: Receipt, record: KeyRecord | Unavailable | None, now: UnixMs) -> Allow | Deny:
@@ -134,8 +160,11 @@ def admit(verified: Verified, receipt: Receipt, record: KeyRecord | Unavailable 
 
 def still(allow: Allow, record: KeyRecord | Unavailable | None, now: UnixMs) -> Deny | None:
     """Directly before the first byte goes upstream: window and key state once more, for waiting took time."""
-    receipt = Granted(now=now, readings=())
-    again = admit(allow.verified, receipt, record, now)
+    verified = allow.verified
+    if now == allow.admitted_at and record is verified.record:
+        return None
+    receipt = Granted(now, ())
+    again = pipeline.run(pipeline.STILL, Admission(verified=verified, receipt=receipt, record=record, now=now))
     return again if isinstance(again, Deny) else None
 
 
@@ -177,7 +206,7 @@ def _hearing(signed: Signed, body: Body | None, now: UnixMs) -> Hearing:
     claim: Claim | ClaimFault | None = identified.claim
     if isinstance(body, BodyRead) and facts.body is None:
         facts = facts.with_body(body.content)
-        if identified.scheme is not None and identified.scheme.needs_body:
+        if identified.scheme is not None and identified.scheme.claims_in_body:
             claim = make_claim(identified.scheme, facts)
     return Hearing(signed=signed, body=body, facts=facts, claim=claim, now=now)
 
@@ -195,14 +224,21 @@ def _once(verified: Verified) -> Once | None:
     scheme, window, facts = identified.scheme, identified.window, identified.facts
     if scheme is None or claim is None or record is None or window is None or claim.signed_at is None:
         return None
-    if verified.content is not None and facts.body is None:
+    if claim.nonce is None and verified.content is not None and facts.body is None:
         facts = facts.with_body(verified.content)
     return Once(
         identity=(record.id, scheme.name, replay_identity(scheme, facts, claim)),
-        binding=hashlib.blake2b(facts.verb.encode() + b"\n" + facts.path, digest_size=16).digest(),
+        binding=_binding(facts.verb, facts.path) if len(facts.path) <= _SHORT_BYTES else _bound(facts.verb, facts.path),
         repeatable=identified.route.reads and not scheme.has_nonce,
         burns=not identified.route.reads,
         signed_at=claim.signed_at,
         future_ms=window.future_ms,
         forget_after=UnixMs(claim.signed_at + identified.remember_ms),
     )
+
+
+def _bound(verb: str, path: bytes) -> bytes:
+    return hashlib.blake2b(verb.encode() + b"\n" + path, digest_size=16).digest()
+
+
+_binding = lru_cache(maxsize=4096)(_bound)

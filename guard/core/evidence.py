@@ -16,6 +16,20 @@ from guard.model.questions import Receipt, Standing, Unavailable
 from guard.signing.scheme import Scheme
 
 
+class Arrival(msgspec.Struct, frozen=True, gc=False):
+    """A message whose route is known, and how strained the gateway is: messages less urgent than `strain` must wait."""
+
+    route: Route
+    strain: int
+
+
+class Departure(msgspec.Struct, frozen=True, gc=False):
+    """A verified message, and the code of the reason why its backend cannot take it now, if it cannot."""
+
+    verified: Verified
+    obstacle: str | None
+
+
 class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A message whose route is known, with what it says of itself. `rivals` are further schemes that it carries."""
 

@@ -25,6 +25,7 @@ from guard.core.checks.key import (
 )
 from guard.core.checks.limits import limits_have_room
 from guard.core.checks.message import announced_body_fits, message_is_unambiguous, names_are_unambiguous
+from guard.core.checks.room import backend_can_take_it, gateway_has_room
 from guard.core.checks.signature import (
     body_digest_matches,
     body_is_complete,
@@ -36,8 +37,9 @@ from guard.core.checks.signature import (
 from guard.model.decision import Deny
 from guard.model.rules import Mode
 
-# Before anyone is asked anything. Routing stands between MESSAGE and CREDENTIALS (core/decide.py).
+# Before anyone is asked anything. Routing stands between MESSAGE and ARRIVAL (core/decide.py).
 MESSAGE = (message_is_unambiguous,)
+ARRIVAL = (gateway_has_room,)
 CREDENTIALS = (
     names_are_unambiguous,
     credentials_are_present,
@@ -75,10 +77,18 @@ MAY = (
     scope_covers_route,
 )
 
-# The nonce and every limit have been asked for, all or nothing; time has passed meanwhile.
-ADMIT = (
+# All that is asked for next is spent.
+DEPARTURE = (backend_can_take_it,)
+
+# What time may have changed. Asked again directly before the first byte goes upstream.
+STILL = (
     timestamp_is_still_inside_window,
     key_state_still_permits_use,
+)
+
+# The nonce and every limit have been asked for, all or nothing; time has passed meanwhile.
+ADMIT = (
+    *STILL,
     nonce_is_fresh,
     limits_have_room,
 )

@@ -16,14 +16,16 @@ def debits(identified: Identified, record: KeyRecord | None, limits: tuple[Limit
     """What the message takes from each limit that is not off. Shadow limits ask too, and never refuse."""
     cost = identified.route.cost
     return tuple(
-        Debit(
-            bucket=_bucket(identified, record, limit),
-            limit=limit,
-            cost=cost if limit.cost is None else limit.cost,
-            vetoes=limit.rule.mode is Mode.ENFORCE,
-        )
-        for limit in limits
-        if limit.rule.mode is not Mode.OFF
+        [
+            Debit(
+                _bucket(identified, record, limit),
+                limit,
+                cost if limit.cost is None else limit.cost,
+                limit.rule.mode is Mode.ENFORCE,
+            )
+            for limit in limits
+            if limit.rule.mode is not Mode.OFF
+        ]
     )
 
 

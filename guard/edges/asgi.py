@@ -10,8 +10,8 @@ from typing import Any
 import structlog
 
 from guard.edges.body import Receive
-from guard.edges.http import HttpEdge, Scope
-from guard.edges.render import GATEWAY, Responder, Send
+from guard.edges.http import HttpEdge
+from guard.edges.render import GATEWAY, Responder, Scope, Send
 from guard.model.decision import Deny
 from guard.model.exchange import Sent
 from guard.model.names import RequestId
@@ -44,7 +44,9 @@ class Gateway:
         responder, request_id = Responder(send), self._mint_request_id()
         try:
             await self._http(scope, receive, responder, request_id)
-        except Exception:  # noqa: BLE001  # the one outermost except: fail closed, say so, go on
+        except Exception:  # the one outermost except: fail closed, say so, go on
+            if responder.handed_over:
+                raise
             self.failures += 1
             _log.exception("gateway.error", request_id=request_id)
             if not responder.started:

@@ -50,19 +50,19 @@ class UnverifiedBudget:
 
 
 class BodyReader:
-    """Reads one message's body, once."""
+    """Reads one message's body, once. `ms_max` is how long a client may take for it."""
 
     def __init__(self, receive: Receive, budget: UnverifiedBudget, ms_max: int) -> None:
         self._receive = receive
         self._budget = budget
-        self._ms_max = ms_max
+        self.ms_max = ms_max
         self.bytes_read = 0
         self.finished = False
 
     async def read(self, signed: Signed) -> Body:
         """The whole body, or why there is none. Bytes that are still to be proved count against the budget."""
         try:
-            async with asyncio.timeout(self._ms_max / 1000):
+            async with asyncio.timeout(self.ms_max / 1000):
                 return await self._collect(signed)
         except TimeoutError:
             return BodyBroken("request.timeout")
@@ -77,6 +77,11 @@ class BodyReader:
                 raise ClientBroke("request.too_large")
             if chunk:
                 yield chunk
+
+    async def departure(self) -> None:
+        """Wait until the client has gone. To be asked after its body was read."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
 
     async def _collect(self, signed: Signed) -> Body:
         identified = signed.screened.identified

@@ -6,8 +6,7 @@ from typing import Any
 import msgspec
 
 from guard.edges.body import Receive
-from guard.edges.http import Scope
-from guard.edges.render import Responder, Send
+from guard.edges.render import Responder, Scope, Send
 
 
 class Readiness(msgspec.Struct, frozen=True):

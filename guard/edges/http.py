@@ -1,52 +1,77 @@
-"""The HTTP edge: one ASGI request into Facts, through the line, to the backend and back.
+"""The HTTP edge: one ASGI request into Facts, through the line, and on to where it is answered.
 
-The request target is taken exactly as received: from the `guard` extension of our own server, or put together from
-`raw_path` and `query_string` on other ASGI servers, which hide some of it (docs/http.md).
+The request target is taken exactly as received, and a body that came with its head, from the `guard` extension of our
+own server. On other ASGI servers the target is put together from `raw_path` and `query_string`, which hide some of it
+(docs/middleware.md).
 """
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping, MutableMapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
+from guard.core.stages import Allow
 from guard.edges.body import BodyReader, Receive, UnverifiedBudget
-from guard.edges.exchange import Exchange
-from guard.edges.render import Responder
+from guard.edges.exchange import Exchange, Onward
+from guard.edges.render import Responder, Scope
 from guard.model.facts import Facts
-from guard.model.names import RequestId, UnixMs
+from guard.model.names import KeyId, RequestId, UnixMs
 from guard.service.aftermath import Aftermath
 from guard.service.judge import Judge
-from guard.upstream.pool import Pool
+from guard.service.pressure import Pressure
 from guard.wire.http_message import facts_from_http
 
-Scope: TypeAlias = MutableMapping[str, Any]
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+_SHED_S = 0.1
+"""How long a message that is refused for want of room waits for its answer: else a client that tries again at once
+keeps the gateway busy with refusing.
+"""
 
 
 class HttpEdge(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that an HTTP exchange needs, joined once. `pools` are the backends' connections, by service."""
+    """Everything that an HTTP exchange needs, joined once. `onward` is where goes what is let through."""
 
     judge: Judge
     aftermath: Aftermath
-    pools: Mapping[str, Pool]
+    onward: Onward
     budget: UnverifiedBudget
     body_ms_max: int
     now: Callable[[], UnixMs]
+    pressure: Pressure
 
     async def __call__(self, scope: Scope, receive: Receive, responder: Responder, request_id: RequestId) -> None:
-        """Judge one request; forward and answer it, or refuse it; then conclude."""
+        """Judge one request; have it answered, or refuse it; then conclude."""
         started_ns = time.perf_counter_ns()
-        facts = self._facts(scope, request_id)
-        reader = BodyReader(receive, self.budget, self.body_ms_max)
-        judgement = await self.judge.judge(facts, reader.read)
-        exchange = Exchange(facts, judgement, reader, responder, started_ns)
-        await exchange.run(self.pools, self.judge.still, self.aftermath)
+        pressure = self.pressure
+        pressure.in_flight += 1
+        try:
+            facts = self._facts(scope, request_id)
+            reader = BodyReader(receive, self.budget, self.body_ms_max)
+            judgement = await self.judge.judge(facts, reader.read)
+            exchange = Exchange(
+                scope, facts, judgement, reader, responder, started_ns=started_ns, aftermath=self.aftermath
+            )
+            if isinstance(judgement.outcome, Allow) and judgement.outcome.record is not None:
+                _name(scope, judgement.outcome.record.id)
+            if not judgement.shed:
+                await exchange.run(self.onward, self.judge.still)
+                return
+        finally:
+            pressure.in_flight -= 1
+        await asyncio.sleep(_SHED_S)
+        await exchange.run(self.onward, self.judge.still)
 
     def _facts(self, scope: Scope, request_id: RequestId) -> Facts:
-        client = scope.get("client")
+        client, ours = scope.get("client"), scope.get("extensions", _NOTHING).get("guard", _NOTHING)
         return facts_from_http(
-            method=scope["method"].encode("latin-1"),
-            target=_target(scope),
+            method=scope["method"],
+            target=ours.get("target") or _target(scope),
+            body=ours.get("body"),
+            client_certificate=ours.get("client_certificate"),
             fields=scope["headers"],
             peer=client[0] if client else "",
             secure=scope["scheme"] == "https",
@@ -55,11 +80,14 @@ class HttpEdge(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+def _name(scope: Scope, key_id: KeyId) -> None:
+    """Tell our own server whom the connection serves, so that it can be cut off with its key."""
+    ours = scope.get("extensions", _NOTHING).get("guard", _NOTHING)
+    if "connection" in ours:
+        ours["connection"].subject = key_id
+
+
 def _target(scope: Scope) -> bytes:
-    extension = scope.get("extensions", {}).get("guard")
-    if extension is not None:
-        target: bytes = extension["target"]
-        return target
     path: bytes = scope.get("raw_path") or scope["path"].encode()
     query: bytes = scope["query_string"]
     return path + b"?" + query if query else path

@@ -1,5 +1,8 @@
 """What a client says of itself: which key, signed when, under which nonce. Unbelieved until the signature verifies."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import msgspec
 
 from guard.model.names import KeyId, UnixMs
@@ -20,7 +23,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     expires_at: UnixMs | None = None
     window_ms: int | None = None
     nonce: bytes | None = None
-    values: tuple[tuple[str, bytes], ...] = ()
+    values: Mapping[str, bytes] = MappingProxyType({})
     late: bool = False
 
 

@@ -5,6 +5,7 @@ Facts are the same for an HTTP request, a WebSocket message and a FIX frame: som
 Nothing here is decoded: the bytes are those that arrived, because signatures are made over bytes.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -14,6 +15,23 @@ from guard.model.names import Address, RequestId, UnixMs
 
 Field: TypeAlias = tuple[bytes, bytes]
 """A field's name in lower case and its value as received, without the white space around it."""
+
+
+class FieldNames:
+    """The names of a field section in order, and the positions at which each stands.
+
+    `wire/field_names.py` makes one for each sequence of names and shares it among all messages that have the same, so
+    that whatever follows from names alone is worked out once. Compared by identity.
+    """
+
+    __slots__ = ("at", "names")
+
+    def __init__(self, names: tuple[bytes, ...]) -> None:
+        at: dict[bytes, list[int]] = {}
+        for position, name in enumerate(names):
+            at.setdefault(name, []).append(position)
+        self.names = names
+        self.at: Mapping[bytes, list[int]] = at
 
 
 class Transport(StrEnum):
@@ -35,7 +53,12 @@ class Defect(msgspec.Struct, frozen=True, gc=False):
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One message as it arrived. `body` is None while it is still on the wire, b"" when there is none."""
+    """One message as it arrived. `body` is None while it is still on the wire, b"" when there is none.
+
+    `client_certificate` is that of the client's TLS connection, verified, in DER.
+
+    `names` are those of `fields`, in the same order.
+    """
 
     transport: Transport
     verb: str
@@ -43,10 +66,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     path: bytes
     query: bytes | None = None
     fields: tuple[Field, ...] = ()
+    names: FieldNames
     body: bytes | None = b""
     body_bytes_announced: int | None = None
     peer: Address
     secure: bool = False
+    client_certificate: bytes | None = None
     received_at: UnixMs
     request_id: RequestId
     defects: tuple[Defect, ...] = ()
@@ -62,7 +87,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def values(self, name: bytes) -> list[bytes]:
         """Every value of the field `name` (lower case), in the order received."""
-        return [value for key, value in self.fields if key == name]
+        fields = self.fields
+        return [fields[position][1] for position in self.names.at.get(name, ())]
 
 
 class BodyRead(msgspec.Struct, frozen=True, gc=False):

@@ -31,6 +31,8 @@ class KeyAlgorithm(StrEnum):
     ECDSA_P256 = "ecdsa-p256"
     API_KEY = "api-key"
 
+    __hash__ = str.__hash__  # that of Enum is a Python call; these are looked up for each message
+
     @property
     def symmetric(self) -> bool:
         """Whether the verifier holds a secret: the shared secret itself, or a keyed hash of it for API_KEY."""

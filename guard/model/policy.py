@@ -4,10 +4,16 @@ Everything is resolved: defaults filled, names looked up, durations in milliseco
 and line that it came from. No YAML, no paths to open, no behaviour.
 """
 
+from enum import IntEnum
+from typing import Final
+
 import msgspec
 
 from guard.model.keys import KeyAlgorithm
 from guard.model.rules import Mode, Rule
+
+APP: Final = "app"
+"""Where a backend's URL would stand: the application that guard is wrapped around is the backend."""
 
 
 class Bucket(msgspec.Struct, frozen=True, gc=False):
@@ -58,6 +64,15 @@ class RouteAuth(msgspec.Struct, frozen=True, kw_only=True):
     remember_ms: tuple[int, ...]
 
 
+class Urgency(IntEnum):
+    """How much harm it does to refuse a message when the gateway itself has no room: the least is refused first."""
+
+    ANONYMOUS = 0
+    READ = 1
+    ORDER = 2
+    CRITICAL = 3
+
+
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """The unit of policy: METHOD + path template. `auth` None means that the route is open to anyone.
 
@@ -79,6 +94,15 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     limits_principal: tuple[Limit, ...] = ()
     max_body_bytes: int
     total_ms: int
+
+    @property
+    def urgency(self) -> Urgency:
+        """What kind of message the route is for."""
+        if self.critical:
+            return Urgency.CRITICAL
+        if self.auth is None:
+            return Urgency.ANONYMOUS
+        return Urgency.READ if self.reads else Urgency.ORDER
 
 
 class RouteNode(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,15 +134,54 @@ class ClientAddressPolicy(msgspec.Struct, frozen=True, kw_only=True):
     v6_prefix: int = 64
 
 
-class UpstreamPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """The backend: an http:// or https:// origin, and how long we wait for it (a route bounds the whole)."""
+class UpstreamTls(msgspec.Struct, frozen=True, kw_only=True):
+    """What TLS to a backend needs beside the defaults: files with its authority and our own certificate, in PEM.
 
-    url: str
+    `ca` None: the public authorities that the system trusts. `server_name` None: the host of the URL.
+    """
+
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    server_name: str | None = None
+
+
+class HealthPolicy(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What each endpoint is asked of itself, how often, and how many equal verdicts in a row are believed."""
+
+    path: bytes
+    every_ms: int
+    timeout_ms: int
+    healthy: int
+    unhealthy: int
+
+
+class BreakerPolicy(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Nothing is sent for `open_ms` when of at least `exchanges_min` in a window this share has failed."""
+
+    failures_percent: int
+    exchanges_min: int
+    window_ms: int
+    open_ms: int
+
+
+class UpstreamPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """The backend: http:// or https:// origins, any of which will do, and how long we wait (a route bounds the whole).
+
+    `connections_max` and `waiting_max` are those of each origin. Or it is APP alone: then nothing else counts but
+    `assertion`, which says that requests carry one.
+    """
+
+    urls: tuple[str, ...]
     connect_ms: int
     response_ms: int
     idle_ms: int
     connections_max: int
     waiting_max: int
+    assertion: bool = False
+    tls: UpstreamTls | None = None
+    health: HealthPolicy | None = None
+    breaker: BreakerPolicy | None = None
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):

@@ -110,7 +110,7 @@ class Lookup(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     room: Charge
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """The answer to a Lookup. `record` is None if no such key is known; `room` is how the address's limits took it."""
 
     record: KeyRecord | Unavailable | None

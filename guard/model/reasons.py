@@ -93,6 +93,7 @@ TABLE: tuple[Reason, ...] = (
     _row("gateway.draining", 503, "The gateway is going away", _GATEWAY, 1012, type_=TEMPORARY_REDUCED_CAPACITY),
     _row("gateway.error", 500, "The gateway failed", _GATEWAY, 1011),
     _row("upstream.unreachable", 502, "The backend could not be reached", _BACKEND, 1013),
+    _row("upstream.breaker_open", 503, "The backend fails too often to be asked now", _BACKEND, 1013),
     _row("upstream.broken", 502, "The backend broke off or answered nonsense", _BACKEND, 1011),
     _row("upstream.timeout", 504, "The backend did not answer in time", _BACKEND, 1013),
 )

@@ -36,7 +36,7 @@ def policy_schema() -> Schema:
     properties = schema["properties"]
     _named(properties["routes"], ROUTE_KEY_PATTERN, _ROUTE_EXAMPLES)
     _named(properties["limits"], ID_PATTERN, _LIMIT_EXAMPLES)
-    _or_scalar(properties["upstream"], schema["definitions"]["UpstreamPart"]["properties"]["url"])
+    _or_scalar(properties["upstream"], schema["definitions"]["UpstreamPart"]["properties"]["url"]["anyOf"][0])
     for part in ("AuthPart", "RoutePart"):
         window = schema["definitions"][part]["properties"]["window"]
         _or_scalar(window, {"type": "string", "pattern": DURATION_PATTERN, "examples": ["5s"]})

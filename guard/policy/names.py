@@ -8,16 +8,20 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
+from guard.model.policy import APP
+
 ID_PATTERN: Final = "^[a-z0-9]+(-[a-z0-9]+)*$"
 SCOPE_PATTERN: Final = "^[a-z][a-z0-9_.:-]{0,63}$"
 FIELD_PATTERN: Final = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 VARIABLE_PATTERN: Final = r"^\$\{[A-Z][A-Z0-9_]{0,63}\}$"
-ORIGIN_PATTERN: Final = r"^(https?://[^/?#@\s]+/?|\$\{[A-Z][A-Z0-9_]{0,63}\})$"
+ORIGIN_PATTERN: Final = r"^(https?://[^/?#@\s]+/?|app|\$\{[A-Z][A-Z0-9_]{0,63}\})$"
+REQUEST_PATH_PATTERN: Final = '^/[!"$-~]{0,255}$'
 
 _ID = re.compile(ID_PATTERN, re.ASCII)
 _ID_CHARACTERS_MAX = 64
 _SCOPE = re.compile(SCOPE_PATTERN, re.ASCII)
 _FIELD = re.compile(FIELD_PATTERN, re.ASCII)
+_REQUEST_PATH = re.compile(REQUEST_PATH_PATTERN, re.ASCII)
 _VARIABLE = re.compile(VARIABLE_PATTERN, re.ASCII)
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.ASCII)
 
@@ -81,9 +85,9 @@ def network(value: object) -> str:
 
 
 def origin(value: object) -> str:
-    """An http or https origin, without a path; or `${NAME}`, left as it is."""
+    """An http or https origin, without a path; or `app`; or `${NAME}`, left as it is."""
     text = _text(value)
-    if is_variable(text):
+    if text == APP or is_variable(text):
         return text
     if "${" in text:
         raise NameFault("P109", "a variable must be the whole value", "write ${NAME} and nothing else")
@@ -102,6 +106,14 @@ def origin(value: object) -> str:
         raise NameFault("P108", "a URL with more than an origin", f"{_ORIGIN_HELP}: paths are forwarded unchanged")
     name = host(f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname)
     return f"{parts.scheme}://{name}" + (f":{port}" if port is not None else "")
+
+
+def request_path(value: object) -> str:
+    """A path to ask for, perhaps with a query: visible ASCII, as it is to be sent."""
+    text = _text(value)
+    if _REQUEST_PATH.fullmatch(text) is None:
+        raise NameFault("P108", "is not a path", "write it as it is sent, such as /healthz")
+    return text
 
 
 def is_variable(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Durations, rates and sizes as people write them. A bare number is refused: nobody knows what it was meant in."""
+"""Durations, rates, sizes and shares as people write them. A bare number is refused: nobody knows in what unit."""
 
 import re
 from typing import Final
@@ -11,14 +11,16 @@ _BYTES: Final = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 DURATION_PATTERN: Final = "^[1-9][0-9]{0,8}(ms|s|m|h|d)$"
 RATE_PATTERN: Final = "^[1-9][0-9]{0,7}/([1-9][0-9]{0,5})?(ms|s|m|h|d)$"
 SIZE_PATTERN: Final = "^[1-9][0-9]{0,8}(B|KiB|MiB|GiB)$"
+PERCENT_PATTERN: Final = "^(100|[1-9][0-9]?)%$"
 
 _DURATION = re.compile(DURATION_PATTERN, re.ASCII)
 _RATE = re.compile(RATE_PATTERN, re.ASCII)
 _SIZE = re.compile(SIZE_PATTERN, re.ASCII)
+_PERCENT = re.compile(PERCENT_PATTERN, re.ASCII)
 
 
 class UnitFault(ValueError):  # noqa: N818  # a fault of the policy's author, not of the program
-    """Why a text is no duration, rate or size, and what to write instead. `is …` wants the value in front of it."""
+    """Why a text is no duration, rate, size or share, and what to write instead. `is …` wants the value before it."""
 
     def __init__(self, message: str, help_text: str) -> None:
         super().__init__(message)
@@ -59,6 +61,15 @@ def size_bytes(value: object) -> int:
     if not isinstance(value, str) or _SIZE.fullmatch(value) is None:
         raise UnitFault("is not a size", "write a whole number and B, KiB, MiB or GiB, such as 256KiB")
     return _amount(value, _BYTES)
+
+
+def percent(value: object) -> int:
+    """`1%` to `100%`. Raises UnitFault."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise UnitFault("a share needs its percent sign", f"say {value}%")
+    if not isinstance(value, str) or _PERCENT.fullmatch(value) is None:
+        raise UnitFault("is not a share", "write a whole number from 1 to 100 and a percent sign, such as 50%")
+    return int(value[:-1])
 
 
 def spelled(ms: int) -> str:

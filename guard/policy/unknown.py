@@ -8,8 +8,8 @@ _ANY: Final = "*"
 
 _FIELDS: Final[frozenset[Path]] = frozenset(
     {
-        *((name,) for name in ("tests", "abuse", "tiers", "store", "keys", "assertion", "log", "exempt")),
-        *(("upstream", name) for name in ("breaker", "health", "tls", "assertion", "retry")),
+        *((name,) for name in ("tests", "abuse", "tiers", "store", "keys", "log", "exempt")),
+        *(("upstream", name) for name in ("retry",)),
         *(("auth", name) for name in ("mode", "allow_unauthenticated", "alternates")),
         ("client_ip", "mode"),
         ("limits", "use"),

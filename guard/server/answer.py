@@ -13,11 +13,11 @@ from http import HTTPStatus
 from guard.model.facts import Field
 
 _STATUS_LINES = {
-    status: b"HTTP/1.1 %d %b\r\n"
+    status: b"HTTP/1.1 %d %b"
     % (status, HTTPStatus(status).phrase.encode() if status in HTTPStatus._value2member_map_ else b"")
     for status in range(200, 600)
 }
-_OURS = frozenset({b"content-length", b"transfer-encoding", b"connection", b"keep-alive"})
+_LOOKED_AT = frozenset({b"content-length", b"transfer-encoding", b"connection", b"keep-alive", b"date"})
 _NO_LENGTH = 204  # not even 0 (RFC 9110 section 8.6)
 _NO_BODY = (_NO_LENGTH, 304)
 _ONE_WRITE_BYTES_MAX = 64 * 1024
@@ -68,43 +68,47 @@ class Answer:
         return (content,) if content else ()
 
     def _head(self, size: int, *, more: bool) -> bytes:
-        parts = [_STATUS_LINES[self._status]]
+        lines = [_STATUS_LINES[self._status]]
         dated = False
-        for name, value in self._fields:
-            if (lower := name.lower()) not in _OURS:
-                parts.append(b"%b: %b\r\n" % (name, value))
-                dated = dated or lower == b"date"
-            elif lower == b"content-length":
-                self._announce(value)
-                if self._status != _NO_LENGTH:
-                    parts.append(b"%b: %b\r\n" % (lower, value))
-            elif lower == b"connection":
-                self.closes = self.closes or b"close" in value.lower()
+        for field in self._fields:
+            name = field[0].lower()
+            if name not in _LOOKED_AT:
+                lines.append(b": ".join(field))
+            elif name == b"date":
+                dated = True
+                lines.append(b": ".join(field))
+            else:
+                self._obey(name, field[1])
         if not dated:
-            parts.append(date_line())
-        if framing := self._framing(size, more=more):
-            parts.append(framing)
-        if self.closes:
-            parts.append(b"connection: close\r\n")
-        head, lines = b"".join(parts), len(parts)
-        if head.count(b"\n") != lines or head.count(b"\r") != lines or b"\0" in head:
+            lines.append(date_line())
+        self._frame(lines, size, more=more)
+        head = b"\r\n".join(lines)
+        if len(head.translate(None, b"\r\n\0")) != len(head) - 2 * (len(lines) - 1):
             raise ValueError("a line end or a NUL in a field of the answer")
-        return head + b"\r\n"
+        return head + b"\r\n\r\n"
 
-    def _announce(self, value: bytes) -> None:
+    def _obey(self, name: bytes, value: bytes) -> None:
+        if name == b"connection":
+            self.closes = self.closes or b"close" in value.lower()
+        if name != b"content-length":
+            return
         if self._left is not None or not value.isdigit():
             raise ValueError("one content-length, in digits")
         self._left = int(value)
 
-    def _framing(self, size: int, *, more: bool) -> bytes:
-        if self._left is not None or self._bodiless:
-            return b""
-        if more:
-            self._chunked = self._chunks
-            self.closes = self.closes or not self._chunks
-            return b"transfer-encoding: chunked\r\n" if self._chunks else b""
-        self._left = size
-        return b"content-length: %d\r\n" % size
+    def _frame(self, lines: list[bytes], size: int, *, more: bool) -> None:
+        if self._left is None and not self._bodiless:
+            if not more:
+                self._left = size
+            elif self._chunks:
+                self._chunked = True
+                lines.append(b"transfer-encoding: chunked")
+            else:
+                self.closes = True
+        if self._left is not None and self._status != _NO_LENGTH:
+            lines.append(b"content-length: %d" % self._left)
+        if self.closes:
+            lines.append(b"connection: close")
 
 
 def date_line() -> bytes:
@@ -114,7 +118,7 @@ def date_line() -> bytes:
 
 @lru_cache(maxsize=1)
 def _date_line(second: int) -> bytes:
-    return b"date: %b\r\n" % formatdate(second, usegmt=True).encode()
+    return b"date: %b" % formatdate(second, usegmt=True).encode()
 
 
 def _chunk(body: bytes) -> bytes:

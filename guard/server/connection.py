@@ -1,8 +1,7 @@
 """One connection of a client: its requests one after the other, each answered before the next is looked at.
 
 So answers cannot be confused, a request that was pipelined behind a broken one is never served, and what is read ahead
-is bounded by bytes. The end of a connection is said in three steps: our side is closed, what still comes is dropped for
-a while so that the client can read its answer (RFC 9112 section 9.6), then the socket is closed.
+is bounded by bytes. How it ends is in `farewell`.
 """
 
 import asyncio
@@ -11,11 +10,14 @@ import structlog
 
 from guard.model.exchange import Sent
 from guard.server.deadline import Deadline
-from guard.server.exchange import Address, ClientGone, Exchange, address
+from guard.server.exchange import ClientGone, Exchange
+from guard.server.farewell import Farewell
 from guard.server.framing import ChunkedBody, SizedBody
 from guard.server.head import MALFORMED, HeadReader, RequestHead
 from guard.server.home import Home
-from guard.server.refusal import refusal
+from guard.server.peer import Names, Peer, peer_of
+from guard.server.refusal import Stage, refusal
+from guard.server.tls import Secured
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -23,32 +25,38 @@ _log = structlog.get_logger()
 
 
 class Connection(asyncio.Protocol):
-    """See the module."""
+    """See the module. `names` are the addresses that a trusted proxy told; `visit` is who came through the doorway."""
 
-    def __init__(self, home: Home, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        home: Home,
+        loop: asyncio.AbstractEventLoop,
+        names: Names | None = None,
+        secured: Secured | None = None,
+        visit: object = None,
+    ) -> None:
         self._home = home
         self._limits = home.limits
         self._loop = loop
+        self._origin = (names, secured, visit)
         self._transport: asyncio.Transport
         self._heads = HeadReader(home.limits)
         self._deadline = Deadline(loop, self._late)
         self._exchange: Exchange | None = None
+        self._farewell: Farewell | None = None
         self._body: SizedBody | ChunkedBody
         self._ahead = bytearray()
         self._room: asyncio.Future[None] | None = None
-        self._paused = self._half_closed = self._lingering = False
+        self._paused = self._half_closed = False
         self._window_bytes: int | None = None
-        self._patient = True
-        self._lingered_bytes = 0
-        self.client: Address | None = None
-        self.server: Address | None = None
+        self.peer: Peer
 
     # What the listener calls.
 
     def drain(self) -> None:
-        """Serve no further request. One that is being answered is finished."""
-        if self._exchange is None and not self._lingering:
-            self._transport.close()
+        """Serve one request at most, if it is on its way. One that is being answered is finished."""
+        if self._exchange is None and self._farewell is None:
+            self._deadline.set(self._limits.drain_idle_ms)
 
     def abort(self) -> None:
         """Close at once, whatever is under way."""
@@ -62,25 +70,28 @@ class Connection(asyncio.Protocol):
             return
         if error is None:
             _log.error("listener.answer_is_short", target=exchange.head.target)
-        self._give_up(exchange, "gateway.error")
+        self._give_up(exchange, "gateway.error", Stage.ANSWER)
 
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # what TCP gives
         """A client is here, or one too many."""
         self._transport = transport
-        self.client = address(transport.get_extra_info("peername"))
-        self.server = address(transport.get_extra_info("sockname"))
-        if self._home.admit(self):
-            self._deadline.set(self._limits.head_ms)
+        names, secured, visit = self._origin
+        self.peer = peer_of(transport, names, secured)
+        if not self._home.admit(self, visit):
+            self._refuse("gateway.overloaded", Sent.NO, Stage.CONNECTION)
+            transport.close()  # unread
+        elif self._home.draining:
+            self.drain()
         else:
-            self._turn_away()
+            self._deadline.set(self._limits.head_ms)
 
     def data_received(self, content: bytes) -> None:
         """Bytes from the client: of a head, of a body, or of what comes behind."""
         exchange = self._exchange
-        if self._lingering:
-            self._drop(len(content))
+        if self._farewell is not None:
+            self._farewell.drop(len(content))
         elif exchange is None:
             self._read_head(content)
         elif exchange.body_complete:
@@ -89,24 +100,24 @@ class Connection(asyncio.Protocol):
             self._read_body(exchange, content)
 
     def eof_received(self) -> bool:
-        """The client sends no more, and may wait for its answer. True keeps our side open."""
+        """The client sends no more, and may wait for its answer. True keeps our side open, which TLS cannot."""
         self._half_closed = True
         exchange = self._exchange
-        if self._lingering:
+        if self._farewell is not None:
             self._transport.close()
         elif exchange is None:
             self._end_of_requests()
         elif not exchange.body_complete:
             exchange.break_off()
-        return True
+        return self.peer.tls is None
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002  # whatever the reason, it is gone
         """The socket is closed."""
+        if self._exchange is not None:
+            self._exchange.lose()
+            self._exchange = None
+        self._bid_farewell()
         self._deadline.cancel()
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None:
-            exchange.lose()
-        self._lingering = True
         self.resume_writing()
         self._home.gone(self)
 
@@ -121,7 +132,7 @@ class Connection(asyncio.Protocol):
         room, self._room = self._room, None
         if room is not None and not room.done():
             room.set_result(None)
-        if self._lingering:
+        if self._farewell is not None:
             return
         self._deadline.clear()
         if self._exchange is None:
@@ -151,20 +162,17 @@ class Connection(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
 
-    async def write(self, parts: tuple[bytes, ...]) -> None:
-        """Send, and wait while more than the transport's high water is unread."""
+    def write(self, parts: tuple[bytes, ...]) -> asyncio.Future[None] | None:
+        """Send. A future while more than the transport's high water is unread."""
         for part in parts:
             self._transport.write(part)
-        if self._room is not None:
-            await self._room
-            if self._lingering:
-                raise ClientGone("the client has gone")
+        return self._room
 
     def answered(self, exchange: Exchange) -> None:
         """The answer is complete: on to the next request, or to the end."""
         self._exchange = self._window_bytes = None
         if exchange.answer.closes or not exchange.body_complete or self.ending:
-            self._linger()
+            self._linger(heard_all=exchange.body_complete and not self._ahead)
             return
         self._deadline.set(self._limits.idle_ms)
         self.has_room()
@@ -184,7 +192,7 @@ class Connection(asyncio.Protocol):
             elif heads.begun and not begun:
                 self._deadline.set(self._limits.head_ms)
         elif isinstance(head, str):
-            self._refuse(head, Sent.NO)
+            self._refuse(head, Sent.NO, Stage.HEAD)
         else:
             self._begin(head, heads.rest)
 
@@ -192,11 +200,14 @@ class Connection(asyncio.Protocol):
         exchange = self._exchange = Exchange(head, self, self._loop)
         self._deadline.clear()
         self._home.run(self, exchange)
-        if exchange.body_complete:
-            if rest:
-                self._read_ahead(rest)
+        length = head.length
+        if length is not None and length <= len(rest):  # the body came with its head, or there is none
+            if length:
+                exchange.push(rest[:length], complete=True)
+            if len(rest) > length:
+                self._read_ahead(rest[length:])
             return
-        self._body = ChunkedBody(self._limits) if head.length is None else SizedBody(head.length)
+        self._body = ChunkedBody(self._limits, exchange.trailers) if length is None else SizedBody(length)
         if rest:
             self._read_body(exchange, rest)
         if self._half_closed and not exchange.body_complete:
@@ -207,7 +218,7 @@ class Connection(asyncio.Protocol):
         if self._window_bytes is not None:
             self._window_bytes += len(part)
         if self._body.fault is not None:
-            self._give_up(exchange, self._body.fault)
+            self._give_up(exchange, self._body.fault, Stage.BODY)
             return
         if exchange.push(part, complete=self._body.complete) > self._limits.read_ahead_bytes_max:
             self._pause()
@@ -235,52 +246,41 @@ class Connection(asyncio.Protocol):
 
     def _end_of_requests(self) -> None:
         if self._heads.begun:
-            self._refuse(MALFORMED, Sent.NO)
+            self._refuse(MALFORMED, Sent.NO, Stage.HEAD)
         else:
             self._transport.close()
 
-    def _give_up(self, exchange: Exchange, code: str) -> None:
+    def _give_up(self, exchange: Exchange, code: str, stage: Stage) -> None:
         """Say why, if nothing of the answer was said yet; else break it off."""
         self._exchange = None
         exchange.lose()
         if exchange.answer.started:
             self.abort()
         else:
-            self._refuse(code, Sent.UNKNOWN, exchange.head.verb)
+            self._refuse(code, Sent.UNKNOWN, stage, exchange.head.verb)
 
-    def _refuse(self, code: str, sent: Sent, verb: str = "GET") -> None:
-        self._transport.write(refusal(code, sent, self.client, verb=verb))
-        self._linger()
+    def _refuse(self, code: str, sent: Sent, stage: Stage, verb: str = "GET") -> None:
+        answer, refused = refusal(code, sent, self.peer.client and self.peer.client[0], stage, verb=verb)
+        self._transport.write(answer)
+        self._home.refused(refused)
+        self._linger(heard_all=False)
 
-    def _turn_away(self) -> None:
-        """No room: said once, and not even read."""
-        self._lingering = True
-        self._deadline.set(self._limits.linger_ms)
-        self._transport.write(refusal("gateway.overloaded", Sent.NO, self.client))
-        self._transport.close()
-
-    def _linger(self) -> None:
-        self._lingering = True
+    def _linger(self, *, heard_all: bool) -> None:
         self._ahead.clear()
-        transport = self._transport
-        self._deadline.set(self._limits.linger_ms)
-        if self._half_closed or transport.is_closing():
-            transport.close()
-        else:
+        if not self._transport.is_closing():
             self.has_room()
-            transport.write_eof()
+        self._bid_farewell().wave(heard_all=self._half_closed or (heard_all and self.peer.tls is not None))
 
-    def _drop(self, count: int) -> None:
-        self._lingered_bytes += count
-        if self._lingered_bytes > self._limits.linger_bytes_max:
-            self._transport.abort()
+    def _bid_farewell(self) -> Farewell:
+        if self._farewell is None:
+            self._farewell = Farewell(self._transport, self._deadline, self._limits)
+        return self._farewell
 
     def _late(self) -> None:
         exchange = self._exchange
-        if self._lingering and self._patient and self._transport.get_write_buffer_size():
-            self._patient = False
-            self._deadline.set(self._limits.write_stall_ms)
-        elif self._lingering or self._room is not None:
+        if self._farewell is not None:
+            self._farewell.late()
+        elif self._room is not None:
             self.abort()
         elif exchange is None:
             self._say_nothing_or_timeout()
@@ -289,11 +289,11 @@ class Connection(asyncio.Protocol):
         elif self._window_bytes >= self._limits.body_progress_bytes_min:
             self._open_window()
         else:
-            self._give_up(exchange, "request.timeout")
+            self._give_up(exchange, "request.timeout", Stage.BODY)
 
     def _say_nothing_or_timeout(self) -> None:
         if self._heads.begun:
-            self._refuse("request.timeout", Sent.NO)
+            self._refuse("request.timeout", Sent.NO, Stage.HEAD)
         elif self._transport.get_write_buffer_size():
             self.abort()
         else:

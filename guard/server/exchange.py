@@ -1,7 +1,9 @@
 """One request and its answer, as the ASGI application sees them: a scope, `receive` and `send` (ASGI 3, HTTP 2.4).
 
-The scope has an extension of ours: `scope["extensions"]["guard"]["target"]` is the request target exactly as received.
-The fields are in their order, names in lower case, values without the white space around them; there are no trailers.
+The scope has an extension of ours, `scope["extensions"]["guard"]`: `target` is the request target exactly as received,
+`connection` is the Peer, `trailers` a list that is whole once the body is and never a part of `headers`, and
+`client_certificate` is there if the client showed one. Fields are in their order, names in lower case, values without
+the white space around them.
 """
 
 import asyncio
@@ -9,11 +11,12 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol, TypeAlias
 from urllib.parse import unquote
 
+from guard.model.facts import Field
 from guard.server.answer import Answer
 from guard.server.head import RequestHead
+from guard.server.peer import Peer
 
 App: TypeAlias = Callable[..., Awaitable[None]]
-Address: TypeAlias = tuple[str, int]
 Message: TypeAlias = MutableMapping[str, Any]
 
 _ASGI = {"version": "3.0", "spec_version": "2.4"}
@@ -37,8 +40,8 @@ class Carrier(Protocol):
     def has_room(self) -> None:
         """What was held of the body is taken."""
 
-    async def write(self, parts: tuple[bytes, ...]) -> None:
-        """Send; returns when the client has taken enough of it."""
+    def write(self, parts: tuple[bytes, ...]) -> Awaitable[None] | None:
+        """Send. What is to be waited for, until the client has taken enough of it."""
 
     def answered(self, exchange: "Exchange") -> None:
         """The answer is complete."""
@@ -47,10 +50,9 @@ class Carrier(Protocol):
 class Exchange:
     """See the module. `body_complete` says that the last byte of the body is here."""
 
-    __slots__ = (
-        *("_body", "_body_bytes", "_broken_off", "_carrier", "_gone", "_handed_over", "_loop", "_news"),
-        *("answer", "body_complete", "continues", "head"),
-    )
+    _body_bytes = 0
+    _handed_over = _gone = _broken_off = False
+    _news: asyncio.Future[None] | None = None
 
     def __init__(self, head: RequestHead, carrier: Carrier, loop: asyncio.AbstractEventLoop) -> None:
         self.head = head
@@ -60,37 +62,42 @@ class Exchange:
         self._carrier = carrier
         self._loop = loop
         self._body: list[bytes] = []
-        self._body_bytes = 0
-        self._handed_over = False
-        self._gone = self._broken_off = False
-        self._news: asyncio.Future[None] | None = None
+        self.trailers: list[Field] = []
 
     @property
     def waiting(self) -> bool:
         """Whether the application waits for something from the client."""
         return self._news is not None and not self._news.done()
 
-    def scope(self, client: Address | None, server: Address | None) -> dict[str, Any]:
+    def scope(self, peer: Peer) -> dict[str, Any]:
         """What ASGI calls the scope."""
-        head = self.head
-        path, _, query = head.target.partition(b"?")
+        head, target = self.head, self.head.target
+        path, _, query = target.partition(b"?")
         if path[:1] != b"/" and path != b"*":  # absolute-form: its authority is seen in the extension only
             path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
         text = path.decode("latin-1")
+        guard: dict[str, Any] = {"target": target, "connection": peer, "trailers": self.trailers}
+        if self.body_complete:
+            guard["body"] = b"".join(self._body)
+        extensions = {"guard": guard}
+        if peer.tls is not None:
+            extensions["tls"] = peer.tls
+            if peer.certificate is not None:
+                guard["client_certificate"] = peer.certificate
         return {
             "type": "http",
             "asgi": _ASGI,
             "http_version": head.version,
             "method": head.verb,
-            "scheme": "http",
+            "scheme": "http" if peer.tls is None else "https",
             "path": unquote(text) if "%" in text else text,
             "raw_path": path,
             "query_string": query,
             "root_path": "",
             "headers": head.fields,
-            "client": client,
-            "server": server,
-            "extensions": {"guard": {"target": head.target}},
+            "client": peer.client,
+            "server": peer.server,
+            "extensions": extensions,
         }
 
     # What the application calls.
@@ -110,21 +117,24 @@ class Exchange:
         """Pass on a part of the answer. Raises ClientGone for a client that has gone, ValueError for what is none."""
         if self._gone:
             raise ClientGone("the client has gone")
-        match message["type"]:
-            case "http.response.start":
-                self.answer.start(message["status"], message.get("headers", ()))
-            case "http.response.body":
-                answer, carrier = self.answer, self._carrier
-                if not answer.started and (carrier.ending or not self.body_complete):
-                    answer.closes = True
-                more = message.get("more_body", False)
-                parts = answer.part(message.get("body", b""), more=more)
-                await carrier.write(parts)
-                if not more:
-                    self._tell()
-                    carrier.answered(self)
-            case other:
-                raise ValueError(f"no message of an HTTP answer: {other!r}")
+        kind, answer = message["type"], self.answer
+        if kind == "http.response.start":
+            answer.start(message["status"], message.get("headers", ()))
+        elif kind == "http.response.body":
+            carrier = self._carrier
+            if not answer.started and (carrier.ending or not self.body_complete):
+                answer.closes = True
+            more = message.get("more_body", False)
+            room = carrier.write(answer.part(message.get("body", b""), more=more))
+            if room is not None:
+                await room
+                if self._gone:
+                    raise ClientGone("the client has gone")
+            if not more:
+                self._tell()
+                carrier.answered(self)
+        else:
+            raise ValueError(f"no message of an HTTP answer: {kind!r}")
 
     # What the connection calls.
 
@@ -162,8 +172,3 @@ class Exchange:
         news = self._news
         if news is not None and not news.done():
             news.set_result(None)
-
-
-def address(name: object) -> Address | None:
-    """Host and port of an Internet socket; others have none."""
-    return (name[0], name[1]) if isinstance(name, tuple) else None

@@ -1,12 +1,13 @@
 """Where the body of a request ends (RFC 9112 sections 6.2 and 7.1): after so many bytes, or after the last chunk.
 
 httptools can read chunks but tells neither where in the stream the last one ended nor how much it skipped beside them;
-both decide here what is a request. Nothing is forgiven, and the trailer section is dropped: a field that comes after
+both decide here what is a request. Nothing is forgiven, and the trailer section is kept apart: a field that comes after
 the request was judged is no field.
 """
 
 import re
 
+from guard.model.facts import Field
 from guard.server.head import MALFORMED
 from guard.server.limits import Limits
 
@@ -41,10 +42,14 @@ class SizedBody:
 
 
 class ChunkedBody:
-    """A body in chunks. `fault` is the code of a refusal once it is ill-formed; nothing is read after that."""
+    """A body in chunks. `fault` is the code of a refusal once it is ill-formed; nothing is read after that.
 
-    def __init__(self, limits: Limits) -> None:
+    Its trailers are added to a list as they come.
+    """
+
+    def __init__(self, limits: Limits, trailers: list[Field]) -> None:
         self._limits = limits
+        self._trailers = trailers
         self._held = bytearray()
         self._left = 0
         self._extension_bytes = 0
@@ -110,8 +115,11 @@ class ChunkedBody:
         self._trailer_bytes += len(line) + 2
         if not line:
             self.complete = True
-        elif not _TRAILER.fullmatch(line) or line.partition(b":")[0].lower() in _NO_TRAILERS:
-            self._fail()
+            return True
+        name, _, value = line.partition(b":")
+        if not _TRAILER.fullmatch(line) or name.lower() in _NO_TRAILERS:
+            return self._fail()
+        self._trailers.append((name.lower(), value.strip(b" \t")))
         return True
 
     def _line(self, bytes_max: int) -> bytes | None:

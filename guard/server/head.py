@@ -20,6 +20,7 @@ _END = b"\r\n\r\n"
 _CR = 0x0D
 _VERSIONS = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
 _VERB = re.compile(rb"[A-Z-]{1,24}")
+_USUAL = {verb.encode(): verb for verb in ("GET", "POST", "DELETE", "PUT", "HEAD", "OPTIONS", "PATCH")}
 _BEGINNING = re.compile(rb"\r|[A-Z-]{1,24}(?: .*)?", re.DOTALL)
 _JUDGED_EARLY = 32
 _LENGTH = re.compile(rb"[0-9]{1,19}")
@@ -36,9 +37,9 @@ class RequestHead(msgspec.Struct, frozen=True):
     target: bytes
     version: str
     fields: list[Field]
-    length: int | None
-    expects_continue: bool
-    closes: bool
+    length: int | None = 0
+    expects_continue: bool = False
+    closes: bool = False
 
 
 class HeadReader:
@@ -85,9 +86,10 @@ class HeadReader:
             end = held.find(b"\r\n", max(self._searched - 1, 0), bytes_max)
             if end >= 0:
                 self._line_judged = True
-                line = self._line(bytes(held[:end]))
-                if isinstance(line, str):
-                    return line
+                line = bytes(held[:end])
+                verdict = MALFORMED if _has_bare_line_ends(line) else self._line(line)
+                if isinstance(verdict, str):
+                    return verdict
         if held and self._searched < _JUDGED_EARLY and not self._line_judged and not _BEGINNING.fullmatch(held):
             return MALFORMED  # another protocol: it may be waiting for our answer
         start = self._searched
@@ -99,19 +101,19 @@ class HeadReader:
         return TOO_LARGE if len(held) >= bytes_max else None
 
     def _whole(self, content: bytes, size: int) -> RequestHead | str:
-        head = content
-        self.rest = b""
-        if size != len(content):
+        if size == len(content):
+            head, self.rest = content, b""
+        else:
             head, self.rest = content[:size], content[size:]
         lines = head.split(b"\r\n")
+        count = len(lines) - 1
+        if len(head.translate(None, b"\r\n")) != size - 2 * count:  # one of them stands alone
+            return MALFORMED
         line = self._line(lines[0])
         if isinstance(line, str):
             return line
-        ends = len(lines) - 1
-        if head.count(b"\n") != ends or head.count(b"\r") != ends:
-            return MALFORMED
         limits = self._limits
-        if ends - 2 > limits.fields_max:
+        if count - 2 > limits.fields_max:
             return TOO_LARGE
         if not self._is_well_formed(head):
             return MALFORMED
@@ -120,24 +122,32 @@ class HeadReader:
         fields, framing = [], []
         for text in lines[1:-2]:
             name, _, value = text.partition(b":")
-            field = (name.lower(), value.strip(b" \t"))
+            name = name.lower()
+            field = (name, value.strip(b" \t"))
             fields.append(field)
-            if field[0] in _FRAMING:
+            if name in _FRAMING:
                 framing.append(field)
-        return self._framed(line, fields, framing)
+        if framing or line[2] != "1.1":
+            return self._framed(line, fields, framing)
+        return RequestHead(line[0], line[1], "1.1", fields)
 
     def _line(self, line: bytes) -> tuple[str, bytes, str] | str:
         """Method, target and version, one space between them. httptools looks at the bytes of the first two."""
         parts = line.split(b" ")
-        if len(parts) != 3 or not parts[1] or b"\n" in line or b"\r" in line:  # noqa: PLR2004
+        if len(parts) != 3 or not parts[1]:  # noqa: PLR2004
             return MALFORMED
         verb, target, protocol = parts
         version = _VERSIONS.get(protocol)
-        if version is None or verb == b"CONNECT" or not _VERB.fullmatch(verb):
+        if version is None:
             return MALFORMED
+        name = _USUAL.get(verb)
+        if name is None:
+            if verb == b"CONNECT" or not _VERB.fullmatch(verb):
+                return MALFORMED
+            name = verb.decode("latin-1")
         if len(target) > self._limits.target_bytes_max:
             return TOO_LARGE
-        return verb.decode("latin-1"), target, version
+        return name, target, version
 
     def _is_well_formed(self, head: bytes) -> bool:
         """Whether httptools finds nothing wrong: a method, a target, and in each line a token, a colon and a value."""
@@ -153,32 +163,34 @@ class HeadReader:
         return True
 
     def _framed(self, line: tuple[str, bytes, str], fields: list[Field], framing: list[Field]) -> RequestHead | str:
-        verb, target, version = line
-        if not framing and version == "1.1":
-            return RequestHead(verb, target, version, fields, 0, expects_continue=False, closes=False)
         self._parser = None  # it may wait for a body, or for nothing at all
-        lengths = [value for name, value in framing if name == b"content-length"]
-        codings = [value for name, value in framing if name == b"transfer-encoding"]
-        if len(lengths) + len(codings) > 1 or (codings and version != "1.1"):
-            return MALFORMED
-        if (codings and codings[0].lower() != b"chunked") or (lengths and not _LENGTH.fullmatch(lengths[0])):
-            return MALFORMED
-        modern = version == "1.1"
-        return RequestHead(
-            verb,
-            target,
-            version,
-            fields,
-            None if codings else int(lengths[0]) if lengths else 0,
-            expects_continue=modern and (b"expect", b"100-continue") in ((n, v.lower()) for n, v in framing),
-            closes=not modern or any(name == b"connection" and _says_close(value) for name, value in framing),
-        )
+        version = line[2]
+        length: int | None = 0
+        continues, closes = False, version != "1.1"
+        framed = False
+        for name, value in framing:
+            if name == b"connection":
+                closes = closes or _says_close(value)
+            elif name == b"expect":
+                continues = continues or (version == "1.1" and value.lower() == b"100-continue")
+            elif framed or not _frames(name, value, version):
+                return MALFORMED
+            else:
+                framed, length = True, int(value) if name == b"content-length" else None
+        return RequestHead(*line, fields, length, continues, closes)
 
 
 def _has_bare_line_ends(content: bytes) -> bool:
     """Whether a CR or an LF stands alone. The LF of a CR at the very end may still come."""
     pairs = content.count(b"\r\n")
     return content.count(b"\n") != pairs or content.count(b"\r") - content.endswith(b"\r") != pairs
+
+
+def _frames(name: bytes, value: bytes, version: str) -> bool:
+    """Whether a field says where the body ends, in a way that nobody reads differently."""
+    if name == b"content-length":
+        return _LENGTH.fullmatch(value) is not None
+    return version == "1.1" and value.lower() == b"chunked"
 
 
 def _says_close(value: bytes) -> bool:

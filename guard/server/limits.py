@@ -17,9 +17,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     chunk_extension_bytes_max: int = 4 * 1024
     """All extensions of one body."""
     trailer_bytes_max: int = 8 * 1024
-    """The trailer section, which is read and dropped."""
+    """The trailer section."""
     read_ahead_bytes_max: int = 64 * 1024
     """Of a body that nobody has taken yet, or of requests behind the one being answered; beyond it nothing is read."""
+    handshake_ms: int = 10_000
+    """For the PROXY header and the TLS handshake together."""
     head_ms: int = 10_000
     """From the first byte of a head to its last; for a new connection, from its beginning."""
     body_progress_ms: int = 10_000
@@ -34,4 +36,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     linger_bytes_max: int = 1024 * 1024
     """How much is read and dropped meanwhile."""
     connections_max: int = 10_000
-    """Connections beyond are answered 503 and closed unread."""
+    """Connections beyond are answered 503 and closed unread; with TLS or the PROXY protocol, closed."""
+    connections_per_address_max: int = 0
+    """The same for one client address (IPv6: a network of 64 bits); 0 does not count them."""
+    drain_idle_ms: int = 500
+    """When the listener stops: how long an idle client may still send a request, so that none is cut off on its way."""

@@ -1,43 +1,71 @@
 """Our own doorstep: one listening socket that serves one ASGI application in the running event loop, HTTP/1.1 only.
 
-No TLS, no Unix socket, no WebSocket, no HTTP/2: an upgrade that a client offers is ignored. What it refuses and how
-long it waits is in `limits`; what becomes of a connection is in `connection`.
+No WebSocket and no HTTP/2: an upgrade that a client offers is declined by answering the request as it is (RFC 9110
+section 7.8). What it refuses and how long it waits is in `limits`; what becomes of a connection is in `connection`.
 """
 
 import asyncio
-import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Hashable
 from contextlib import suppress
-from typing import Any, cast
 
+from guard.server.binding import BACKLOG, Binding
 from guard.server.connection import Connection
+from guard.server.crowd import Crowd
+from guard.server.doorway import Doorway
+from guard.server.endpoint import endpoint
 from guard.server.exchange import App, Exchange
 from guard.server.limits import Limits
+from guard.server.peer import Names
+from guard.server.refusal import Refused, log_refused
+from guard.server.tls import Certificates, Secured, Tls
+from guard.wire.client_address import canonical
 
-_BACKLOG = 2048
 _LAST_S = 1
+_TURNS = 5
+"""Of the event loop, until a connection that the system has made is ours."""
 _DEFAULTS = Limits()
 
 
 class Listener:
-    """Binds at once, so that a port that is taken is an OSError here; listens from `start` to `stop`."""
+    """Binds at once and reads its certificates, so that what cannot be had is an OSError here; listens from `start` to
+    `stop`.
 
-    def __init__(self, app: App, host: str, port: int, *, grace_s: int = 10, limits: Limits = _DEFAULTS) -> None:
+    `proxy_from` names the peers (networks, or `unix`) whose connections begin with a PROXY header; `share_port` lets
+    other processes listen on the same port; `refused` hears of each refusal that the application never saw.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        listen: str,
+        *,
+        limits: Limits = _DEFAULTS,
+        grace_s: float = 10,
+        tls: Tls | None = None,
+        proxy_from: tuple[str, ...] = (),
+        share_port: bool = False,
+        refused: Callable[[Refused], object] | None = None,
+    ) -> None:
         self.limits = limits
         self.draining = False
+        self._on_refused = refused
+        self.crowd = Crowd(limits.connections_max, limits.connections_per_address_max)
         self._app = app
         self._grace_s = grace_s
-        self._socket = bound(host, port)
-        self._port: int = self._socket.getsockname()[1]
+        self._certificates = None if tls is None else Certificates(tls)
+        self._doorway = Doorway(self, self._certificates, proxy_from) if tls or proxy_from else None
+        self._binding = Binding(endpoint(listen), share_port=share_port)
         self._connections: set[Connection] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._running: dict[Exchange, asyncio.Task[None]] = {}
+        self._following: asyncio.Task[None] | None = None
         self._server: asyncio.Server | None = None
+        self._accepting = False
         self._loop: asyncio.AbstractEventLoop
 
     @property
     def port(self) -> int:
-        """The port that it listens on: the one asked for, or the one that the system chose for port 0."""
-        return self._port
+        """The port that it listens on: the one asked for, or the one that the system chose. A Unix socket has 0."""
+        return self._binding.port
 
     @property
     def connections(self) -> int:
@@ -47,15 +75,22 @@ class Listener:
     async def start(self) -> None:
         """Accept connections from now on."""
         loop = self._loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self, loop), sock=self._socket, backlog=_BACKLOG)
+        listening = self._binding.socket
+        self._accepting = True
+        if self._certificates is not None:
+            self._following = loop.create_task(self._certificates.follow(), name="follow the certificates")
+        if self._doorway is not None:
+            listening.listen(BACKLOG)
+            self._doorway.open(listening)
+        elif self._binding.port:
+            self._server = await loop.create_server(lambda: Connection(self, loop), sock=listening, backlog=BACKLOG)
+        else:
+            self._server = await loop.create_unix_server(lambda: Connection(self, loop), sock=listening)
 
     async def stop(self) -> None:
         """Accept no more, let what is in flight finish within the grace period, and close."""
         self.draining = True
-        if self._server is None:
-            self._socket.close()
-            return
-        self._server.close()
+        await self._accept_no_more()
         for connection in tuple(self._connections):
             connection.drain()
         try:
@@ -63,56 +98,92 @@ class Listener:
                 await self._emptied()
         except TimeoutError:
             self.abort_all()
-            for task in self._tasks:
+            for task in self._running.values():
                 task.cancel()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LAST_S):
                     await self._emptied()
 
+    def abort(self, *, subject: Hashable = None, address: str | None = None) -> int:
+        """Close at once every connection that serves `subject` or comes from `address`, whatever is under way there.
+
+        How many there were.
+        """
+        host = None if address is None else canonical(address)
+        found = [
+            connection
+            for connection in self._connections
+            if (subject is not None and connection.peer.subject == subject)
+            or (host is not None and connection.peer.client is not None and connection.peer.client[0] == host)
+        ]
+        for connection in found:
+            connection.abort()
+        return len(found)
+
     def abort_all(self) -> None:
         """Close every connection at once, whatever is under way."""
+        if self._doorway is not None:
+            self._doorway.abort()
         for connection in tuple(self._connections):
             connection.abort()
 
-    # What its connections call.
+    # What its doorway and its connections call.
 
-    def admit(self, connection: Connection) -> bool:
-        """One more connection; False if it is one too many, or comes too late."""
+    def protocol(self, names: Names | None, secured: Secured | None, visit: object) -> Connection:
+        """A connection for somebody who came through the doorway."""
+        return Connection(self, self._loop, names, secured, visit)
+
+    def admit(self, connection: Connection, visit: object) -> bool:
+        """One more connection, in the place of its visit; False if it is one too many."""
         self._connections.add(connection)
-        return not self.draining and len(self._connections) <= self.limits.connections_max
+        self.crowd.leave(visit)
+        client = connection.peer.client
+        return self.crowd.enter(connection, client[0] if client else "")
 
     def gone(self, connection: Connection) -> None:
         """One connection less."""
         self._connections.discard(connection)
+        self.crowd.leave(connection)
+
+    def refused(self, refused: Refused) -> None:
+        """Log a refusal, and tell whoever wants to hear of it."""
+        log_refused(refused)
+        if self._on_refused is not None:
+            self._on_refused(refused)
 
     def run(self, connection: Connection, exchange: Exchange) -> None:
         """Let the application answer, in a task of its own."""
-        scope = exchange.scope(connection.client, connection.server)
-        answering = cast("Coroutine[Any, Any, None]", self._app(scope, exchange.receive, exchange.send))
-        task = self._loop.create_task(answering)
-        self._tasks.add(task)
+        self._running[exchange] = self._loop.create_task(self._serve(connection, exchange))
 
-        def returned(task: asyncio.Task[None]) -> None:
-            self._tasks.discard(task)
-            cancelled = asyncio.CancelledError() if task.cancelled() else None
-            connection.returned(exchange, cancelled or task.exception())
+    async def _serve(self, connection: Connection, exchange: Exchange) -> None:
+        error: BaseException | None = None
+        try:
+            await self._app(exchange.scope(connection.peer), exchange.receive, exchange.send)
+        except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001  # whatever it was, the client is answered
+            error = raised
+        del self._running[exchange]
+        connection.returned(exchange, error)
 
-        task.add_done_callback(returned)
+    async def _accept_no_more(self) -> None:
+        """Whoever the system has connected already is let in first, so that sharing a port loses nobody."""
+        if not self._accepting:
+            self._binding.close()
+            return
+        self._accepting = False
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        if self._following is not None:
+            self._following.cancel()
+        if self._server is not None:
+            self._server.close()
+        elif self._doorway is not None:
+            self._doorway.close(self._binding.socket)
+        self._binding.close()
 
     async def _emptied(self) -> None:
-        while self._connections or self._tasks:  # noqa: ASYNC110  # at the end of a process, a poll is good enough
+        while self._busy():  # noqa: ASYNC110  # at the end of a process, a poll is good enough
             await asyncio.sleep(0.005)
 
-
-def bound(host: str, port: int) -> socket.socket:
-    """A socket that is bound and does not listen yet. Raises OSError if the address cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except OSError:
-        listening.close()
-        raise
-    listening.set_inheritable(False)
-    return listening
+    def _busy(self) -> bool:
+        visited = self._doorway is not None and not self._doorway.empty
+        return visited or bool(self._connections) or not all(task.done() for task in self._running.values())

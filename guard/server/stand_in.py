@@ -13,8 +13,9 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from guard.server.binding import bound
+from guard.server.endpoint import Internet, endpoint
 from guard.server.exchange import App
-from guard.server.listener import bound
 
 _REFUSAL = (
     b'{"type":"urn:guard:problem:request.malformed","title":"The message is ambiguous or ill-formed",'
@@ -83,8 +84,11 @@ class StrictProtocol(HttpToolsProtocol):
 class Listener:
     """One listening socket that serves one ASGI application in the running event loop, until it is told to stop."""
 
-    def __init__(self, app: App, host: str, port: int, *, grace_s: int = 10) -> None:
-        self._socket = bound(host, port)
+    def __init__(self, app: App, listen: str, *, grace_s: int = 10) -> None:
+        at = endpoint(listen)
+        if not isinstance(at, Internet):
+            raise TypeError("the stand-in listens on ports only")
+        self._socket = bound(at.host, at.port)
         config = uvicorn.Config(
             app,
             http=StrictProtocol,

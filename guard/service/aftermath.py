@@ -33,12 +33,15 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Aftermath:
-    """Concludes one message after another. `record` takes a finished event; `key_tag` hides a key id behind a tag."""
+    """Concludes one message after another. `record` takes a finished event, where anybody wants one (else None).
+
+    `key_tag` hides a key id behind a tag.
+    """
 
     def __init__(
         self,
         limits: LimitStore,
-        record: Callable[[DecisionEvent], None],
+        record: Callable[[DecisionEvent], None] | None,
         key_tag: Callable[[KeyId], str],
         timestamp: Callable[[UnixMs], str],
     ) -> None:
@@ -51,7 +54,8 @@ class Aftermath:
         """Log the decision; give the tokens back if not one byte reached the backend."""
         if judgement.paid is not None and outcome.sent is Sent.NO:
             await self._limits.refund(judgement.paid)
-        self._record(self._event(facts, judgement, outcome))
+        if self._record is not None:
+            self._record(self._event(facts, judgement, outcome))
 
     def _event(self, facts: Facts, judgement: Judgement, outcome: Outcome) -> DecisionEvent:
         deny = judgement.outcome if isinstance(judgement.outcome, Deny) else None

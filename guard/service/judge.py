@@ -26,11 +26,16 @@ Stage: TypeAlias = Routed | Identified | Screened | Signed | Verified | Allow
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What was decided, the last stage that held (None: not even a route), and the charge that an Allow has paid."""
+    """What was decided, the last stage that held (None: not even a route), and the charge that was paid."""
 
     outcome: Allow | Deny
     reached: Stage | None
     paid: Charge | None = None
+
+    @property
+    def shed(self) -> bool:
+        """Whether it was refused at once, because the gateway has no room."""
+        return self.reached is None and isinstance(self.outcome, Deny) and self.outcome.code == "gateway.overloaded"
 
     @property
     def identified(self) -> Identified | None:
@@ -54,10 +59,25 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Judge:
-    """The decision on one message after another. Holds no state between them but the rules in force."""
+    """The decision on one message after another. Holds no state between them but the rules in force.
 
-    def __init__(self, rules: Rulebook, keys: KeyDirectory, limits: LimitStore, now: Callable[[], UnixMs]) -> None:
+    `strain` tells how strained the gateway is (`service/pressure.py`), `obstacle` for a service why its backend cannot
+    take a request now (the code of a reason), None if it can.
+    """
+
+    def __init__(
+        self,
+        rules: Rulebook,
+        keys: KeyDirectory,
+        limits: LimitStore,
+        now: Callable[[], UnixMs],
+        *,
+        strain: Callable[[], int] = lambda: 0,
+        obstacle: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
         self.rules = rules
+        self._strain = strain
+        self._obstacle = obstacle
         self._keys = keys
         self._limits = limits
         self._now = now
@@ -65,19 +85,25 @@ class Judge:
     async def judge(self, facts: Facts, read_body: ReadBody) -> Judgement:
         """May this message go to its backend? Nothing reaches a backend before the answer is an Allow."""
         rules = self.rules
-        routed = decide.route(rules.policies, facts)
+        routed = decide.route(rules.policies, facts, self._strain())
         if isinstance(routed, Deny):
             return Judgement(outcome=routed, reached=None)
-        identified = decide.identify(routed, rules.schemes, self._now())
+        now = self._now()
+        identified = decide.identify(routed, rules.schemes, now)
         if isinstance(identified, Deny):
             return Judgement(outcome=identified, reached=routed)
-        screened = decide.screen(identified, await self._standing(identified))
+        screened = decide.screen(identified, await self._standing(identified, now))
         if isinstance(screened, Deny):
             return Judgement(outcome=screened, reached=identified)
         signed = decide.verify_head(screened)
         if isinstance(signed, Deny):
             return Judgement(outcome=signed, reached=screened)
-        verified = decide.verify(signed, await _body(signed, read_body), self._now())
+        body: Body | None = None  # that of an open route is not read here: it streams
+        if facts.body is not None:
+            body = BodyRead(facts.body)
+        elif identified.scheme is not None:
+            body = await read_body(signed)
+        verified = decide.verify(signed, body, self._now())
         if isinstance(verified, Deny):
             return Judgement(outcome=verified, reached=signed)
         return await self._admission(verified)
@@ -87,37 +113,33 @@ class Judge:
         now = self._now()
         return decide.still(allow, self._record(allow.record, now), now)
 
-    async def _standing(self, identified: Identified) -> Standing:
-        question = decide.room(identified, self._now())
-        room = await self._asked(question)
-        record = None if identified.claim is None else self._keys.find(identified.claim.key_id, question.now)
-        return Standing(record=record, room=room)
+    async def _standing(self, identified: Identified, now: UnixMs) -> Standing:
+        question = decide.room(identified, now)
+        room = Granted(now, ()) if question is None else await self._limits.charge(question)
+        record = None if identified.claim is None else self._keys.find(identified.claim.key_id, now)
+        return Standing(record, room)
 
     async def _admission(self, verified: Verified) -> Judgement:
-        question = decide.charge(verified, self._now())
-        receipt = await self._asked(question)
         now = self._now()
+        question = decide.charge(verified, now, self._obstacle(verified.identified.service.name))
+        if isinstance(question, Deny):
+            burnt = decide.burn(verified, now)
+            if burnt is not None:
+                await self._limits.charge(burnt)
+            return Judgement(outcome=question, reached=verified)
+        if question is None:
+            receipt: Receipt = Granted(now, ())
+        else:
+            receipt = await self._limits.charge(question)
+            now = self._now()
         outcome = decide.admit(verified, receipt, self._record(verified.record, now), now)
         if isinstance(outcome, Deny):
-            if isinstance(receipt, Granted):
+            if isinstance(receipt, Granted) and question is not None:
                 await self._limits.refund(question)
             return Judgement(outcome=outcome, reached=verified)
         if verified.record is not None:
             self._keys.touch(verified.record.id, outcome.admitted_at)
         return Judgement(outcome=outcome, reached=outcome, paid=question)
 
-    async def _asked(self, question: Charge) -> Receipt:
-        if question.once is None and not question.debits:
-            return Granted(now=question.now, readings=())
-        return await self._limits.charge(question)
-
     def _record(self, record: KeyRecord | None, now: UnixMs) -> KeyRecord | Unavailable | None:
         return None if record is None else self._keys.find(record.id, now)
-
-
-async def _body(signed: Signed, read_body: ReadBody) -> Body | None:
-    """The body to verify. An open route's is not read here: it streams (None)."""
-    identified = signed.screened.identified
-    if identified.facts.body is not None:
-        return BodyRead(identified.facts.body)
-    return None if identified.scheme is None else await read_body(signed)

@@ -1,7 +1,7 @@
 """What a signature does not bind must not be there: the shape that a scheme demands of a message.
 
 These rules keep bytes from moving between parts that the signature base joins, and keep one signature from meaning two
-messages (SIGNING.md section 9.5). They hold before the body is read as well as after.
+messages (SIGNING.md section 9.5). All but what they say of a form's parameters is judged at the head.
 """
 
 import re
@@ -23,6 +23,12 @@ def uncovered(scheme: Scheme, facts: Facts) -> ClaimFault | None:
     Codes: `request.malformed` for the shape, `auth.malformed` for a Content-Digest that is missing or not canonical.
     """
     return _misshapen(scheme.shape, facts) or (_undigested(facts) if scheme.has_content_digest else None)
+
+
+def uncovered_in_body(scheme: Scheme, facts: Facts) -> ClaimFault | None:
+    """What the body that `uncovered` had not seen brought, and the signature would leave open: parameters of a form."""
+    shape = scheme.shape
+    return _bad_parameters(shape, facts, facts.query or b"") if shape.duplicate_params or shape.query_names else None
 
 
 def _misshapen(shape: Shape, facts: Facts) -> ClaimFault | None:

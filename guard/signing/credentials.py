@@ -1,5 +1,7 @@
 """The credentials of a message, read into a Claim: strictly, once, unbelieved. Whether they are good is asked later."""
 
+from types import MappingProxyType
+
 from guard.model.claims import Claim, ClaimFault
 from guard.model.facts import Facts
 from guard.model.names import KeyId
@@ -77,7 +79,7 @@ def _whole(scheme: Scheme, found: dict[str, bytes]) -> Claim | ClaimFault:
         expires_at=expires_at,
         window_ms=window_ms,
         nonce=found.get("nonce"),
-        values=tuple(found.items()),
+        values=MappingProxyType(found),
     )
 
 

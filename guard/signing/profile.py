@@ -74,6 +74,7 @@ def compile_profile(name: str, profile: Mapping[str, object], parents: Mapping[s
     unbound = unbound_parts(nodes, named, entry.transport, decoding_binds=shape.query_encoded_delims)
     _refuse_false_admission(entry, unbound)
     _refuse_false_promise(entry, unbound)
+    in_body = any(place.in_body for places in named.values() for place in places)
     time = entry.time
     return Scheme(
         name=name,
@@ -86,7 +87,8 @@ def compile_profile(name: str, profile: Mapping[str, object], parents: Mapping[s
         window_past_ms_max=time.past_ms_max if time else 0,
         has_time=time is not None,
         has_nonce="nonce" in named and "nonce" not in entry.optional,
-        needs_body="body" in names_in(nodes) or any(place.in_body for places in named.values() for place in places),
+        needs_body="body" in names_in(nodes) or in_body,
+        claims_in_body=in_body,
         unbound=unbound,
         takes=takes,
         sources=gather(named),

@@ -51,6 +51,8 @@ class SignatureAlgorithm(StrEnum):
     ECDSA_P256_SHA256 = "ecdsa-p256-sha256"
     API_KEY = "api-key"
 
+    __hash__ = str.__hash__  # that of Enum is a Python call; these are looked up for each message
+
 
 class Encoding(StrEnum):
     """How the signature's bytes are written in the message. raw: as they are."""
@@ -59,6 +61,8 @@ class Encoding(StrEnum):
     BASE64 = "base64"
     BASE64URL = "base64url"
     RAW = "raw"
+
+    __hash__ = str.__hash__  # that of Enum is a Python call; these are looked up for each message
 
 
 class SecretFormat(StrEnum):
@@ -78,6 +82,8 @@ class TimeUnit(StrEnum):
     S_OR_MS = "s_or_ms"
     ISO8601_MS = "iso8601_ms"
     FIX_UTC = "fix_utc"
+
+    __hash__ = str.__hash__  # that of Enum is a Python call; these are looked up for each message
 
 
 class SignatureForm(msgspec.Struct, frozen=True, gc=False):
@@ -134,8 +140,9 @@ class Scheme(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is needed to read and verify the credentials of one dialect.
 
     `credential_fields` are the fields (lower case) that carry any of its values; `secret_fields` those of them that are
-    secrets by themselves and must never be forwarded. `needs_body`: the signature cannot verify at the head, and a
-    claim made without the body must be made again with it. `has_nonce`: every claim has one. `unbound` is what the
+    secrets by themselves and must never be forwarded. `needs_body`: the signature cannot verify at the head.
+    `claims_in_body`: a part of the claim may stand in an HTTP body, so that a claim made without the body must be made
+    again with it. `has_nonce`: every claim has one. `unbound` is what the
     signature base leaves free, computed and not just declared: `method`, `path`, `query`, `body`, `authority`, or the
     name of a taken value.
     """
@@ -151,6 +158,7 @@ class Scheme(msgspec.Struct, frozen=True, kw_only=True):
     has_time: bool
     has_nonce: bool
     needs_body: bool
+    claims_in_body: bool
     unbound: frozenset[str]
 
     # Below: the compiled profile, read only inside this room. `marks` are the sources of key and signature.

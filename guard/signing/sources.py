@@ -153,9 +153,11 @@ def read(sources: Sources, facts: Facts) -> dict[str, bytes] | ClaimFault:
 
 def any_at_head(sources: Sources, facts: Facts) -> bool:
     """Whether any of the sources is there, in the fields, in the query, or in a message that is all body."""
-    for key, value in facts.fields:
-        for _, pipe in sources.fields.get(key, ()):
-            if pipe is None or pipe(value) is not None:
+    at = facts.names.at
+    for key, readers in sources.fields.items():
+        for position in at.get(key, ()):
+            value = facts.fields[position][1]
+            if any(pipe is None or pipe(value) is not None for _, pipe in readers):
                 return True
     if sources.query and facts.query and any(lookalike(name) in sources.query for name, _ in pairs(facts.query)):
         return True
@@ -166,15 +168,14 @@ def any_at_head(sources: Sources, facts: Facts) -> bool:
 
 
 def _read_fields(sources: Sources, facts: Facts, found: dict[str, bytes]) -> ClaimFault | None:
-    wanted = sources.fields
-    seen: set[bytes] = set()
-    for key, value in facts.fields:
-        readers = wanted.get(key)
-        if readers is None:
+    at = facts.names.at
+    for key, readers in sources.fields.items():
+        positions = at.get(key)
+        if positions is None:
             continue
-        if key in seen:
+        if len(positions) > 1:
             return _TWICE
-        seen.add(key)
+        value = facts.fields[positions[0]][1]
         for name, pipe in readers:
             picked = value if pipe is None else pipe(value)
             if picked is None:

@@ -18,7 +18,7 @@ def signature_base(scheme: Scheme, facts: Facts, claim: Claim) -> bytes:
 
     Raises `functions.BaseFault` if the message lacks what the base is made of: then no signature could have verified.
     """
-    return scheme.build_base(facts, dict(claim.values))
+    return scheme.build_base(facts, claim.values)
 
 
 def signature_verifies(scheme: Scheme, facts: Facts, claim: Claim, record: KeyRecord) -> bool:

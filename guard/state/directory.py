@@ -50,6 +50,8 @@ class FollowingDirectory(KeyDirectory):
         flush_ms: int = 5000,
         on_error: Callable[[StateError], object] = lambda _: None,
     ) -> None:
+        self.on_change: Callable[[tuple[KeyRecord, ...]], object] = lambda _: None
+        """Hears of the records that a poll found changed."""
         self._source = source
         self._now = now
         self._stale_after_ms = stale_after_ms
@@ -92,6 +94,7 @@ class FollowingDirectory(KeyDirectory):
         if head > self._revision:
             self._revision, changed = await self._source.records_since(self._revision)
             self._records.update({record.id: record for record in changed})
+            self.on_change(changed)
         self._confirmed_at = asked_at
 
     async def follow(self, interval_ms: int = 250) -> None:

@@ -8,11 +8,7 @@ the key-encryption key, so both can change later. The file is the only root secr
     version (1) | KEK id (8) | nonce (12) | wrapped data key (48) | nonce (12) | sealed text and tag
 """
 
-import base64
-import binascii
-import os
 import secrets
-import stat
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -21,16 +17,16 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from guard.state.faults import StateError
+from guard.state.key_file import KeyFile
 
 _VERSION = b"\x01"
 _ID_BYTES, _NONCE_BYTES, _KEY_BYTES, _TAG_BYTES = 8, 12, 32, 16
 _WRAPPED_AT = 1 + _ID_BYTES + _NONCE_BYTES
 _TEXT_AT = _WRAPPED_AT + _KEY_BYTES + _TAG_BYTES
-_FILE_BYTES_MAX = 1024
 
 
 class SealingError(StateError):
-    """The sealing key cannot be used, or something sealed cannot be opened with it. Never quotes a secret."""
+    """Something sealed cannot be opened with this key. Never quotes a secret."""
 
 
 class SealingKey:
@@ -47,49 +43,18 @@ class SealingKey:
 
     @classmethod
     def load(cls, path: Path) -> "SealingKey":
-        """The key in this file. Raises SealingError if it is missing, readable by others, or no sealing key."""
-        try:
-            with path.open("rb") as file:
-                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-                text = file.read(_FILE_BYTES_MAX)
-        except FileNotFoundError:
-            raise SealingError(f"there is no sealing key at {path}: {_WHERE}") from None
-        except OSError as error:
-            raise SealingError(f"the sealing key {path} cannot be read ({error.strerror})") from error
-        if mode & 0o077:
-            raise SealingError(f"the sealing key {path} can be read by others: run `chmod 600 {path}`")
-        try:
-            root = base64.b64decode(text.strip(), validate=True)
-        except binascii.Error:
-            root = b""
-        if len(root) != _KEY_BYTES:
-            raise SealingError(f"{path} is no sealing key (32 bytes in base64): put back the one that guard made")
-        return cls(root, path)
+        """The key in this file. Raises KeyFileError if it is missing, readable by others, or no sealing key."""
+        return cls(_file(path).load().reveal(), path)
 
     @classmethod
     def create(cls, path: Path) -> "SealingKey":
         """A new key in a new file that only its owner can read. Raises FileExistsError if there is one already."""
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        try:
-            if not path.parent.is_dir():
-                path.parent.mkdir(mode=0o700, parents=True)
-            _write_durably(draft, base64.b64encode(secrets.token_bytes(_KEY_BYTES)) + b"\n")
-        except OSError as error:
-            raise SealingError(f"the sealing key {path} cannot be made ({error.strerror})") from error
-        try:
-            os.link(draft, path)  # atomic, and never over a key that another process has just made
-        finally:
-            draft.unlink()
-        _sync_directory(path.parent)
-        return cls.load(path)
+        return cls(_file(path).create().reveal(), path)
 
     @classmethod
     def load_or_create(cls, path: Path) -> "SealingKey":
         """The key in this file; a new one, and its directory, if there is none. Never over a key that is there."""
-        try:
-            return cls.create(path)
-        except FileExistsError:
-            return cls.load(path)
+        return cls(_file(path).load_or_create().reveal(), path)
 
     def seal(self, key_id: str, purpose: str, text: bytes) -> bytes:
         """The text, readable only with this key, and only as this purpose of this key id."""
@@ -129,21 +94,9 @@ class SealingKey:
 _WHERE = "put back the file that belongs to this database, or name it with GUARD_SEALING_KEY_FILE"
 
 
+def _file(path: Path) -> KeyFile:
+    return KeyFile(path, "sealing key", _WHERE)
+
+
 def _derived(root: bytes, purpose: bytes, length: int = _KEY_BYTES) -> bytes:
     return HKDF(algorithm=SHA256(), length=length, salt=None, info=purpose).derive(root)
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

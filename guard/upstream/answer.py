@@ -3,28 +3,25 @@
 Fields are as the backend sent them; which of them a client may see is `wire/forwarding.py`.
 """
 
+import msgspec
+
 from guard.model.exchange import Sent
 from guard.model.facts import Field
 from guard.upstream.body_stream import BodyStream
 
 
-class Answer:
+class Answer(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A backend's final answer. `fields` and `trailers` have names in lower case and values without outer white space.
 
     `body` is bytes where the whole of it has arrived (it is b"" after HEAD, 204 and 304), else an iterator that can be
     read once. `trailers` fills when the body ends. 1xx answers before it are swallowed.
     """
 
-    __slots__ = ("body", "fields", "reason", "status", "trailers")
-
-    def __init__(
-        self, status: int, reason: bytes, fields: list[Field], body: bytes | BodyStream, trailers: list[Field]
-    ) -> None:
-        self.status = status
-        self.reason = reason
-        self.fields = fields
-        self.body = body
-        self.trailers = trailers
+    status: int
+    reason: bytes
+    fields: tuple[Field, ...]
+    body: bytes | BodyStream
+    trailers: list[Field]
 
     def abandon(self) -> None:
         """Read no further: if the body has not ended, its connection is closed and never used again."""

@@ -25,6 +25,12 @@ _READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
 class Home(Protocol):
     """Where a connection belongs between exchanges."""
 
+    def answered(self) -> None:
+        """The backend has answered a request, wholly."""
+
+    def failed(self) -> None:
+        """The backend has left a request that it had received without an answer, or broken off its answer."""
+
     def came_back(self, connection: "Connection", *, clean: bool) -> None:
         """Its exchange is over. If it was clean, another may follow."""
 
@@ -36,7 +42,7 @@ class Connection(asyncio.Protocol):
     """See the module. `clock` is monotonic, in milliseconds."""
 
     def __init__(self, home: Home, clock: Callable[[], int], idle_ms: int) -> None:
-        self._home = home
+        self.home = home
         self._clock = clock
         self._idle_ms = idle_ms
         self._loop = asyncio.get_running_loop()
@@ -47,6 +53,7 @@ class Connection(asyncio.Protocol):
         self._stream: BodyStream | None = None
         self._room: asyncio.Future[None] | None = None
         self._sending = False
+        self._paused = False
         self._rested = False
         self._heard = False
         self._timer: asyncio.TimerHandle | None = None
@@ -61,6 +68,10 @@ class Connection(asyncio.Protocol):
     def closing(self) -> bool:
         """Whether it can carry no further exchange."""
         return self._transport.is_closing()
+
+    def overdue(self, now_ms: int) -> bool:
+        """Whether it has rested too long, even if the loop had no time to say so."""
+        return self._due_ms <= now_ms
 
     def quiet(self) -> bool:
         """Whether the kernel holds nothing from the backend, not even its goodbye. Costs a system call."""
@@ -107,9 +118,10 @@ class Connection(asyncio.Protocol):
             asked.result().abandon()
 
     def rest(self) -> None:
-        """Wait for the next asker, but no longer than the idle limit."""
+        """Wait for the next asker, but no longer than the idle limit, and than the backend says that it waits."""
         self._rested = True
-        self._expect_by(self._clock() + self._idle_ms)
+        kept_ms = self._reader.head.kept_ms
+        self._expect_by(self._clock() + (self._idle_ms if kept_ms is None else min(kept_ms, self._idle_ms)))
 
     def close(self) -> None:
         """Close at once. An exchange under way is not told: `withdraw` is for that."""
@@ -154,7 +166,7 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self.resume_writing()
-        self._home.gone(self)
+        self.home.gone(self)
 
     def pause_writing(self) -> None:
         """The backend does not take what is sent as fast as it comes."""
@@ -180,11 +192,14 @@ class Connection(asyncio.Protocol):
                 self._abandon()
                 return
             stream = self._stream = BodyStream(resume=self._resume_reading, abandon=self._abandon)
-            asked.set_result(Answer(reader.status, reader.reason, reader.fields, stream, reader.trailers))
+            head = reader.head
+            asked.set_result(Answer(head.status, head.reason, head.fields, stream, reader.trailers))
         if not self._stream.push(reader.take()):
+            self._paused = True
             self._transport.pause_reading()
 
     def _resume_reading(self) -> None:
+        self._paused = False
         if not self.closing:
             self._transport.resume_reading()
 
@@ -193,19 +208,24 @@ class Connection(asyncio.Protocol):
         reader = self._reader
         asked, stream = self._asked, self._stream
         self._asked = self._stream = None
-        clean = reader.reusable and not self._sending and self._transport.get_write_buffer_size() == 0
+        clean = reader.reusable and not self._sending and not self._transport.get_write_buffer_size()
         if stream is not None:
             stream.push(reader.take())
             stream.end()
         elif asked is not None and not asked.done():
-            asked.set_result(Answer(reader.status, reader.reason, reader.fields, reader.take(), reader.trailers))
+            head = reader.head
+            asked.set_result(Answer(head.status, head.reason, head.fields, reader.take(), reader.trailers))
+        self.home.answered()
         self._part(clean=clean)
 
     def _lose(self, source: str) -> None:
         self.hung_up = self._rested and not self._heard
-        self._fail("upstream.broken", source)
+        self._fail("upstream.broken", source, blame=not self.hung_up)
 
-    def _fail(self, code: str, source: str) -> None:
+    def _fail(self, code: str, source: str, *, blame: bool = True) -> None:
+        """The exchange has failed. Nobody is blamed for what a client has not sent yet, or leaves unread."""
+        if blame and not self._sending and not self._paused:
+            self.home.failed()
         failure = UpstreamFailure(code, Sent.YES if self._reader.head_seen else Sent.UNKNOWN, source)
         asked, stream = self._asked, self._stream
         self._asked = self._stream = None
@@ -216,12 +236,12 @@ class Connection(asyncio.Protocol):
         self._part(clean=False)
 
     def _abandon(self) -> None:
-        self._fail("upstream.broken", "nobody read the answer to its end")
+        self._fail("upstream.broken", "nobody read the answer to its end", blame=False)
 
     def _part(self, *, clean: bool) -> None:
         if not clean:
             self.close()
-        self._home.came_back(self, clean=clean)
+        self.home.came_back(self, clean=clean)
 
     def _expect_by(self, due_ms: int) -> None:
         self._due_ms = due_ms

@@ -5,6 +5,7 @@ hand, and the backend closed a connection that had rested without saying anythin
 order whose bytes went out is never sent again.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TypeAlias
 
@@ -12,8 +13,8 @@ from guard.core.stages import Allow
 from guard.model.decision import Deny
 from guard.model.facts import Field
 from guard.upstream.answer import Answer, UpstreamFailure
+from guard.upstream.backend import Backend
 from guard.upstream.connection import Connection
-from guard.upstream.pool import Pool
 from guard.upstream.request import Request, request_from
 from guard.upstream.upload import upload
 
@@ -21,68 +22,64 @@ Still: TypeAlias = Callable[[], Deny | None]
 
 
 async def forward(
-    pool: Pool, allow: Allow, fields: Sequence[Field], body: bytes | AsyncIterator[bytes], *, still: Still
+    backend: Backend, allow: Allow, fields: Sequence[Field], body: bytes | AsyncIterator[bytes], *, still: Still
 ) -> Answer | Deny:
     """Send what was allowed, with these fields, and await the head of the answer; small bodies come with it.
 
     `still` is asked directly before the first byte goes out; a Deny means that none did. Raises UpstreamFailure, or
     whatever `body` raises. When cancelled, the exchange's connection is closed.
     """
-    route = allow.route
-    request = request_from(allow.facts, fields, body)
-    end_by_ms = pool.clock() + route.total_ms
-    connection = pool.rested(surely=not route.reads) or await pool.take(end_by_ms)
-    denied = _still(still, pool, connection)
+    identified = allow.verified.identified
+    route = identified.route
+    request = request_from(identified.facts, fields, body)
+    now_ms = backend.clock()
+    end_by_ms = now_ms + route.total_ms
+    endpoint = backend.begin(now_ms)
+    connection = endpoint.pool.rested(now_ms, surely=not route.reads)
+    if connection is None:
+        connection = await backend.reach(endpoint, end_by_ms)
+        now_ms = backend.clock()
+    denied = _still(still, connection)
     if denied is not None:
         return denied
-    try:
-        return await _exchange(pool, connection, request, end_by_ms)
-    except UpstreamFailure as failure:
-        if not (route.reads and connection.hung_up and isinstance(request.body, bytes)):
+    content = request.body
+    if not isinstance(content, bytes):
+        return await _streamed(backend, connection, request, content, end_by_ms)
+    respond_by_ms = now_ms + backend.policy.response_ms
+    while True:
+        asked = connection.ask(request.verb, request.head, content, respond_by_ms=respond_by_ms, end_by_ms=end_by_ms)
+        try:
+            return await asked
+        except UpstreamFailure as failure:
+            if not (route.reads and connection.hung_up):  # only what has rested hangs up: there is no third time
+                raise
+            connection = await _afresh(backend, connection, end_by_ms, still, failure)
+            respond_by_ms = _respond_by_ms(backend)
+        except asyncio.CancelledError:
+            connection.withdraw(asked)
             raise
-        return await _once_more(pool, request, end_by_ms, still, failure)
 
 
-async def _once_more(pool: Pool, request: Request, end_by_ms: int, still: Still, failure: UpstreamFailure) -> Answer:
-    """The second and last time, on a fresh connection. Where that cannot be, the first failure stands."""
+async def _afresh(
+    backend: Backend, left: Connection, end_by_ms: int, still: Still, failure: UpstreamFailure
+) -> Connection:
+    """A fresh connection for the second sending. Where that cannot be, the first failure stands."""
     try:
-        connection = await pool.take(end_by_ms, fresh=True)
+        connection = await backend.reach_afresh(left, end_by_ms)
     except UpstreamFailure:
         raise failure from None
-    if _still(still, pool, connection) is not None:
+    if _still(still, connection) is not None:
         raise failure
-    return await _exchange(pool, connection, request, end_by_ms)
+    return connection
 
 
-def _still(still: Still, pool: Pool, connection: Connection) -> Deny | None:
-    """Ask; unless the answer is to go ahead, the connection goes back unused."""
-    ahead = False
-    try:
-        denied = still()
-        ahead = denied is None
-    finally:
-        if not ahead:
-            pool.came_back(connection, clean=True)
-    return denied
-
-
-async def _exchange(pool: Pool, connection: Connection, request: Request, end_by_ms: int) -> Answer:
-    body = request.body
-    streams = not isinstance(body, bytes)
-    asked = connection.ask(
-        request.verb,
-        request.head,
-        body if isinstance(body, bytes) else b"",
-        respond_by_ms=end_by_ms if streams else _respond_by_ms(pool),
-        end_by_ms=end_by_ms,
-        more=streams,
-    )
+async def _streamed(
+    backend: Backend, connection: Connection, request: Request, body: AsyncIterator[bytes], end_by_ms: int
+) -> Answer:
+    asked = connection.ask(request.verb, request.head, b"", respond_by_ms=end_by_ms, end_by_ms=end_by_ms, more=True)
     answered = False
     try:
-        if isinstance(body, bytes):
-            answer = await asked
-        else:
-            answer = await upload(connection, asked, body, request.content_bytes, lambda: _respond_by_ms(pool))
+        answer = await upload(connection, asked, body, request.content_bytes, lambda: _respond_by_ms(backend))
         answered = True
     finally:
         if not answered:
@@ -90,5 +87,17 @@ async def _exchange(pool: Pool, connection: Connection, request: Request, end_by
     return answer
 
 
-def _respond_by_ms(pool: Pool) -> int:
-    return pool.clock() + pool.policy.response_ms
+def _still(still: Still, connection: Connection) -> Deny | None:
+    """Ask; unless the answer is to go ahead, the connection goes back unused."""
+    ahead = False
+    try:
+        denied = still()
+        ahead = denied is None
+    finally:
+        if not ahead:
+            connection.home.came_back(connection, clean=True)
+    return denied
+
+
+def _respond_by_ms(backend: Backend) -> int:
+    return backend.clock() + backend.policy.response_ms

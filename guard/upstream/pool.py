@@ -6,34 +6,42 @@ and the number of connections is exact. The pool sends nothing itself: see `forw
 """
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import Callable
-from typing import TypeAlias
-from urllib.parse import urlsplit
+from typing import Protocol, TypeAlias
 
 from guard.model.exchange import Sent
 from guard.model.policy import UpstreamPolicy
 from guard.upstream.answer import UpstreamFailure
 from guard.upstream.connection import Connection
+from guard.upstream.origin import Origin
 
 _Waiter: TypeAlias = asyncio.Future[Connection | None]
-_PORTS = {"http": 80, "https": 443}
+
+
+class Witness(Protocol):
+    """Whoever wants to know how an endpoint fares."""
+
+    def answered(self) -> None:
+        """It has answered a request, wholly."""
+
+    def failed(self) -> None:
+        """It has left a whole request without an answer, or broken its answer off."""
+
+    def unreachable(self) -> None:
+        """It takes no connection."""
 
 
 class Pool:
-    """The connections to one backend. `clock` is monotonic, in milliseconds.
+    """The connections to one endpoint of a backend. `clock` is monotonic, in milliseconds."""
 
-    `tls` replaces the default context for https origins: certificates of public authorities, the host's name verified.
-    """
-
-    def __init__(self, policy: UpstreamPolicy, clock: Callable[[], int], tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, origin: Origin, policy: UpstreamPolicy, clock: Callable[[], int], witness: Witness) -> None:
         self.policy = policy
         self.clock = clock
-        origin = urlsplit(policy.url)
-        self._host = origin.hostname or ""
-        self._port = origin.port or _PORTS[origin.scheme]
-        self._tls = (tls or ssl.create_default_context()) if origin.scheme == "https" else None
+        self.answered = witness.answered
+        self.failed = witness.failed
+        self._witness = witness
+        self._origin = origin
         self._slots = 0
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
@@ -41,11 +49,22 @@ class Pool:
         self._closing = False
         self._closed: asyncio.Future[None] | None = None
 
-    def rested(self, *, surely: bool) -> Connection | None:
+    @property
+    def busy(self) -> int:
+        """How many exchanges are under way, wait, or are connecting."""
+        return self._slots - len(self._idle) + len(self._waiting)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether one more request would be turned away now."""
+        policy = self.policy
+        return len(self._waiting) >= policy.waiting_max and not self._idle and self._slots >= policy.connections_max
+
+    def rested(self, now_ms: int, *, surely: bool) -> Connection | None:
         """The connection that rested least, if one is at hand. `surely` asks the kernel whether its backend left."""
         while self._idle:
             connection = self._idle.pop()
-            if not connection.closing and (not surely or connection.quiet()):
+            if not connection.closing and not connection.overdue(now_ms) and (not surely or connection.quiet()):
                 return connection
             connection.close()
             self._free_slot()
@@ -66,7 +85,7 @@ class Pool:
         else:
             used = await self._wait(end_by_ms)
         if used is not None:
-            if not fresh and not used.closing:
+            if not fresh and not used.closing and used.quiet():
                 return used
             used.close()
         return await self._connect(end_by_ms)
@@ -78,7 +97,7 @@ class Pool:
             self._free_slot()
             return
         connection.rest()
-        waiter = self._longest_waiter()
+        waiter = self._longest_waiter() if self._waiting else None
         if waiter is None:
             self._idle.append(connection)
         else:
@@ -148,21 +167,17 @@ class Pool:
     async def _connect(self, end_by_ms: int) -> Connection:
         """Connect in a slot that is already taken, or free that slot."""
         connection: Connection | None = None
-        loop = asyncio.get_running_loop()
+        policy = self.policy
+        patience_ms = self._patience_ms(end_by_ms)
         try:
-            async with asyncio.timeout(self._patience_ms(end_by_ms) / 1000):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(self, self.clock, self.policy.idle_ms), self._host, self._port, ssl=self._tls
-                )
-        except OSError as error:
-            source = f"{type(error).__name__}: {error}" if str(error) else "no connection in time"
-            raise UpstreamFailure("upstream.unreachable", Sent.NO, source) from error
+            connection = await self._origin.connect(self, self.clock, idle_ms=policy.idle_ms, patience_ms=patience_ms)
+        except UpstreamFailure:
+            if patience_ms == policy.connect_ms:  # else it is the request that had no time left
+                self._witness.unreachable()
+            raise
         finally:
             if connection is None:
                 self._free_slot()
-        if connection.closing:  # nothing tells of it a second time, so nobody may ask on it
-            self._free_slot()
-            raise UpstreamFailure("upstream.unreachable", Sent.NO, "the backend closed the connection at once")
         self._open.add(connection)
         return connection
 

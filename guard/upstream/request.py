@@ -30,15 +30,15 @@ def request_from(facts: Facts, fields: Sequence[Field], body: bytes | AsyncItera
     if facts.body is not None and not isinstance(body, bytes):
         body = facts.body
     content_bytes = _content_bytes(facts, body)
-    lines = [b"%b %b HTTP/1.1" % (facts.verb.encode("latin-1"), facts.target), *map(b": ".join, fields)]
+    last = b""
     if content_bytes is not None:
-        lines.append(b"content-length: %d" % content_bytes)
+        last = b"\r\ncontent-length: %d" % content_bytes
     elif not isinstance(body, bytes):
-        lines.append(b"transfer-encoding: chunked")
-    line_ends = len(lines) + 1
-    lines += (b"", b"")
-    head = b"\r\n".join(lines)
-    if head.count(b"\n") != line_ends or head.count(b"\r") != line_ends:
+        last = b"\r\ntransfer-encoding: chunked"
+    first = b"%b %b HTTP/1.1" % (facts.verb.encode("latin-1"), facts.target)
+    head = b"%b%b\r\n\r\n" % (b"\r\n".join([first, *map(b": ".join, fields)]), last)
+    line_ends = len(fields) + (3 if last else 2)
+    if len(head) - len(head.translate(None, b"\r\n")) != 2 * line_ends:
         raise ValueError("a line of the request holds a line end")
     return Request(verb=facts.verb, head=head, body=body, content_bytes=content_bytes)
 

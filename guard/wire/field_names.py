@@ -1,37 +1,58 @@
-"""Names that a service's credentials travel under: nobody may come near them with another spelling.
+"""Names of fields: the sequence that a message has of them, and whether any comes near those of a credential.
 
-The names are known only once the message has found its service, so this is asked by the core, not by the edge; the
-names that guard itself owns were looked at before (`wire/fields.py`). That a credential appears once is seen where it
-is read (`signing/credentials.py`).
+Clients send the same names in the same order again and again, so what follows from names alone is worked out once for
+each sequence, here and in `wire/fields.py`, `wire/forwarding.py` and `signing/sources.py`. Which names are credentials
+is known only once the message has found its service; those that guard itself owns are looked at in `wire/fields.py`.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 
-from guard.model.facts import Defect, Facts
+from guard.model.facts import Defect, Facts, Field, FieldNames
 from guard.wire.hop_by_hop import connection_members
 from guard.wire.owned_fields import fold
+
+SEQUENCES_MAX = 1024
+"""How many sequences of names are remembered; a hostile client can make us forget one, and work it out again."""
+
+_SHARED_BYTES_MAX = 2048
 
 _CODE = "request.malformed"
 
 
-def names_defect(facts: Facts, names: frozenset[bytes]) -> Defect | None:
-    """Why another program may take other fields for those that `names` (lower case) call, or None."""
-    if has_alias(facts, names):
+def field_names(fields: Sequence[Field]) -> FieldNames:
+    """The names of the fields (in lower case): one object for all messages that have the same."""
+    joined = b"\n".join([name for name, _ in fields])
+    shared = _shared(joined) if len(joined) <= _SHARED_BYTES_MAX else None
+    if shared is None or len(shared.names) != len(fields):  # a name that holds a line end, or no name at all
+        return FieldNames(tuple([name for name, _ in fields]))
+    return shared
+
+
+def names_defect(facts: Facts, credentials: frozenset[bytes]) -> Defect | None:
+    """Why another program may take other fields for those that `credentials` (lower case) call, or None."""
+    if has_alias(facts.names, credentials):
         return Defect(_CODE, "a field has a name that is another spelling of a credential's")
-    if connection_lists(facts, names):
+    if b"connection" in facts.names.at and connection_lists(facts, credentials):
         return Defect(_CODE, "Connection lists a credential")
     return None
 
 
-def has_alias(facts: Facts, names: frozenset[bytes]) -> bool:
-    """Whether some field folds to one of `names` but is not spelled so (BYPASSES.md A12)."""
-    folded = _folded(names)
-    return bool([name for name, _ in facts.fields if name not in names and fold(name) in folded])
+@lru_cache(maxsize=SEQUENCES_MAX)
+def has_alias(names: FieldNames, credentials: frozenset[bytes]) -> bool:
+    """Whether some name folds to one of `credentials` but is not spelled so (BYPASSES.md A12)."""
+    folded = _folded(credentials)
+    return any(name not in credentials and fold(name) in folded for name in names.at)
 
 
-def connection_lists(facts: Facts, names: frozenset[bytes]) -> bool:
-    """Whether Connection asks to drop one of `names`, in any spelling (BYPASSES.md A13)."""
-    return not _folded(names).isdisjoint(map(fold, connection_members(facts.fields)))
+def connection_lists(facts: Facts, credentials: frozenset[bytes]) -> bool:
+    """Whether Connection asks to drop one of `credentials`, in any spelling (BYPASSES.md A13)."""
+    return not _folded(credentials).isdisjoint(map(fold, connection_members(facts.values(b"connection"))))
+
+
+@lru_cache(maxsize=SEQUENCES_MAX)
+def _shared(joined: bytes) -> FieldNames:
+    return FieldNames(tuple(joined.split(b"\n")))
 
 
 @lru_cache(maxsize=256)

@@ -3,14 +3,16 @@
 Framing (Content-Length, Transfer-Encoding) of a forwarded request is the connection pool's, not the client's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
 
-from guard.model.facts import Facts, Field
+from guard.model.facts import Facts, Field, FieldNames
 from guard.model.names import Address
-from guard.wire.fields import TOKEN_BYTES
+from guard.wire.field_names import SEQUENCES_MAX
+from guard.wire.fields import TOKEN_BYTES, in_lower_case
 from guard.wire.hop_by_hop import HOP_BY_HOP, connection_members
 from guard.wire.owned_fields import (
+    CLIENT_CERT,
     DROPPED_NAMES,
     DROPPED_PREFIXES,
     FORWARDED,
@@ -22,6 +24,7 @@ from guard.wire.owned_fields import (
     fold,
     is_owned,
 )
+from guard.wire.structured_fields import byte_sequence
 
 _WITHHELD_NAMES = OWNED_NAMES | DROPPED_NAMES | HOP_BY_HOP | {b"expect", b"content-length"}
 _WITHHELD_PREFIXES = OWNED_PREFIXES + DROPPED_PREFIXES
@@ -41,15 +44,13 @@ def request_fields(
 
     No owned name, hop-by-hop field, member of `secrets` or `drop` (lower case), or field that a backend might believe
     against guard's word passes, in any spelling. Host is kept byte for byte. The forwarding fields are rewritten, not
-    appended to: `address` is already what trusted proxies said. `identity` comes last.
+    appended to: `address` is already what trusted proxies said. A client's certificate is passed on as RFC 9440 says.
     """
-    withheld = _withheld(secrets, drop)
-    listed = connection_members(facts.fields) - _ALWAYS_PASSED
-    passed = [
-        (name, value)
-        for name, value in facts.fields
-        if (folded := fold(name)) not in withheld and not folded.startswith(_WITHHELD_PREFIXES) and name not in listed
-    ]
+    fields = facts.fields
+    passed = [fields[position] for position in _to_backend(facts.names, secrets, drop)]
+    if b"connection" in facts.names.at:
+        listed = connection_members(facts.values(b"connection")) - _ALWAYS_PASSED
+        passed = [field for field in passed if field[0] not in listed]
     proto = b"https" if facts.secure else b"http"
     passed += (
         _VIA,  # RFC 9110 section 7.6.3: a gateway's duty towards the backend
@@ -59,21 +60,41 @@ def request_fields(
         (X_FORWARDED_HOST, facts.authority),
         *identity,
     )
+    if facts.client_certificate is not None:
+        passed.append((CLIENT_CERT, byte_sequence(facts.client_certificate)))
     return passed
 
 
-def answer_fields(fields: Iterable[Field], *, ours: tuple[Field, ...]) -> list[Field]:
+def answer_fields(fields: Sequence[Field], *, ours: tuple[Field, ...]) -> list[Field]:
     """The field section for the client: the backend's end-to-end fields, then ours. Names in lower case.
 
     A backend cannot speak for guard: owned names are removed in any spelling.
     """
-    lowered = [(name.lower(), value) for name, value in fields]
-    listed = connection_members(lowered)
-    passed = [
-        field for field in lowered if field[0] not in HOP_BY_HOP and field[0] not in listed and not is_owned(field[0])
-    ]
+    lowered, names = in_lower_case(fields)
+    passed = [lowered[position] for position in _to_client(names)]
+    if b"connection" in names.at:
+        listed = connection_members([lowered[position][1] for position in names.at[b"connection"]])
+        passed = [field for field in passed if field[0] not in listed]
     passed += ours
     return passed
+
+
+@lru_cache(maxsize=SEQUENCES_MAX)
+def _to_backend(names: FieldNames, secrets: frozenset[bytes], drop: frozenset[bytes]) -> tuple[int, ...]:
+    """The positions of what a backend may see, whatever Connection lists."""
+    withheld = _withheld(secrets, drop)
+    folded = map(fold, names.names)
+    return tuple(
+        position
+        for position, name in enumerate(folded)
+        if name not in withheld and not name.startswith(_WITHHELD_PREFIXES)
+    )
+
+
+@lru_cache(maxsize=SEQUENCES_MAX)
+def _to_client(names: FieldNames) -> tuple[int, ...]:
+    """The positions of what a client may see of an answer, whatever Connection lists."""
+    return tuple(position for position, name in enumerate(names.names) if name not in HOP_BY_HOP and not is_owned(name))
 
 
 @lru_cache(maxsize=256)
@@ -81,6 +102,7 @@ def _withheld(secrets: frozenset[bytes], drop: frozenset[bytes]) -> frozenset[by
     return _WITHHELD_NAMES.union(map(fold, secrets | drop))
 
 
+@lru_cache(maxsize=8192)
 def _forwarded(address: Address, proto: bytes, authority: bytes) -> bytes:
     """One element of RFC 7239, section 4. An address with colons stands in brackets, and so in quotes."""
     client = address.encode("ascii")

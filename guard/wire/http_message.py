@@ -7,6 +7,9 @@ forward proxies only, which guard is not (BYPASSES.md A09). Nothing is repaired:
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
+
+import msgspec
 
 from guard.model.facts import Defect, Facts, Field, Transport
 from guard.model.names import Address, RequestId, UnixMs
@@ -22,14 +25,21 @@ _PORT_MAX = 65535
 _LENGTH = re.compile(rb"[0-9]{1,19}")
 _NO_ADDRESS = Address("0.0.0.0")  # noqa: S104  # not bound: it stands for a peer that has no address
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # known to be tokens
+
 _CODE = "request.malformed"
+_NO_ORIGIN_FORM = Defect(_CODE, "the request target is not in origin-form: it must begin with a slash")
+_NO_PEER = Defect(_CODE, "the peer has no plain IP address")
+_NO_HOST = Defect(_CODE, "Host is not a name or address with at most a port")
 
 
 def facts_from_http(
     *,
-    method: bytes,
+    method: str,
     target: bytes,
     fields: Sequence[Field],
+    body: bytes | None = None,
+    client_certificate: bytes | None = None,
     peer: str,
     secure: bool,
     received_at: UnixMs,
@@ -37,56 +47,64 @@ def facts_from_http(
 ) -> Facts:
     """What arrived, and in `defects` all that is wrong with it. Never raises; never decodes.
 
-    `fields` are as the parser split them, with `peer` the address at the other end of the connection. `body` is None if
-    one follows. Which methods exist is for routing to say.
+    `peer` is the address at the other end of the connection, `body` what came with the head if all of it did.
     """
-    table = dict(fields := in_lower_case(fields))
+    fields, names = in_lower_case(fields)
+    table = dict(fields)  # of a field that appears twice the last, and a defect
     path, mark, query = target.partition(b"?")
-    address = canonical(peer)
     length, coding = table.get(b"content-length"), table.get(b"transfer-encoding")
     announced = int(length) if length is not None and _LENGTH.fullmatch(length) else None
-    found = (
-        _request_line_defect(method, target),
-        path_defect(path) if target.startswith(b"/") else None,
-        query_defect(query) if mark else None,
-        fields_defect(fields),
-        _host_defect(table.get(b"host")),
-        _framing_defect(length, coding, announced),
-        _expect_defect(table.get(b"expect")),
-        Defect(_CODE, "the peer has no plain IP address") if address is None else None,
-    )
-    return Facts(
+    facts = Facts(
         transport=Transport.HTTP,
-        verb=method.decode("latin-1"),
+        verb=method,
         authority=table.get(b"host", b""),
         path=path,
         query=query if mark else None,
         fields=fields,
-        body=b"" if coding is None and (length is None or announced == 0) else None,
+        names=names,
+        body=b"" if coding is None and (length is None or announced == 0) else body,
         body_bytes_announced=announced if coding is None else None,
-        peer=_NO_ADDRESS if address is None else address,
+        peer=canonical(peer) or _NO_ADDRESS,
         secure=secure,
+        client_certificate=client_certificate,
         received_at=received_at,
         request_id=request_id,
-        defects=tuple(filter(None, found)),
+    )
+    found = tuple(filter(None, _faults(facts, table)))
+    return msgspec.structs.replace(facts, defects=found) if found else facts
+
+
+def _faults(facts: Facts, table: dict[bytes, bytes]) -> tuple[Defect | None, ...]:
+    return (
+        _method_defect(facts.verb),
+        path_defect(facts.path) if facts.path[:1] == b"/" else _NO_ORIGIN_FORM,
+        query_defect(facts.query),
+        fields_defect(facts.fields, facts.names),
+        _host_defect(table.get(b"host")),
+        _framing_defect(table.get(b"content-length"), table.get(b"transfer-encoding"), facts.body_bytes_announced),
+        _expect_defect(table.get(b"expect")),
+        _NO_PEER if facts.peer is _NO_ADDRESS else None,
     )
 
 
-def _request_line_defect(method: bytes, target: bytes) -> Defect | None:
-    if not method or method.translate(None, TOKEN_BYTES):
-        return Defect(_CODE, "the method is not a token")
-    if not target.startswith(b"/"):
-        return Defect(_CODE, "the request target is not in origin-form: it must begin with a slash")
-    return None
+def _method_defect(method: str) -> Defect | None:
+    if method in _METHODS or (method.isascii() and method and not method.encode().translate(None, TOKEN_BYTES)):
+        return None
+    return Defect(_CODE, "the method is not a token")
 
 
 def _host_defect(host: bytes | None) -> Defect | None:
     """RFC 9112 section 3.2, stricter: a name, an IPv4 address or an IPv6 address in brackets; then perhaps a port."""
     if host is None:
         return Defect(_CODE, "there is no Host")
-    match = _AUTHORITY.fullmatch(host) if len(host) <= _AUTHORITY_BYTES_MAX else None
+    return _authority_defect(host) if len(host) <= _AUTHORITY_BYTES_MAX else _NO_HOST
+
+
+@lru_cache(maxsize=1024)
+def _authority_defect(host: bytes) -> Defect | None:
+    match = _AUTHORITY.fullmatch(host)
     if match is None:
-        return Defect(_CODE, "Host is not a name or address with at most a port")
+        return _NO_HOST
     literal, port = match.groups()
     if port and int(port) > _PORT_MAX:
         return Defect(_CODE, "Host has a port that does not exist")

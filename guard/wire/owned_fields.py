@@ -11,6 +11,7 @@ GUARD_ACCOUNT: Final = b"guard-account"
 GUARD_KEY_ID: Final = b"guard-key-id"
 GUARD_SCOPES: Final = b"guard-scopes"
 GUARD_REQUEST_ID: Final = b"guard-request-id"
+GUARD_ASSERTION: Final = b"guard-assertion"
 GUARD_REASON: Final = b"guard-reason"
 GUARD_SENT: Final = b"guard-sent"
 RATELIMIT: Final = b"ratelimit"
@@ -19,23 +20,28 @@ FORWARDED: Final = b"forwarded"
 X_FORWARDED_FOR: Final = b"x-forwarded-for"
 X_FORWARDED_HOST: Final = b"x-forwarded-host"
 X_FORWARDED_PROTO: Final = b"x-forwarded-proto"
+CLIENT_CERT: Final = b"client-cert"
 
 TO_BACKEND: Final = (
     FORWARDED,
     X_FORWARDED_FOR,
     X_FORWARDED_PROTO,
     X_FORWARDED_HOST,
+    CLIENT_CERT,
     GUARD_ACCOUNT,
     GUARD_KEY_ID,
     GUARD_SCOPES,
     GUARD_REQUEST_ID,
+    GUARD_ASSERTION,
 )
 """Every owned name that guard itself may write towards a backend."""
 
 TO_CLIENT: Final = (GUARD_REQUEST_ID, GUARD_REASON, GUARD_SENT, RATELIMIT, RATELIMIT_POLICY)
 """Every owned name that guard itself may write towards a client."""
 
-OWNED_NAMES: Final = frozenset({FORWARDED, b"x-forwarded", b"x-real-ip", b"guard"})
+OWNED_NAMES: Final = frozenset(
+    {FORWARDED, b"x-forwarded", b"x-real-ip", b"guard", CLIENT_CERT, b"client-cert-chain"}  # the last two: RFC 9440
+)
 OWNED_PREFIXES: Final = (b"guard-", RATELIMIT, b"x-forwarded-")
 
 DROPPED_NAMES: Final = frozenset(

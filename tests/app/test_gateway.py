@@ -1,12 +1,13 @@
 """The gateway put together on a fresh home, and taken apart again."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from guard.app.gateway import mint_request_id, open_gateway
+from guard.app.gateway import open_gateway, request_ids
 from guard.app.keys import open_keyring
 from guard.service.key_orders import KeyOrder
 from guard.service.keyring import By
@@ -105,5 +106,6 @@ async def test_a_database_without_its_sealing_key_is_refused(tmp_path: Path) -> 
 
 
 def test_request_ids_do_not_repeat() -> None:
-    assert len({mint_request_id() for _ in range(1000)}) == 1000
-    assert mint_request_id().startswith("req_")
+    mint, other = request_ids(), request_ids()
+    assert len({mint() for _ in range(1000)} | {other() for _ in range(1000)}) == 2000
+    assert re.fullmatch("req_[0-9a-f]{24}", mint())

@@ -11,12 +11,12 @@ from guard.model.facts import BodyRead
 from guard.model.names import UnixMs
 from guard.model.questions import Granted, Standing
 from guard.upstream.forward import forward
-from guard.upstream.pool import Pool
+from guard.upstream.backend import Backend
 
 NOW = UnixMs(0)
 
 def line(routed: Routed, identified: Identified, screened: Screened, signed: Signed, verified: Verified,
-         standing: Standing, granted: Granted, reader: BodyReader, pool: Pool, allow: Allow) -> None:
+         standing: Standing, granted: Granted, reader: BodyReader, backend: Backend, allow: Allow) -> None:
 """
 
 _SKIPPING = {
@@ -28,7 +28,7 @@ _SKIPPING = {
     "read a body before the head was looked at": "reader.read(screened)",
     "charge what is not verified": "decide.charge(signed, NOW)",
     "admit what is not verified": "decide.admit(signed, granted, None, NOW)",
-    "send what is not allowed": "forward(pool, verified, [], b'', still=lambda: None)",
+    "send what is not allowed": "forward(backend, verified, [], b'', still=lambda: None)",
 }
 _IN_ORDER = """
     decide.identify(routed, {}, NOW)
@@ -38,7 +38,7 @@ _IN_ORDER = """
     decide.verify(signed, BodyRead(b''), NOW)
     decide.charge(verified, NOW)
     decide.admit(verified, granted, None, NOW)
-    forward(pool, allow, [], b'', still=lambda: None)
+    forward(backend, allow, [], b'', still=lambda: None)
 """
 
 

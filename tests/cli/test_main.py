@@ -24,7 +24,7 @@ def test_help_imports_no_command() -> None:
     assert not {"pydantic", "rich", "msgspec", "asyncio"} & set(modules)
 
 
-@pytest.mark.parametrize("name", ["curl", "sign", "flood", "version"])
+@pytest.mark.parametrize("name", ["curl", "sign", "flood", "assertion", "version"])
 def test_each_help_begins_with_three_examples(name: str) -> None:
     result = CliRunner().invoke(app, [name, "--help"])
     usage, _, *examples = result.output.splitlines()

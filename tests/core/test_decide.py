@@ -8,7 +8,7 @@ from guard.core.stages import Allow, Identified, Routed, Screened, Signed, Verif
 from guard.model.facts import BodyRead, Facts, Transport
 from guard.model.names import Address, KeyId, UnixMs
 from guard.model.policy import ClientAddressPolicy
-from guard.model.questions import Granted, Standing
+from guard.model.questions import Charge, Granted, Standing
 from guard.model.rules import Mode
 from tests.build import KEY_ID, NOW, auth, facts, limit, node, policies, record, route, rule, service, signed
 from tests.line import SCHEMES, code, decided
@@ -20,7 +20,7 @@ def _verified(message: Facts, body: bytes = b"", **route_changes: object) -> Ver
     assert isinstance(routed, Routed)
     identified = decide.identify(routed, SCHEMES, NOW)
     assert isinstance(identified, Identified)
-    screened = decide.screen(identified, Standing(record=record(), room=Granted(now=NOW, readings=())))
+    screened = decide.screen(identified, Standing(record(), Granted(now=NOW, readings=())))
     assert isinstance(screened, Screened)
     head = decide.verify_head(screened)
     assert isinstance(head, Signed)
@@ -80,8 +80,14 @@ def test_a_fix_frame_walks_the_same_line() -> None:
     assert code(decided(moved, rules=policies(service(route("F", "/SPOT"))), body=b"")) == "auth.bad_signature"
 
 
+def _asked(verified: Verified) -> Charge:
+    question = decide.charge(verified, NOW)
+    assert isinstance(question, Charge)
+    return question
+
+
 def test_the_charge_of_an_order_burns_and_may_not_repeat() -> None:
-    once = decide.charge(_verified(signed()), NOW).once
+    once = _asked(_verified(signed())).once
     assert once is not None
     assert (once.burns, once.repeatable) == (True, False)
     assert once.identity[:2] == (KEY_ID, "guard-v1")
@@ -89,14 +95,14 @@ def test_the_charge_of_an_order_burns_and_may_not_repeat() -> None:
 
 
 def test_the_charge_of_a_read_with_a_nonce_does_not_burn_and_may_not_repeat() -> None:
-    once = decide.charge(_verified(signed("GET")), NOW).once
+    once = _asked(_verified(signed("GET"))).once
     assert once is not None
     assert (once.burns, once.repeatable) == (False, False)
 
 
 def test_the_same_signature_on_another_path_has_another_binding() -> None:
-    first = decide.charge(_verified(signed(path=b"/v1/a")), NOW).once
-    second = decide.charge(_verified(signed(path=b"/v1/b")), NOW).once
+    first = _asked(_verified(signed(path=b"/v1/a"))).once
+    second = _asked(_verified(signed(path=b"/v1/b"))).once
     assert first is not None
     assert second is not None
     assert first.binding != second.binding
@@ -105,8 +111,10 @@ def test_the_same_signature_on_another_path_has_another_binding() -> None:
 def test_limits_of_the_address_are_not_charged_again_with_those_of_the_key() -> None:
     per_ip, per_key = limit("ip", per=("ip",)), limit("key")
     verified = _verified(signed(), limits_address=(per_ip,), limits_principal=(per_key,))
-    assert [debit.limit for debit in decide.room(verified.identified, NOW).debits] == [per_ip]
-    assert [debit.limit for debit in decide.charge(verified, NOW).debits] == [per_key]
+    room = decide.room(verified.identified, NOW)
+    assert room is not None
+    assert [debit.limit for debit in room.debits] == [per_ip]
+    assert [debit.limit for debit in _asked(verified).debits] == [per_key]
 
 
 def test_what_may_not_go_any_more_is_stopped_before_its_first_byte() -> None:

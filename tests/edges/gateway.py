@@ -5,12 +5,14 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 
 from guard.edges.asgi import Gateway
 from guard.edges.body import UnverifiedBudget
+from guard.edges.forwarded import Backends
 from guard.edges.http import HttpEdge
 from guard.model.decision import DecisionEvent
 from guard.model.facts import Facts, Field
@@ -19,8 +21,9 @@ from guard.model.policy import PolicySet
 from guard.service.aftermath import Aftermath
 from guard.service.judge import Judge
 from guard.service.policies import Rulebook
+from guard.service.pressure import Pressure
 from guard.state.memory import MemoryLimits
-from guard.upstream.pool import Pool
+from guard.upstream.backend import Backend as Upstream
 from tests.build import NOW, limit, policies, record, route, service
 from tests.directory import Keys
 from tests.line import SCHEMES
@@ -51,6 +54,8 @@ class Front:
     backend: Backend
     events: list[DecisionEvent]
     limits: MemoryLimits
+    pressure: Pressure
+    connection: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(subject=None))
 
     async def ask(
         self,
@@ -60,10 +65,13 @@ class Front:
         stalls: bool = False,
         announced: bool = True,
         extended: bool = True,
+        at_hand: bool = False,
+        certificate: bytes | None = None,
     ) -> Response:
         """One request, its body in parts. `gone`: the client leaves after them; `stalls`: it says no more.
 
-        `announced`: with a Content-Length. `extended`: by a server that hands the target over as it came.
+        `announced`: with a Content-Length. `extended`: by a server that hands the target over as it came; `at_hand`:
+        and the body, which came with the head.
         """
         incoming = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
         if incoming and not gone and not stalls:
@@ -84,6 +92,14 @@ class Front:
                 response.whole = not sent["more_body"]
 
         arriving = scope(message, sum(map(len, parts)) if parts and announced else None)
+        arriving["extensions"]["guard"] |= {"connection": self.connection}
+        if at_hand:
+            arriving["extensions"]["guard"]["body"] = b"".join(parts)
+            incoming.clear()
+            if not announced:
+                arriving["headers"].append((b"transfer-encoding", b"chunked"))
+        if certificate is not None:
+            arriving["extensions"]["guard"]["client_certificate"] = certificate
         if not extended:
             del arriving["extensions"]
         await self.gateway(arriving, receive, send)
@@ -116,7 +132,7 @@ def rules(url: str = "http://127.0.0.1:1") -> PolicySet:
         route("GET", "/v1/orders", limits_principal=(per_key,), scope="read", total_ms=600),
         route("ANY", "/open", auth=None, scope=None, reads=False, total_ms=600),
     )
-    upstream = msgspec.structs.replace(served.upstream, url=url, response_ms=300)
+    upstream = msgspec.structs.replace(served.upstream, urls=(url,), response_ms=300)
     return policies(msgspec.structs.replace(served, upstream=upstream))
 
 
@@ -127,15 +143,19 @@ async def front(script: Script, *, now: UnixMs = NOW, url: str | None = None) ->
         policy_set = rules(url or f"http://127.0.0.1:{behind.port}")
         keys, limits = Keys(record()), MemoryLimits(UnixMs(now - 1_000_000))
         events: list[DecisionEvent] = []
-        pool = Pool(policy_set.services[0].upstream, lambda: time.monotonic_ns() // 1_000_000)
+        upstream = Upstream(policy_set.services[0].upstream, lambda: time.monotonic_ns() // 1_000_000)
         numbers = iter(range(1_000_000))
+        pressure = Pressure(1000)
         edge = HttpEdge(
-            judge=Judge(Rulebook(policies=policy_set, schemes=SCHEMES), keys, limits, lambda: now),
+            judge=Judge(
+                Rulebook(policies=policy_set, schemes=SCHEMES), keys, limits, lambda: now, strain=pressure.strain
+            ),
             aftermath=Aftermath(limits, events.append, str, str),
-            pools={"exchange": pool},
+            pressure=pressure,
+            onward=Backends({"exchange": upstream}, None),
             budget=UnverifiedBudget(10_000, 10_000),
             body_ms_max=1000,
             now=lambda: now,
         )
-        yield Front(Gateway(edge, lambda: RequestId(f"req_{next(numbers)}")), keys, behind, events, limits)
-        await pool.aclose()
+        yield Front(Gateway(edge, lambda: RequestId(f"req_{next(numbers)}")), keys, behind, events, limits, pressure)
+        await upstream.aclose()

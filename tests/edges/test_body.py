@@ -23,7 +23,7 @@ def _head(message: Facts, scheme: str = "guard-v1") -> Signed:
     assert isinstance(routed, Routed)
     identified = decide.identify(routed, SCHEMES, NOW)
     assert isinstance(identified, Identified)
-    screened = decide.screen(identified, Standing(record=record(), room=Granted(now=NOW, readings=())))
+    screened = decide.screen(identified, Standing(record(), Granted(now=NOW, readings=())))
     assert isinstance(screened, Screened)
     head = decide.verify_head(screened)
     assert isinstance(head, Signed)

@@ -1,5 +1,7 @@
 """One HTTP request through the line to a backend and back."""
 
+import asyncio
+
 import pytest
 
 from guard.model.names import RequestId, UnixMs
@@ -23,6 +25,64 @@ async def test_a_signed_order_reaches_the_backend_with_its_exact_bytes_and_its_i
         assert received.value(b"guard-request-id") == b"req_0"
         assert received.value(b"guard-signature") is None
         assert received.value(b"host") == b"gateway.test"
+
+
+async def test_a_body_that_came_with_its_head_is_judged_and_forwarded_without_asking_for_it() -> None:
+    async with front(_ok) as gateway:
+        body = b'{"qty": 1}'
+        response = await gateway.ask(signed(body=body), body, at_hand=True)
+        assert response.status == 200
+        [received] = gateway.backend.received
+        assert received.body == body
+        assert gateway.events[0].bytes_in == len(body)
+        other = await gateway.ask(signed(body=body, nonce="nonce-0123456789-another"), b'{"qty": 9}', at_hand=True)
+        assert (other.status, other.problem["code"]) == (401, "auth.invalid")
+        assert b"connection" not in other.fields
+
+
+async def test_a_body_at_hand_that_is_larger_than_its_route_takes_is_refused() -> None:
+    async with front(_ok) as gateway:
+        for announced in (True, False):
+            response = await gateway.ask(facts("POST", b"/open"), b"x" * 2000, at_hand=True, announced=announced)
+            assert (response.status, response.problem["code"]) == (413, "request.too_large")
+        assert gateway.backend.received == []
+
+
+async def test_the_server_is_told_which_key_a_connection_serves_once_that_is_proved() -> None:
+    async with front(_ok) as gateway:
+        await gateway.ask(signed(secret=b"forged"))
+        assert gateway.connection.subject is None
+        await gateway.ask(signed())
+        assert gateway.connection.subject == "gk_test"
+
+
+async def test_a_clients_certificate_reaches_the_backend_and_a_field_of_that_name_does_not() -> None:
+    async with front(_ok) as gateway:
+        message = facts("GET", b"/open", fields=((b"client-cert", b":Zm9yZ2Vk:"), (b"client_cert_chain", b"x")))
+        assert (await gateway.ask(message)).status == 400  # another spelling of an owned name
+        message = facts("GET", b"/open", fields=((b"client-cert", b":Zm9yZ2Vk:"), (b"client-cert-chain", b"x")))
+        await gateway.ask(message)
+        await gateway.ask(message, certificate=b"\x30\x03")
+        first, second = gateway.backend.received
+        assert (first.value(b"client-cert"), first.value(b"client-cert-chain")) == (None, None)
+        assert second.value(b"client-cert") == b":MAM=:"
+
+
+async def test_a_request_that_is_shed_waits_for_its_answer_and_is_not_in_flight_meanwhile() -> None:
+    async with front(_ok) as gateway:
+        gateway.pressure.in_flight = 1000
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
+        asking = asyncio.create_task(gateway.ask(signed()))
+        await asyncio.sleep(0.02)
+        assert gateway.pressure.in_flight == 1000
+        response = await asking
+        assert (response.status, response.problem["code"]) == (503, "gateway.overloaded")
+        assert response.fields[b"retry-after"] == b"1"
+        assert loop.time() - asked_at >= 0.1
+        gateway.pressure.in_flight = 0
+        assert (await gateway.ask(signed())).status == 200
+        assert gateway.pressure.in_flight == 0
 
 
 async def test_a_refused_request_reaches_no_backend_and_says_so() -> None:

@@ -12,7 +12,7 @@ _TOLD_BEFORE = {
     *("auth.missing", "auth.malformed", "auth.stale", "auth.future", "auth.invalid"),
     *("abuse.address_denied", "limit.*", "store.unavailable"),
     *("gateway.overloaded", "gateway.draining", "gateway.error"),
-    *("upstream.unreachable", "upstream.broken", "upstream.timeout"),
+    *("upstream.unreachable", "upstream.breaker_open", "upstream.broken", "upstream.timeout"),
 }
 _TOLD_AFTER = {
     *("auth.replayed", "auth.inactive_key", "auth.suspended_key", "auth.revoked_key", "auth.expired_key"),
@@ -42,6 +42,7 @@ _STATUS = {
     "gateway.draining": 503,
     "gateway.error": 500,
     "upstream.unreachable": 502,
+    "upstream.breaker_open": 503,
     "upstream.broken": 502,
     "upstream.timeout": 504,
 }

@@ -168,7 +168,7 @@ def test_the_environment_is_the_processes_unless_said(tmp_path: Path, monkeypatc
     text = "version: 1\nservice: x\nupstream: ${GUARD_TEST_BACKEND}\n" + ROUTES
     result = load_policies(files(tmp_path, a__yaml=text))
     assert isinstance(result, Loaded)
-    assert result.policies.services[0].upstream.url == "http://backend:1"
+    assert result.policies.services[0].upstream.urls == ("http://backend:1",)
 
 
 def test_the_shipped_policies_are_in_order_together() -> None:

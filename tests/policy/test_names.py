@@ -2,7 +2,17 @@ from collections.abc import Callable
 
 import pytest
 
-from guard.policy.names import NameFault, field_name, host, identifier, is_variable, network, origin, scope
+from guard.policy.names import (
+    NameFault,
+    field_name,
+    host,
+    identifier,
+    is_variable,
+    network,
+    origin,
+    request_path,
+    scope,
+)
 
 NOT_TEXT: tuple[object, ...] = (5, None, [])
 
@@ -21,6 +31,9 @@ READERS: list[tuple[Callable[[object], str], str, str]] = [
     (origin, "HTTPS://Exchange.Internal/", "https://exchange.internal"),
     (origin, "http://[::1]:80", "http://[::1]:80"),
     (origin, "${BACKEND_URL}", "${BACKEND_URL}"),
+    (origin, "app", "app"),
+    (request_path, "/", "/"),
+    (request_path, "/healthz?deep=1", "/healthz?deep=1"),
 ]
 
 
@@ -50,10 +63,11 @@ def test_a_good_name_comes_out_in_its_one_spelling(read: Callable[[object], str]
             for text in ("http://u:p@h", "http://@h", "http://h:0", "http://h:99999", "http://h:x")
         ),
         *((origin, text, "P108") for text in ("http://h\n", "http://h\\x", "http://[::1", "http://a_b", "http://h /")),
+        *((request_path, text, "P108") for text in ("", "healthz", "/a b", "/a#b", "/é", "/a\n", "/" + "a" * 256)),
         *((origin, text, "P109") for text in ("http://${HOST}:80", "${lower}/", "x${A}")),
         *(
             (read, value, "P103")
-            for read in (identifier, scope, field_name, host, network, origin)
+            for read in (identifier, scope, field_name, host, network, origin, request_path)
             for value in NOT_TEXT
         ),
     ],

@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from guard.core.routing import route_for
 from guard.model.decision import Deny
-from guard.model.facts import Facts, Transport
+from guard.model.facts import Facts, FieldNames, Transport
 from guard.model.names import Address, RequestId, UnixMs
 from guard.policy.diagnostic import Severity
 from guard.policy.load import Loaded, load_text
@@ -76,6 +76,7 @@ def facts(verb: str, path: str) -> Facts:
         authority=b"h",
         path=path.encode(),
         peer=Address("127.0.0.1"),
+        names=FieldNames(()),
         received_at=UnixMs(0),
         request_id=RequestId("r"),
     )

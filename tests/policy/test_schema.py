@@ -36,3 +36,10 @@ def test_what_was_read_cannot_be_changed() -> None:
     policy = PolicyFile.model_validate(SMALLEST)
     with pytest.raises(ValidationError):
         policy.service = "y"
+
+
+def test_fields_with_the_names_of_python_s_own_are_written_as_they_are_said() -> None:
+    upstream = {"url": "http://h", "breaker": {"min": 3, "open": "1s"}}
+    breaker = PolicyFile.model_validate({**SMALLEST, "upstream": upstream}).upstream.breaker
+    assert breaker is not None
+    assert (breaker.min_, breaker.open_, breaker.failures) == (3, 1_000, 50)

@@ -91,8 +91,8 @@ def test_each_fault_of_shape_is_one_diagnostic(text: str, fault: tuple[str, int,
         *((route(f"{{{name}: 1}}"), f"`{name}`") for name in ("mode", "require", "allow_ips", "upgrade")),
         (route("{cost: {items: /orders}}"), "`cost` as a mapping"),
         (
-            HEAD.replace("upstream: http://127.0.0.1:8081", "upstream: {url: 'http://h', breaker: {}}") + ROUTES,
-            "`breaker`",
+            HEAD.replace("upstream: http://127.0.0.1:8081", "upstream: {url: 'http://h', retry: {}}") + ROUTES,
+            "`retry`",
         ),
     ],
 )

@@ -1,6 +1,6 @@
 import pytest
 
-from guard.policy.units import Rate, UnitFault, duration_ms, rate, size_bytes, spelled
+from guard.policy.units import Rate, UnitFault, duration_ms, percent, rate, size_bytes, spelled
 
 
 @pytest.mark.parametrize(
@@ -26,10 +26,13 @@ def test_a_bare_number_is_refused_with_the_two_spellings_that_were_meant() -> No
         rate(20)
     with pytest.raises(UnitFault) as size:
         size_bytes(64)
-    assert [fault.value.help_text for fault in (duration, rated, size)] == [
+    with pytest.raises(UnitFault) as share:
+        percent(50)
+    assert [fault.value.help_text for fault in (duration, rated, size, share)] == [
         "say 30s or 30ms",
         "say 20/s or 20/m",
         "say 64KiB or 64B",
+        "say 50%",
     ]
 
 
@@ -58,6 +61,17 @@ def test_a_size_is_a_whole_number_and_its_unit(text: str, size: int) -> None:
 def test_what_is_not_exactly_a_size_is_refused(value: object) -> None:
     with pytest.raises(UnitFault, match="is not a size"):
         size_bytes(value)
+
+
+@pytest.mark.parametrize(("text", "share"), [("1%", 1), ("50%", 50), ("100%", 100)])
+def test_a_share_is_a_whole_number_of_percent(text: str, share: int) -> None:
+    assert percent(text) == share
+
+
+@pytest.mark.parametrize("value", ["0%", "101%", "050%", "5.5%", "50 %", "50", "%", "", None, True, 0.5])
+def test_what_is_not_exactly_a_share_is_refused(value: object) -> None:
+    with pytest.raises(UnitFault, match="is not a share"):
+        percent(value)
 
 
 @pytest.mark.parametrize(("ms", "text"), [(250, "250ms"), (5_000, "5s"), (90_000, "90s"), (86_400_000, "1d")])

@@ -1,6 +1,6 @@
-"""The raw HTTP attacks of ../shared/rawhttp and the public parser corpora, against `guard serve` on free ports of
-127.0.0.1. Run by `make raw`; not one of pytest's tests, since it needs data that a clone does not have. What guard does
-otherwise than a row asks, on purpose, stands with its reason in deviations.toml beside this file.
+"""The raw HTTP attacks of ../shared/rawhttp and the public corpora of parsers and paths, against `guard serve` on free
+ports of 127.0.0.1. Run by `make raw`; not one of pytest's tests, since it needs data that a clone does not have. What
+guard does otherwise than a row asks, on purpose, stands with its reason in deviations.toml beside this file.
 """
 
 import argparse
@@ -20,11 +20,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.raw import paths
 from tests.system.gateway import free_port
+from tests.system.recording_backend import recording_backend
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RAW = Path(os.environ.get("GUARD_RAWHTTP", ROOT.parent / "shared/rawhttp"))
-CORPORA = Path(os.environ.get("GUARD_PUBLIC_VECTORS", ROOT.parent / "shared/vectors/public")) / "http1"
+PUBLIC = Path(os.environ.get("GUARD_PUBLIC_VECTORS", ROOT.parent / "shared/vectors/public"))
+CORPORA, PATHS = PUBLIC / "http1", PUBLIC / "paths"
 DEVIATIONS = Path(__file__).parent / "deviations.toml"
 START_S = 20.0
 STOP_S = 15.0
@@ -53,6 +56,7 @@ CORPUS_POLICY = (
 )
 """The corpora's rows have paths and authorities of all kinds: what is asked there is what a message is, not whose."""
 
+PATHS_POLICY = _HEAD + paths.POLICY_ROUTES
 
 _EXPECTED = re.compile(r" not in \[[0-9, ]+\]$")
 """The runner's list of all statuses that would have done, at the end of what it says."""
@@ -95,16 +99,14 @@ class Measured(NamedTuple):
 def main() -> int:
     """Exit code 0 if every row passed, is a known deviation, or was skipped because its file is not there."""
     wanted = _arguments()
-    missing = [path for path in (RAW / "raw_runner.py", RAW / "cases.json", CORPORA) if not path.exists()]
+    missing = [path for path in (RAW / "raw_runner.py", RAW / "cases.json", CORPORA, PATHS) if not path.exists()]
     if missing:
         _say(f"skipped: there is no {', '.join(str(path) for path in missing)} (GUARD_RAWHTTP, GUARD_PUBLIC_VECTORS)")
         return 0
     measured = []
-    for file in wanted.file or ("cases", *sorted(path.stem for path in CORPORA.glob("*.json"))):
+    for file in wanted.file or ("cases", *sorted(path.stem for path in CORPORA.glob("*.json")), *paths.FILES):
         with tempfile.TemporaryDirectory(prefix="guard-raw-") as folder:
-            policy = CASES_POLICY if file == "cases" else CORPUS_POLICY
-            with gateway(Path(folder), policy) as running:
-                measured.append(_measure(file, running, wanted, Path(folder)))
+            measured.append(_measure(file, wanted, Path(folder)))
     _print_table(measured)
     if wanted.out:
         wanted.out.write_text(json.dumps({one.file: dict(one.outcomes) for one in measured}, indent=1))
@@ -112,9 +114,9 @@ def main() -> int:
 
 
 @contextmanager
-def gateway(home: Path, policy: str) -> Iterator[Gateway]:
+def gateway(home: Path, policy: str, origin_port: int) -> Iterator[Gateway]:
     """`guard serve` with this policy and two keys, for the time of the block."""
-    port, health_port, origin_port = free_port(), free_port(), free_port()
+    port, health_port = free_port(), free_port()
     (home / "policies").mkdir()
     (home / "policies" / "raw.yaml").write_text(policy)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("GUARD_")}
@@ -165,7 +167,18 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _measure(file: str, running: Gateway, wanted: argparse.Namespace, folder: Path) -> Measured:
+def _measure(file: str, wanted: argparse.Namespace, folder: Path) -> Measured:
+    begun = time.monotonic()
+    if file in paths.FILES:
+        with recording_backend() as backend, gateway(folder, PATHS_POLICY, backend.port) as running:
+            outcomes = paths.outcomes(running.port, backend, PATHS, file)
+    else:
+        with gateway(folder, CASES_POLICY if file == "cases" else CORPUS_POLICY, free_port()) as running:
+            outcomes = _outcomes(file, running, wanted, folder)
+    return Measured(file, outcomes, _deviations(file), time.monotonic() - begun)
+
+
+def _outcomes(file: str, running: Gateway, wanted: argparse.Namespace, folder: Path) -> dict[str, str]:
     out = folder / "out.json"
     command = [sys.executable, str(RAW / "raw_runner.py"), "run" if file == "cases" else "corpus"]
     command += ["--port", str(running.port), "--origin-port", str(running.origin_port), "--out", str(out)]
@@ -176,13 +189,11 @@ def _measure(file: str, running: Gateway, wanted: argparse.Namespace, folder: Pa
         command += ["--group", wanted.group] if wanted.group else []
     else:
         command += ["--file", str(_unique_names(file, folder)), "--timeout", str(wanted.timeout)]
-    begun = time.monotonic()
     # Its words are cut short, so what counts is out.json; its exit code says only that something failed.
     subprocess.run(command, stdout=subprocess.DEVNULL, check=False)  # noqa: S603  # the runner named by GUARD_RAWHTTP
     if not out.exists():
         raise SystemExit(f"{RAW / 'raw_runner.py'} did not finish {file}")
-    outcomes = {name: _EXPECTED.sub("", told) for name, told in json.loads(out.read_text()).items()}
-    return Measured(file, outcomes, _deviations(file), time.monotonic() - begun)
+    return {name: _EXPECTED.sub("", told) for name, told in json.loads(out.read_text()).items()}
 
 
 def _deviations(file: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 from guard.server.connection import Connection
 from guard.server.exchange import Exchange
 from guard.server.limits import Limits
+from guard.server.refusal import Refused
 
 
 class Wire(asyncio.Transport):
@@ -34,6 +35,9 @@ class Wire(asyncio.Transport):
 
     def get_write_buffer_size(self) -> int:
         return self.unread
+
+    def can_write_eof(self) -> bool:
+        return True
 
     def write_eof(self) -> None:
         self.ended = True
@@ -67,17 +71,21 @@ class Home:
         self.limits = limits or Limits()
         self.draining = False
         self.room = True
+        self.refusals: list[Refused] = []
         self.tasks: set[asyncio.Task[None]] = set()
 
-    def admit(self, connection: Connection) -> bool:  # noqa: ARG002
+    def admit(self, connection: Connection, visit: object) -> bool:  # noqa: ARG002
         return self.room
 
     def gone(self, connection: Connection) -> None:
         pass
 
+    def refused(self, refused: Refused) -> None:
+        self.refusals.append(refused)
+
     def run(self, connection: Connection, exchange: Exchange) -> None:
         async def answering() -> None:
-            scope = exchange.scope(connection.client, connection.server)
+            scope = exchange.scope(connection.peer)
             await self.app(scope, exchange.receive, exchange.send)
 
         task = asyncio.get_running_loop().create_task(answering())

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guard.server.connection import Connection
 from guard.server.limits import Limits
 from tests.server.apps import Echo, answering
 from tests.server.in_memory import Home, Wire, turns, until
@@ -475,8 +476,106 @@ async def test_draining_ends_a_connection_with_the_answer_under_way() -> None:
     await turns(20)
     assert wire.written == _echoed(b"/1 ", close=True)
     assert wire.over
-    idle, wire = home.connect()
-    idle.drain()
-    assert wire.closed
-    idle.abort()
+
+
+async def test_draining_lets_an_idle_client_ask_once_more_and_then_goes_without_a_word() -> None:
+    home = Home(Echo(), Limits(drain_idle_ms=30))
+    silent, wire = home.connect()
+    asks, answered = home.connect()
+    home.draining = True
+    silent.drain()
+    asks.drain()
+    late, came_late = home.connect()
+    asks.data_received(GET % b"1")
+    late.data_received(GET % b"2")
+    await turns()
+    assert answered.written == _echoed(b"/1 ", close=True)
+    assert came_late.written == _echoed(b"/2 ", close=True)
+    await until(wire.is_over)
+    assert wire.written == b""
+
+
+async def test_a_connection_can_be_aborted() -> None:
+    connection, wire = Home(Echo()).connect()
+    connection.abort()
     assert wire.aborted
+
+
+async def test_each_refusal_is_told_with_its_stage() -> None:
+    home = Home(Echo())
+    head, _ = home.connect()
+    head.data_received(b"BROKEN\r\n\r\n")
+    body, _ = home.connect()
+    body.data_received(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nX\r\n")
+    home.app = answering()
+    answer, _ = home.connect()
+    answer.data_received(GET % b"")
+    await turns()
+    home.room = False
+    home.connect()
+    assert [(told.stage.value, told.code, told.status, told.sent.value) for told in home.refusals] == [
+        ("head", "request.malformed", 400, "no"),
+        ("body", "request.malformed", 400, "unknown"),
+        ("answer", "gateway.error", 500, "unknown"),
+        ("connection", "gateway.overloaded", 503, "no"),
+    ]
+    assert {told.address for told in home.refusals} == {"127.0.0.1"}
+
+
+async def test_trailers_are_handed_over_apart() -> None:
+    app = Echo()
+    await _sent(CHUNKED, app=app)
+    assert app.scopes[0]["extensions"]["guard"]["trailers"] == [(b"guard-key", b"k")]
+
+
+async def _over_tls(content: bytes) -> tuple[Connection, Wire]:
+    connection, wire = Home(Echo()).connect()
+    connection.peer.tls = {}
+    wire.can_write_eof = lambda: False  # type: ignore[method-assign]
+    connection.data_received(content)
+    await turns()
+    return connection, wire
+
+
+async def test_over_tls_a_connection_is_closed_with_its_last_answer_unless_the_client_may_still_send() -> None:
+    _, wire = await _over_tls(b"GET / HTTP/1.0\r\n\r\n")
+    assert (wire.written, wire.closed) == (_echoed(b"/ ", close=True), True)
+    connection, wire = await _over_tls(b"BROKEN\r\n\r\n")
+    assert wire.written.startswith(b"HTTP/1.1 400 ")
+    assert not wire.is_over()
+    connection.eof_received()
+    assert wire.closed
+
+
+async def test_over_tls_nothing_stays_open_behind_the_end_of_the_client() -> None:
+    connection, _ = await _over_tls(GET % b"")
+    assert connection.eof_received() is False
+
+
+@pytest.mark.parametrize("protocol", [b"h2c", b"websocket", b"TLS/1.2, HTTP/1.1", b"anything"])
+async def test_an_upgrade_is_declined_and_what_follows_is_a_request(protocol: bytes) -> None:
+    app = Echo()
+    upgrade = b"POST /1 HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: %b\r\nContent-Length: 3\r\n\r\nabc" % protocol
+    wire = await _sent(upgrade + GET % b"2", app=app)
+    assert wire.written == _echoed(b"/1 abc") + _echoed(b"/2 ")
+    http2 = await _sent(upgrade + b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", app=app)
+    assert http2.written.startswith(_echoed(b"/1 abc") + b"HTTP/1.1 400 ")
+
+
+async def test_connect_is_refused() -> None:
+    wire = await _sent(b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n" + GET % b"")
+    assert wire.written.count(b"HTTP/1.1 ") == 1
+    assert wire.written.startswith(b"HTTP/1.1 400 ")
+
+
+async def test_a_connection_that_is_going_already_is_not_read_from_again() -> None:
+    app = Echo()
+    app.answer_after.clear()
+    connection, wire = Home(app, Limits(read_ahead_bytes_max=10)).connect()
+    connection.data_received(b"GET / HTTP/1.0\r\n\r\n")
+    connection.data_received(b"x" * 11)
+    assert wire.asks_to_pause()
+    wire.closed = True
+    app.answer_after.set()
+    await turns()
+    assert wire.asks_to_pause()

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from guard.server.exchange import ClientGone, Exchange, address
+from guard.server.exchange import ClientGone, Exchange
 from guard.server.head import RequestHead
+from guard.server.peer import Names, Peer
 
 
 class Carrier:
@@ -23,7 +24,7 @@ class Carrier:
     def has_room(self) -> None:
         self.asked.append("room")
 
-    async def write(self, parts: tuple[bytes, ...]) -> None:
+    def write(self, parts: tuple[bytes, ...]) -> None:
         self.written += b"".join(parts)
 
     def answered(self, exchange: Exchange) -> None:  # noqa: ARG002
@@ -53,12 +54,23 @@ async def _answer(exchange: Exchange) -> None:
 )
 async def test_the_scope_says_what_came(target: bytes, path: str, raw_path: bytes, query: bytes) -> None:
     exchange, _ = _exchange(target)
-    scope = exchange.scope(("c", 1), ("s", 2))
+    peer = Peer(Names(("c", 1), ("s", 2)))
+    scope = exchange.scope(peer)
     assert (scope["path"], scope["raw_path"], scope["query_string"]) == (path, raw_path, query)
-    assert scope["extensions"] == {"guard": {"target": target}}
+    assert scope["extensions"] == {"guard": {"target": target, "connection": peer, "trailers": [], "body": b""}}
     assert (scope["type"], scope["method"], scope["http_version"], scope["scheme"]) == ("http", "POST", "1.1", "http")
     assert (scope["client"], scope["server"], scope["headers"]) == (("c", 1), ("s", 2), [(b"a", b"b")])
     assert scope["asgi"] == {"version": "3.0", "spec_version": "2.4"}
+
+
+async def test_a_body_that_came_with_its_head_stands_in_the_scope_and_one_that_is_still_coming_does_not() -> None:
+    whole, _ = _exchange(length=5)
+    whole.push(b"ab", complete=False)
+    whole.push(b"cde", complete=True)
+    assert whole.scope(Peer(Names(None, None)))["extensions"]["guard"]["body"] == b"abcde"
+    partial, _ = _exchange(length=5)
+    partial.push(b"ab", complete=False)
+    assert "body" not in partial.scope(Peer(Names(None, None)))["extensions"]["guard"]
 
 
 async def test_a_body_is_received_as_it_comes() -> None:
@@ -126,8 +138,3 @@ async def test_a_message_that_is_none_is_a_value_error() -> None:
     message: dict[str, Any] = {"type": "websocket.send"}
     with pytest.raises(ValueError, match=r"websocket\.send"):
         await exchange.send(message)
-
-
-def test_only_an_internet_socket_has_an_address() -> None:
-    assert address(("::1", 5, 0, 0)) == ("::1", 5)
-    assert address("/run/a.sock") is None

@@ -11,7 +11,7 @@ _LIMITS = Limits(chunk_line_bytes_max=24, chunk_extension_bytes_max=30, trailer_
 
 
 def _read(*segments: bytes) -> tuple[bytes, bytes, bool, str | None]:
-    body, content = ChunkedBody(_LIMITS), b""
+    body, content = ChunkedBody(_LIMITS, []), b""
     for number, segment in enumerate(segments):
         part, rest = body.read(segment)
         content += part

@@ -55,6 +55,10 @@ def test_a_connection_ends_when_either_side_says_so(content: bytes, closes: bool
     assert _head(content).closes is closes
 
 
+def test_a_method_that_is_rare_is_one_too() -> None:
+    assert _head(b"M-SEARCH / HTTP/1.1\r\n\r\n").verb == "M-SEARCH"
+
+
 def test_only_an_http_1_1_client_waits_for_100() -> None:
     assert _head(b"PUT / HTTP/1.1\r\nContent-Length: 1\r\nExpect: 100-Continue\r\n\r\n").expects_continue
     assert not _head(b"PUT / HTTP/1.0\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n").expects_continue
@@ -96,6 +100,7 @@ MALFORMED = [
     *(b"POST / HTTP/1.1\r\nTransfer-Encoding: %b\r\n\r\n" % coding for coding in (b"chunked, x", b"xchunked")),
     *(b"POST / HTTP/1.1\r\nTransfer-Encoding: %b\r\n\r\n" % coding for coding in (b"\x0bchunked", b"chunked;q=1")),
     b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"POST / HTTP/1.1\r\nContent-Length: 00000000000000000001\r\n\r\n",
     *(b"\x16\x03\x01\x02\x00\x01", b"\0" * 40, b"a" * 400, b"A" * 25, b"get /" + b"a" * 120 + b" HTTP/1.1\r\n\r\n"),
 ]
 TOO_LARGE = [

@@ -4,23 +4,26 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from guard.server.limits import Limits
 from guard.server.listener import Listener
+from guard.server.refusal import Refused
 from tests.server.apps import Echo, answering
 from tests.server.in_memory import until
 
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
+LOCAL = bytes.fromhex("0d0a0d0a000d0a515549540a20000000")
 QUICK = Limits(head_ms=150, body_progress_ms=150, idle_ms=150, write_stall_ms=150, linger_ms=100)
 
 
 @asynccontextmanager
 async def _listening(app: Any, limits: Limits | None = None, grace_s: int = 5) -> AsyncIterator[Listener]:
-    listener = Listener(app, "127.0.0.1", 0, grace_s=grace_s, limits=limits or Limits())
+    listener = Listener(app, "127.0.0.1:0", grace_s=grace_s, limits=limits or Limits())
     await listener.start()
     try:
         yield listener
@@ -51,11 +54,11 @@ async def test_an_answer_comes_and_the_connection_ends_when_asked() -> None:
 async def test_a_port_that_is_taken_is_refused_at_once() -> None:
     async with _listening(Echo()) as listener:
         with pytest.raises(OSError, match="in use"):
-            Listener(Echo(), "127.0.0.1", listener.port)
+            Listener(Echo(), f"127.0.0.1:{listener.port}")
 
 
 async def test_one_that_never_started_can_be_stopped() -> None:
-    listener = Listener(Echo(), "::1", 0)
+    listener = Listener(Echo(), "[::1]:0")
     assert listener.port
     await listener.stop()
 
@@ -74,7 +77,8 @@ async def test_the_client_is_told_apart_and_the_large_answer_is_whole() -> None:
 
 
 async def test_slow_clients_of_every_kind_are_dropped_and_others_served() -> None:
-    async with _listening(Echo(), QUICK) as listener:
+    limits = Limits(head_ms=800, body_progress_ms=800, idle_ms=800, linger_ms=100)
+    async with _listening(Echo(), limits) as listener:
         slow = [b"", b"GET / HT", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\na", GET] * 50
         clients = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in slow]
         for (_, writer), content in zip(clients, slow, strict=True):
@@ -160,6 +164,21 @@ async def test_stopping_finishes_what_is_in_flight_and_ends_what_is_idle() -> No
         await asyncio.wait_for(stopping, 5)
 
 
+@pytest.mark.parametrize("proxy_from", [(), ("127.0.0.1",)])
+async def test_stopping_serves_whoever_was_connected_and_not_yet_accepted(proxy_from: tuple[str, ...]) -> None:
+    app = Echo()
+    listener = Listener(app, "127.0.0.1:0", proxy_from=proxy_from, limits=QUICK)
+    await listener.start()
+    clients = [socket.create_connection(("127.0.0.1", listener.port)) for _ in range(5)]
+    for client in clients:
+        client.sendall((LOCAL if proxy_from else b"") + GET)
+    await listener.stop()
+    answers = [client.recv(65536) for client in clients]
+    assert all(answer.startswith(b"HTTP/1.1 200 OK\r\n") and b"connection: close" in answer for answer in answers)
+    for client in clients:
+        client.close()
+
+
 async def test_what_is_not_finished_within_the_grace_is_broken_off() -> None:
     app = Echo()
     app.answer_after.clear()
@@ -179,3 +198,91 @@ async def test_all_can_be_aborted_at_once() -> None:
         listener.abort_all()
         assert await asyncio.gather(*asking) == [b""] * 3
         app.answer_after.set()
+
+
+async def test_whoever_serves_a_subject_is_aborted_whatever_is_under_way_and_others_go_on() -> None:
+    app = Echo()
+    go = asyncio.Event()
+
+    async def keyed(scope: Any, receive: Any, send: Any) -> None:
+        guard = scope["extensions"]["guard"]
+        guard["connection"].subject = "key-" + guard["target"].decode()[1]
+        if guard["target"] == b"/2-mid-answer":
+            await send({"type": "http.response.start", "status": 200})
+            await send({"type": "http.response.body", "body": b"x", "more_body": True})
+            await go.wait()
+        await app(scope, receive, send)
+
+    async with _listening(keyed) as listener:
+        requests = [
+            b"GET /1-other HTTP/1.1\r\n\r\n",
+            b"GET /2-mute HTTP/1.1\r\n\r\n",
+            b"GET /2-mid-answer HTTP/1.1\r\n\r\n",
+            b"POST /2-mid-body HTTP/1.1\r\nContent-Length: 9\r\n\r\na",
+        ]
+        clients = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in requests]
+        for (_, writer), content in zip(clients, requests, strict=True):
+            writer.write(content)
+        await until(lambda: len(app.scopes) == 3)
+        assert listener.abort(subject="key-2") == 3
+        assert listener.abort(subject="key-3") == listener.abort() == 0
+        await until(lambda: listener.connections == 1)
+        for reader, writer in clients[1:]:
+            with suppress(ConnectionResetError):
+                await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+        reader, writer = clients[0]
+        writer.write(GET)
+        assert b"/x " in await asyncio.wait_for(reader.readuntil(b"/x "), 5)
+        assert listener.abort(address="192.0.2.1") == 0
+        assert listener.abort(address="::ffff:127.0.0.1") == 1
+        writer.close()
+        go.set()
+
+
+async def test_refusals_are_told_to_whoever_wants_to_hear_of_them() -> None:
+    refused: list[Refused] = []
+    listener = Listener(Echo(), "127.0.0.1:0", refused=refused.append)
+    await listener.start()
+    assert b" 400 " in await _all(listener.port, b"BROKEN\r\n\r\n")
+    await listener.stop()
+    (told,) = refused
+    assert (told.code, told.status, told.stage.value, told.address) == ("request.malformed", 400, "head", "127.0.0.1")
+
+
+async def test_one_address_holds_no_more_connections_than_it_may() -> None:
+    async with _listening(Echo(), Limits(connections_per_address_max=1, linger_ms=50, drain_idle_ms=50)) as listener:
+        _, first = await asyncio.open_connection("127.0.0.1", listener.port)
+        await until(lambda: listener.connections == 1)
+        assert b" 503 " in await _all(listener.port, b"")
+        first.close()
+        await until(lambda: listener.connections == 0)
+        assert b" 200 " in await _one(listener.port)
+
+
+@pytest.mark.parametrize("proxy_from", [(), ("unix",)])
+async def test_a_unix_socket_is_served_and_its_client_is_local(tmp_path: Path, proxy_from: tuple[str, ...]) -> None:
+    app, file = Echo(), tmp_path / "guard.sock"
+    listener = Listener(app, f"unix:{file}", proxy_from=proxy_from)
+    await listener.start()
+    reader, writer = await asyncio.open_unix_connection(str(file))
+    writer.write((LOCAL if proxy_from else b"") + GET.replace(b"Host", b"Connection: close\r\nHost"))
+    assert b" 200 " in await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    assert app.scopes[0]["client"] == ("127.0.0.1", 0)
+    assert app.scopes[0]["server"] == (str(file), None)
+    await listener.stop()
+    assert not file.exists()
+
+
+async def test_a_proxy_on_a_unix_socket_says_who_its_client_is(tmp_path: Path) -> None:
+    app, file = Echo(), tmp_path / "guard.sock"
+    listener = Listener(app, f"unix:{file}", proxy_from=("unix",))
+    await listener.start()
+    reader, writer = await asyncio.open_unix_connection(str(file))
+    writer.write(LOCAL.replace(b"\x20\0\0\0", bytes.fromhex("2111000cc0000201c6336402c00101bb")))
+    writer.write(GET.replace(b"Host", b"Connection: close\r\nHost"))
+    assert b" 200 " in await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    assert app.scopes[0]["client"] == ("192.0.2.1", 49153)
+    await listener.stop()

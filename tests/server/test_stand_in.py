@@ -35,7 +35,7 @@ class Recorder:
 
 @asynccontextmanager
 async def _listening(app: Recorder) -> AsyncIterator[Listener]:
-    listener = Listener(app, "127.0.0.1", 0, grace_s=5)
+    listener = Listener(app, "127.0.0.1:0", grace_s=5)
     await listener.start()
     try:
         yield listener
@@ -164,4 +164,4 @@ async def test_what_is_in_flight_is_finished_when_it_stops() -> None:
 async def test_a_port_that_is_taken_is_refused_at_once() -> None:
     async with _listening(Recorder()) as listener:
         with pytest.raises(OSError, match="in use"):
-            Listener(Recorder(), "127.0.0.1", listener.port)
+            Listener(Recorder(), f"127.0.0.1:{listener.port}")

@@ -53,6 +53,14 @@ async def test_tokens_are_given_back_only_where_not_one_byte_was_sent(sent: Sent
     assert store.refunded == refunded
 
 
+async def test_where_nobody_wants_events_tokens_are_given_back_all_the_same() -> None:
+    store = Store()
+    allowed, outcome = _allowed(), Outcome(status=502, sent=Sent.NO, guard_us=7)
+    aftermath = Aftermath(store, None, str, str)
+    await aftermath.conclude(signed(), Judgement(outcome=allowed, reached=allowed, paid=_PAID), outcome)
+    assert store.refunded == ["req_test"]
+
+
 async def test_an_allowed_message_is_logged_with_its_key_hidden_behind_a_tag() -> None:
     event = await _concluded(signed(), Judgement(outcome=_allowed(), reached=_allowed(), paid=_PAID), Sent.YES)
     assert (event.decision, event.reason, event.ts) == ("allow", None, f"at:{NOW}")

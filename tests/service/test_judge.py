@@ -48,7 +48,16 @@ class Line:
         self.bodies_read = 0
         self.body: Body = BodyRead(b"")
         book = Rulebook(policies=rules or _limited(), schemes=SCHEMES)
-        self.judge = Judge(book, self.keys, self.store, lambda: self.now)
+        self.obstacle: str | None = None
+        self.strain = 0
+        self.judge = Judge(
+            book,
+            self.keys,
+            self.store,
+            lambda: self.now,
+            strain=lambda: self.strain,
+            obstacle=lambda service: self.obstacle if service == "exchange" else None,
+        )
 
     async def read(self, signed_head: Signed) -> Body:
         assert isinstance(signed_head, Signed)
@@ -124,6 +133,34 @@ async def test_an_order_that_a_limit_refused_cannot_be_executed_later() -> None:
     assert await line.code(refused) == "limit.key"
     line.now = UnixMs(NOW + 2000)
     assert await line.code(msgspec.structs.replace(refused, request_id="req_3")) == "auth.replayed"
+
+
+async def test_an_order_that_its_backend_cannot_take_spends_no_token_and_cannot_be_executed_later() -> None:
+    line = Line(_limited(capacity=1))
+    line.obstacle = "upstream.breaker_open"
+    refused = _again(1)
+    assert await line.code(refused) == "upstream.breaker_open"
+    line.obstacle = None
+    assert await line.code(msgspec.structs.replace(refused, request_id="req_2")) == "auth.replayed"
+    assert await line.code(_again(3)) == "allow"
+
+
+async def test_a_read_that_its_backend_cannot_take_may_be_sent_again_as_it_is() -> None:
+    line = Line()
+    line.obstacle = "upstream.breaker_open"
+    assert await line.code(signed("GET")) == "upstream.breaker_open"
+    line.obstacle = None
+    assert await line.code(signed("GET")) == "allow"
+
+
+async def test_a_strained_gateway_refuses_before_anything_is_asked_and_says_that_it_shed() -> None:
+    line = Line()
+    line.strain = 4
+    judgement = await line.judged(signed())
+    assert judgement.shed
+    assert line.store.asked == []
+    line.strain = 0
+    assert not (await line.judged(signed())).shed
 
 
 async def test_no_body_is_read_of_a_message_whose_head_is_refused() -> None:

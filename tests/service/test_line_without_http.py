@@ -15,6 +15,7 @@ from guard.model.reasons import reason
 from guard.service.judge import Judge
 from guard.service.policies import Rulebook
 from guard.state.memory import MemoryLimits
+from guard.wire.field_names import field_names
 from tests.build import NOW, policies, record, route, service, signed
 from tests.directory import Keys
 from tests.line import SCHEMES
@@ -44,12 +45,14 @@ class FrameEdge:
         self.closed.set()
 
     def _facts(self, frame: dict[str, str]) -> Facts:
+        fields = tuple((name.encode(), value.encode()) for name, value in frame.items() if name.startswith("guard-"))
         return Facts(
             transport=Transport.FIX,
             verb=frame["35"],
             authority=frame["56"].encode(),
             path=b"/SPOT",
-            fields=tuple((name.encode(), value.encode()) for name, value in frame.items() if name.startswith("guard-")),
+            fields=fields,
+            names=field_names(fields),
             body=base64.b64decode(frame["body"]),
             peer=Address("127.0.0.1"),
             received_at=NOW,

@@ -144,7 +144,7 @@ def test_a_bare_secret_is_the_signature_and_appears_nowhere_else() -> None:
     claim = make_claim(scheme("api-key"), facts(fields=((b"guard-api-key", b"my.id.s3cret"),)))
     assert isinstance(claim, Claim)
     assert (claim.key_id, claim.signature) == ("my.id", b"s3cret")
-    assert (claim.values, claim.signed_at, claim.nonce) == ((), None, None)
+    assert (claim.values, claim.signed_at, claim.nonce) == ({}, None, None)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_parameters_of_another_form_are_malformed(query: bytes) -> None:
 def test_what_may_still_come_in_the_body_makes_a_claim_late(kind: tuple[bytes, bytes]) -> None:
     claim = make_claim(_KEYED, facts(fields=(_AUTHORIZATION, kind), body=None))
     assert isinstance(claim, Claim)
-    assert (claim.late, claim.key_id, claim.signature, claim.signed_at, claim.values) == (True, "k", b"", None, ())
+    assert (claim.late, claim.key_id, claim.signature, claim.signed_at, claim.values) == (True, "k", b"", None, {})
 
 
 def test_what_cannot_come_in_the_body_is_missing_already_at_the_head() -> None:

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from nacl.signing import SigningKey
 
@@ -17,6 +18,7 @@ from guard.signing.credentials import carries, make_claim
 from guard.signing.key_material import public_key_from
 from guard.signing.profile import compile_profile
 from guard.signing.verifying import body_matches, signature_verifies
+from guard.wire.field_names import field_names
 from tests.build import facts, record, scheme
 
 _VENUES = Path(__file__).parent.parent / "vectors" / "venues"
@@ -68,8 +70,8 @@ def _accepted(message: Facts, holder: KeyRecord) -> bool:
 
 
 def _changed(message: Facts, **changes: Any) -> Facts:
-    kept = {name: getattr(message, name) for name in Facts.__struct_fields__}
-    return Facts(**{**kept, **changes})
+    fields = changes.get("fields", message.fields)
+    return msgspec.structs.replace(message, **changes, names=field_names(fields))
 
 
 @pytest.mark.parametrize("capture", _REQUESTS, ids=lambda c: f"{c['case']}-{c['client']}-{c['call'][:28]}")

@@ -267,7 +267,7 @@ _CLAIMS = st.builds(
     signature=st.binary(max_size=90),
     late=st.booleans(),
     values=st.lists(st.tuples(st.sampled_from(["key", "nonce", "timestamp"]), st.binary(max_size=9)), max_size=3).map(
-        tuple
+        dict
     ),
 )
 _MESSAGES = st.builds(

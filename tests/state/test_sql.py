@@ -14,6 +14,7 @@ import pytest
 
 from guard.model.keys import KeyAlgorithm, KeyRecord, KeyState, Secret
 from guard.model.names import KeyId, UnixMs
+from guard.state.key_file import KeyFileError
 from guard.state.sealing import SealingError, SealingKey
 from guard.state.sql import DatabaseError, KeyDatabase, sealing_key_of
 from tests.state.key_records import CANARY, CREATED, deed, record
@@ -173,7 +174,7 @@ async def test_sealing_key_is_made_with_the_database_and_missed_when_lost(url: s
     await (await KeyDatabase.open(url, sealing)).close()
     assert sealing_key_of(url, path).pepper == sealing.pepper
     path.unlink()
-    with pytest.raises(SealingError, match="there is no sealing key"):
+    with pytest.raises(KeyFileError, match="there is no sealing key"):
         sealing_key_of(url, path)
 
 

@@ -84,6 +84,22 @@ class Connection:
         taken, self._buffer = self._buffer, b""
         return taken
 
+    def peek(self) -> bytes:
+        """All that has come so far and was not read as a response."""
+        self.quiet(0.0)
+        return self._buffer
+
+    def quiet(self, for_s: float) -> bool:
+        """Whether nothing comes for so long, or ever again."""
+        before = self.socket.gettimeout()
+        self.socket.settimeout(for_s)
+        try:
+            return not self._more()
+        except (TimeoutError, BlockingIOError):
+            return True
+        finally:
+            self.socket.settimeout(before)
+
     def close(self) -> None:
         self.socket.close()
 

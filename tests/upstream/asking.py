@@ -1,28 +1,40 @@
-"""A pool in front of a scripted backend, and short ways to ask it."""
+"""What guard knows of a backend, in front of scripted ones, and short ways to ask it."""
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from guard.model.decision import Deny
 from guard.upstream.answer import Answer, UpstreamFailure
+from guard.upstream.backend import Backend as Upstream
 from guard.upstream.forward import forward
 from guard.upstream.pool import Pool
-from tests.upstream.build_allow import allow, monotonic_ms, upstream
+from tests.upstream.build_allow import allow, monotonic_ms
+from tests.upstream.build_allow import upstream as upstream_policy
+from tests.upstream.certificates import Certificates
 from tests.upstream.scripted_backend import Backend, Script, scripted
 
 FIELDS = [(b"host", b"gateway.test"), (b"accept", b"*/*")]
 
 
 class Asker:
-    """Asks one pool. Counts how often the line was asked whether the request may still go."""
+    """Asks one backend. Counts how often the line was asked whether the request may still go."""
 
-    def __init__(self, pool: Pool, backend: Backend) -> None:
-        self.pool = pool
-        self.backend = backend
+    def __init__(self, upstream: Upstream, *behind: Backend) -> None:
+        self.upstream = upstream
+        self.behind = behind
         self.asked_still = 0
+
+    @property
+    def backend(self) -> Backend:
+        """The first endpoint, as itself sees what happens."""
+        return self.behind[0]
+
+    @property
+    def pool(self) -> Pool:
+        """The connections to the first endpoint."""
+        return self.upstream.endpoints[0].pool
 
     async def ask(
         self,
@@ -51,7 +63,7 @@ class Asker:
 
         if not isinstance(body, bytes):
             changes = {"body": None, **changes}
-        return await forward(self.pool, allow(verb, path, **changes), FIELDS, body, still=counted)
+        return await forward(self.upstream, allow(verb, path, **changes), FIELDS, body, still=counted)
 
     async def failure(self, verb: str = "GET", **changes: Any) -> UpstreamFailure:
         """The failure with which asking ends."""
@@ -65,14 +77,28 @@ class Asker:
 
 @contextlib.asynccontextmanager
 async def asking(
-    script: Script, *, tls: tuple[ssl.SSLContext, ssl.SSLContext] | None = None, **policy: Any
+    script: Script,
+    *more: Script,
+    certificates: Certificates | None = None,
+    notice: Callable[[str, str], None] = lambda _event, _url: None,
+    **policy: Any,
 ) -> AsyncIterator[Asker]:
-    """Nothing may be left over: closing the pool must end within the deadlines of what was under way."""
-    async with scripted(script, None if tls is None else tls[0]) as backend:
-        pool = Pool(upstream(backend.port, **policy), monotonic_ms, None if tls is None else tls[1])
-        yield Asker(pool, backend)
+    """An endpoint for each script. Nothing may be left over: closing must end within the deadlines of the exchanges.
+
+    `certificates`: the endpoints speak TLS.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        context = None if certificates is None else certificates.server()
+        behind = [await stack.enter_async_context(scripted(each, context)) for each in (script, *more)]
+        scheme = "http" if context is None else "https"
+        urls = tuple(f"{scheme}://127.0.0.1:{each.port}" for each in behind)
+        upstream = Upstream(
+            upstream_policy(**{"urls": urls, **policy}), monotonic_ms, notice=notice, chance=lambda: 0.5
+        )
+        upstream.start()
+        yield Asker(upstream, *behind)
         async with asyncio.timeout(5):
-            await pool.aclose()
+            await upstream.aclose()
 
 
 async def whole(answer: Answer) -> bytes:

@@ -44,10 +44,10 @@ def allow(
     )
 
 
-def upstream(port: int, **changes: Any) -> UpstreamPolicy:
+def upstream(port: int = 1, **changes: Any) -> UpstreamPolicy:
     """A backend on this machine, patient enough for a busy one."""
     fields: dict[str, Any] = {
-        "url": f"http://127.0.0.1:{port}",
+        "urls": (f"http://127.0.0.1:{port}",),
         "connect_ms": 2000,
         "response_ms": 2000,
         "idle_ms": 4000,

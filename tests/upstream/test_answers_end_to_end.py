@@ -35,7 +35,7 @@ async def test_chunks_and_trailers_in_one_segment_come_whole() -> None:
     async with asking(answering(wire)) as it:
         answer = await it.ask()
         assert (answer.body, answer.trailers) == (b"hi", [(b"x-sum", b"7")])
-        assert answer.fields == [(b"transfer-encoding", b"chunked")]
+        assert answer.fields == ((b"transfer-encoding", b"chunked"),)
         await it.ask()
         assert it.backend.connections == 1
 
@@ -105,7 +105,7 @@ async def test_informational_answers_are_swallowed(wire: bytes) -> None:
     async with asking(script) as it:
         for _ in range(2):
             answer = await it.ask()
-            assert (answer.status, answer.fields, answer.body) == (200, [(b"content-length", b"2")], b"hi")
+            assert (answer.status, answer.fields, answer.body) == (200, ((b"content-length", b"2"),), b"hi")
         assert it.backend.connections == 1
 
 

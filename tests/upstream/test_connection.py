@@ -4,7 +4,7 @@ import socket
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guard.model.exchange import Sent
@@ -13,6 +13,7 @@ from guard.upstream.body_stream import BodyStream
 from guard.upstream.connection import Connection
 from tests.upstream.asking import asking, until, whole
 from tests.upstream.scripted_backend import OK, answering
+from tests.upstream.wire_cases import BROKEN, CASES, CHUNKED, Case
 
 END_MS = 10_000
 STREAMED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n"
@@ -63,10 +64,17 @@ class Bench:
     def __init__(self, *, unsent_bytes: int = 0) -> None:
         self.now_ms = 0
         self.came: list[bool] = []
+        self.heard: list[str] = []
         self.left = 0
         self.wire = Wire(unsent_bytes)
         self.connection = Connection(self, lambda: self.now_ms, 4000)
         self.connection.connection_made(self.wire)
+
+    def answered(self) -> None:
+        self.heard.append("answered")
+
+    def failed(self) -> None:
+        self.heard.append("failed")
 
     def came_back(self, connection: Connection, *, clean: bool) -> None:
         assert connection is self.connection
@@ -86,22 +94,53 @@ class Bench:
         self.wire.far.close()
 
 
-@given(cuts=st.lists(st.integers(1, 90), max_size=8))
-def test_every_split_of_a_streamed_answer_gives_the_same_bytes(cuts: list[int]) -> None:
-    wire = STREAMED + b"A\r\n0123456789\r\n0\r\nx-sum: 7\r\n\r\n"
+@pytest.mark.parametrize("name", [*CASES, "streamed"])
+@settings(max_examples=25)
+@given(cuts=st.lists(st.integers(1, 120), max_size=8))
+def test_every_split_of_an_answer_reaches_its_asker_the_same(name: str, cuts: list[int]) -> None:
+    case = CASES.get(name) or Case(
+        STREAMED + b"A\r\n0123456789\r\n0\r\nx-sum: 7\r\n\r\n",
+        200,
+        CHUNKED,
+        b"hi0123456789",
+        trailers=((b"x-sum", b"7"),),
+    )
 
-    async def exchange() -> tuple[bytes, list[tuple[bytes, bytes]], list[bool]]:
+    async def exchange() -> tuple[object, ...]:
         bench = Bench()
-        asked = bench.ask()
-        edges = [0, *sorted(cut for cut in cuts if cut < len(wire)), len(wire)]
+        asked = bench.ask(case.verb)
+        edges = [0, *sorted(cut for cut in cuts if cut < len(case.wire)), len(case.wire)]
         for at, to in itertools.pairwise(edges):
-            bench.connection.data_received(wire[at:to])
+            bench.connection.data_received(case.wire[at:to])
         answer = await asked
         body = await whole(answer)
+        kept = bench.came == [True] and not bench.wire.is_closing()
         bench.end()
-        return body, answer.trailers, bench.came
+        assert (bench.heard, len(bench.came)) == (["answered"], 1)
+        return answer.status, answer.reason, list(answer.fields), body, tuple(answer.trailers), kept
 
-    assert asyncio.run(exchange()) == (b"hi0123456789", [(b"x-sum", b"7")], [True])
+    expected = (case.status, case.reason, case.fields, case.body, case.trailers, case.reusable)
+    assert asyncio.run(exchange()) == expected
+
+
+@pytest.mark.parametrize("name", BROKEN)
+@settings(max_examples=10)
+@given(cuts=st.lists(st.integers(1, 120), max_size=4))
+def test_no_split_makes_an_answer_of_what_is_none(name: str, cuts: list[int]) -> None:
+    wire = BROKEN[name]
+
+    async def exchange() -> Sent:
+        bench = Bench()
+        asked = bench.ask("POST")
+        for at, to in itertools.pairwise([0, *sorted(cut for cut in cuts if cut < len(wire)), len(wire)]):
+            bench.connection.data_received(wire[at:to])
+        with pytest.raises(UpstreamFailure, match=r"upstream\.broken") as failure:
+            await whole(await asked)
+        assert (bench.came, bench.wire.is_closing()) == ([False], True)
+        bench.end()
+        return failure.value.sent
+
+    assert asyncio.run(exchange()) in (Sent.UNKNOWN, Sent.YES)
 
 
 async def test_small_request_is_one_write_and_a_large_body_is_not_copied() -> None:
@@ -228,6 +267,15 @@ async def test_one_timer_follows_the_deadline_lazily() -> None:
     await asyncio.sleep(0.06)  # the first timer fires, too early for this exchange
     assert not asked.done()
     bench.now_ms = 40
+    with pytest.raises(UpstreamFailure, match="timeout"):
+        await asyncio.wait_for(asked, 1)
+    bench.end()
+
+
+async def test_time_for_the_head_ends_with_the_time_for_all() -> None:
+    bench = Bench()
+    asked = bench.ask(respond_by_ms=9000, end_by_ms=5)
+    bench.now_ms = 5
     with pytest.raises(UpstreamFailure, match="timeout"):
         await asyncio.wait_for(asked, 1)
     bench.end()
@@ -388,4 +436,71 @@ async def test_time_for_the_head_is_over_once_the_head_is_here() -> None:
     await asyncio.sleep(0.02)
     bench.connection.data_received(b"hi")
     assert (await asked).body == b"hi"
+    bench.end()
+
+
+async def test_whole_answer_is_told_once_and_a_broken_one_as_a_failure() -> None:
+    bench = Bench()
+    bench.ask()
+    bench.connection.data_received(OK)
+    assert bench.heard == ["answered"]
+    asked = bench.ask()
+    bench.connection.data_received(b"nonsense\r\n\r\n")
+    with pytest.raises(UpstreamFailure):
+        await asked
+    assert bench.heard == ["answered", "failed"]
+    bench.end()
+    assert bench.heard == ["answered", "failed"]
+
+
+async def test_answer_after_which_the_connection_closes_is_an_answer() -> None:
+    bench = Bench()
+    bench.ask()
+    bench.connection.data_received(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+    assert (bench.heard, bench.came) == (["answered"], [False])
+    bench.end()
+
+
+async def test_backend_is_not_blamed_for_leaving_at_rest() -> None:
+    bench = Bench()
+    bench.connection.rest()
+    asked = bench.ask()
+    bench.connection.eof_received()
+    with pytest.raises(UpstreamFailure):
+        await asked
+    assert bench.heard == []
+    bench.end()
+
+
+async def test_backend_is_not_blamed_for_what_its_client_has_not_sent() -> None:
+    bench = Bench()
+    asked = bench.ask(more=True, respond_by_ms=5)
+    bench.now_ms = 5
+    with pytest.raises(UpstreamFailure, match="timeout"):
+        await asked
+    assert bench.heard == []
+    bench.end()
+
+
+async def test_backend_is_not_blamed_for_what_its_client_leaves_unread() -> None:
+    bench = Bench()
+    asked = bench.ask(end_by_ms=20)
+    bench.connection.data_received(b"HTTP/1.1 200 OK\r\ncontent-length: 900000\r\n\r\n" + b"x" * 300_000)
+    bench.now_ms = 20
+    body = (await asked).body
+    await until(bench.wire.is_closing)
+    with pytest.raises(UpstreamFailure, match="timeout"):
+        await whole(await asked)
+    assert isinstance(body, BodyStream)
+    assert bench.heard == []
+    bench.end()
+
+
+@pytest.mark.parametrize(("says", "rests_ms"), [(b"timeout=3", 2000), (b"timeout=60, max=9", 4000), (b"max=9", 4000)])
+async def test_connection_rests_no_longer_than_its_backend_says(says: bytes, rests_ms: int) -> None:
+    bench = Bench()
+    bench.ask()
+    bench.connection.data_received(b"HTTP/1.1 200 OK\r\nkeep-alive: %b\r\ncontent-length: 0\r\n\r\n" % says)
+    bench.connection.rest()
+    assert [bench.connection.overdue(at_ms) for at_ms in (rests_ms - 1, rests_ms)] == [False, True]
     bench.end()

@@ -16,7 +16,7 @@ DENY = Deny(code="auth.stale")
 async def test_backend_gets_the_exact_target_the_fields_in_order_and_no_others() -> None:
     async with asking(answering(OK)) as it:
         answer = await it.ask("GET", b"/v1/a%2Fb", query=b"x=1&&y=%zz?")
-        assert (answer.status, answer.reason, answer.fields) == (200, b"OK", [(b"content-length", b"2")])
+        assert (answer.status, answer.reason, answer.fields) == (200, b"OK", ((b"content-length", b"2"),))
         assert (answer.body, answer.trailers) == (b"hi", [])
         assert it.backend.received[0].head == (
             b"GET /v1/a%2Fb?x=1&&y=%zz? HTTP/1.1\r\nhost: gateway.test\r\naccept: */*"

@@ -2,16 +2,14 @@
 
 import asyncio
 import itertools
-import ssl
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from guard.model.exchange import Sent
+from guard.upstream.answer import UpstreamFailure
 from guard.upstream.body_stream import BodyStream
-from tests.upstream.asking import asking, until
-from tests.upstream.certificates import certificate_contexts
+from tests.upstream.asking import asking, until, whole
 from tests.upstream.scripted_backend import OK, Peer, answering
 
 ORDER = b"/v1/orders"
@@ -56,7 +54,7 @@ async def test_deadline_of_a_quick_exchange_does_not_reach_the_next() -> None:
 
 async def test_unreachable_backend_gets_nothing() -> None:
     async with asking(answering(OK)) as it:
-        it.pool._port = await _closed_port()
+        it.pool._origin._port = await _closed_port()
         failure = await it.failure("POST")
         assert (failure.code, failure.sent) == ("upstream.unreachable", Sent.NO)
 
@@ -208,6 +206,26 @@ async def test_answer_that_nobody_reads_to_its_end_closes_its_connection() -> No
         assert it.pool._slots == 0
 
 
+async def test_answer_that_stalls_can_be_abandoned_from_outside_and_its_reader_hears_of_it() -> None:
+    gone = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n")
+        await peer.ended()
+        gone.set()
+
+    async with asking(script, connections_max=1) as it, asyncio.timeout(2):
+        answer = await it.ask()
+        reading = asyncio.create_task(whole(answer))
+        await asyncio.sleep(0.01)
+        answer.abandon()
+        with pytest.raises(UpstreamFailure, match="nobody read"):
+            await reading
+        await gone.wait()
+        assert it.pool._slots == 0
+
+
 async def test_client_that_breaks_off_its_body_breaks_off_the_request() -> None:
     cut = asyncio.Event()
 
@@ -229,24 +247,6 @@ async def test_client_that_breaks_off_its_body_breaks_off_the_request() -> None:
         async with asyncio.timeout(2):
             await cut.wait()
         assert it.pool._slots == 0
-
-
-async def test_https_backend_is_verified(tmp_path: Path) -> None:
-    server, trusting = certificate_contexts(tmp_path)
-    async with asking(answering(OK), tls=(server, trusting), url="https://127.0.0.1:1") as it:
-        it.pool._port = it.backend.port
-        for _ in range(2):
-            assert (await it.ask("POST", ORDER, b"{}")).body == b"hi"
-        assert len(it.backend.received) == 2
-
-
-async def test_https_backend_that_nobody_vouches_for_gets_nothing(tmp_path: Path) -> None:
-    server, _ = certificate_contexts(tmp_path)
-    async with asking(answering(OK), tls=(server, ssl.create_default_context()), url="https://127.0.0.1:1") as it:
-        it.pool._port = it.backend.port
-        failure = await it.failure("POST")
-        assert (failure.code, failure.sent) == ("upstream.unreachable", Sent.NO)
-        assert it.backend.received == []
 
 
 async def _closed_port() -> int:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from guard.model.facts import Facts, Field, Transport
 from guard.model.names import RequestId, UnixMs
+from guard.wire.field_names import field_names
 from guard.wire.http_message import facts_from_http
 from tests.wire.public_vectors import head, public
 
@@ -16,7 +17,7 @@ HOST: Field = (b"host", b"gateway.test")
 
 def read(*fields: Field, method: bytes = b"GET", target: bytes = b"/v1/orders", peer: str = "192.0.2.1") -> Facts:
     return facts_from_http(
-        method=method,
+        method=method.decode("latin-1"),
         target=target,
         fields=fields,
         peer=peer,
@@ -37,8 +38,9 @@ def fault(*fields: Field, **changes: Any) -> str:
 
 def test_a_clean_request_is_facts_without_defects() -> None:
     fields = [(b"Host", b"Gateway.test:8080"), (b"Content-Length", b"2"), (b"X-Two", b"a"), (b"x-two", b"b")]
+    lowered = ((b"host", b"Gateway.test:8080"), (b"content-length", b"2"), (b"x-two", b"a"), (b"x-two", b"b"))
     assert facts_from_http(
-        method=b"POST",
+        method="POST",
         target=b"/v1/orders?a=%31&&b",
         fields=fields,
         peer="::ffff:192.0.2.1",
@@ -51,7 +53,8 @@ def test_a_clean_request_is_facts_without_defects() -> None:
         authority=b"Gateway.test:8080",
         path=b"/v1/orders",
         query=b"a=%31&&b",
-        fields=((b"host", b"Gateway.test:8080"), (b"content-length", b"2"), (b"x-two", b"a"), (b"x-two", b"b")),
+        fields=lowered,
+        names=field_names(lowered),
         body=None,
         body_bytes_announced=2,
         peer="192.0.2.1",  # type: ignore[arg-type]  # canonical by hand

@@ -22,9 +22,10 @@ def names_are_unambiguous(draft: Draft) -> Deny | None:
 
 
 def announced_body_fits(draft: Draft) -> Deny | None:
-    """A body that says it is larger than the route takes is refused before a byte of it is read."""
-    announced = draft.facts.body_bytes_announced
-    if announced is not None and announced > draft.route.max_body_bytes:
+    """A body that says it is larger than the route takes, or that is at hand and is so, is looked at no further."""
+    facts = draft.facts
+    size = facts.body_bytes_announced if facts.body is None else len(facts.body)
+    if size is not None and size > draft.route.max_body_bytes:
         return Deny(code="request.too_large", rule=draft.route.rule, detail=_at_most(draft.route.max_body_bytes))
     return None
 

@@ -1,8 +1,8 @@
 """Who is it? The signature covers enough of the message, and verifies under the key that the message names."""
 
 from guard.core.evidence import Hearing
-from guard.core.stages import Screened
-from guard.model.claims import Claim
+from guard.core.stages import Identified, Screened
+from guard.model.claims import Claim, ClaimFault
 from guard.model.decision import Deny
 from guard.model.facts import BodyBroken, Facts
 from guard.signing import coverage, verifying
@@ -10,7 +10,12 @@ from guard.signing import coverage, verifying
 
 def signature_covers_enough(screened: Screened) -> Deny | None:
     """No part of the message is left to whoever saw its signature: what is not signed is not there."""
-    return _uncovered(screened, screened.identified.facts)
+    identified = screened.identified
+    return (
+        None
+        if identified.scheme is None
+        else _uncovered(identified, coverage.uncovered(identified.scheme, identified.facts))
+    )
 
 
 def signature_verifies_at_head(screened: Screened) -> Deny | None:
@@ -33,7 +38,10 @@ def body_is_complete(hearing: Hearing) -> Deny | None:
 
 def signature_still_covers_enough(hearing: Hearing) -> Deny | None:
     """Nothing that the body brought is left unsigned either."""
-    return _uncovered(hearing.signed.screened, hearing.facts)
+    identified = hearing.signed.screened.identified
+    if identified.scheme is None or hearing.facts is identified.facts:
+        return None
+    return _uncovered(identified, coverage.uncovered_in_body(identified.scheme, hearing.facts))
 
 
 def signature_verifies(hearing: Hearing) -> Deny | None:
@@ -58,12 +66,10 @@ def _needs_body(screened: Screened) -> bool:
     return identified.scheme is not None and identified.scheme.needs_body and identified.facts.body is None
 
 
-def _uncovered(screened: Screened, facts: Facts) -> Deny | None:
-    scheme, auth = screened.identified.scheme, screened.identified.auth
-    if scheme is None or auth is None:
+def _uncovered(identified: Identified, fault: ClaimFault | None) -> Deny | None:
+    if fault is None:
         return None
-    fault = coverage.uncovered(scheme, facts)
-    return None if fault is None else Deny(code=fault.code, rule=auth.rule, detail=fault.detail)
+    return Deny(code=fault.code, rule=None if identified.auth is None else identified.auth.rule, detail=fault.detail)
 
 
 def _unverified(screened: Screened, facts: Facts, claim: Claim) -> Deny | None:

@@ -81,7 +81,7 @@ def test_an_unknown_key_is_tried_against_a_decoy_and_refused() -> None:
     assert isinstance(routed, Routed)
     identified = decide.identify(routed, SCHEMES, NOW)
     assert isinstance(identified, Identified)
-    screened = decide.screen(identified, Standing(record=None, room=Granted(now=NOW, readings=())))
+    screened = decide.screen(identified, Standing(None, Granted(now=NOW, readings=())))
     assert isinstance(screened, Screened)
     assert screened.record is not None
     assert screened.record.algorithm in SCHEMES["guard-v1"].algorithms

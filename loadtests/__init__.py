@@ -1,0 +1,1 @@
+"""Load upon a running gateway. Neither part of the program nor of its tests."""
