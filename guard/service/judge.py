@@ -103,10 +103,11 @@ class Judge:
             body = BodyRead(facts.body)
         elif identified.scheme is not None:
             body = await read_body(signed)
-        verified = decide.verify(signed, body, self._now())
+        now = self._now()
+        verified = decide.verify(signed, body, now)
         if isinstance(verified, Deny):
             return Judgement(outcome=verified, reached=signed)
-        return await self._admission(verified)
+        return await self._admission(verified, now)
 
     def still(self, allow: Allow) -> Deny | None:
         """Whether what was admitted may still go, asked directly before its first byte does."""
@@ -119,8 +120,7 @@ class Judge:
         record = None if identified.claim is None else self._keys.find(identified.claim.key_id, now)
         return Standing(record, room)
 
-    async def _admission(self, verified: Verified) -> Judgement:
-        now = self._now()
+    async def _admission(self, verified: Verified, now: UnixMs) -> Judgement:
         question = decide.charge(verified, now, self._obstacle(verified.identified.service.name))
         if isinstance(question, Deny):
             burnt = decide.burn(verified, now)

@@ -1,6 +1,7 @@
 """Serving until told to stop."""
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -63,12 +64,14 @@ async def test_a_gateway_serves_until_sigterm_and_closes_its_ports(tmp_path: Pat
     await _until_ready(settings.health_listen)
     refused = await _status(settings.listen, b"GET /v1/x HTTP/1.1\r\nhost: a\r\n\r\n")
     assert refused.startswith(b"HTTP/1.1 401 ")
+    assert gc.get_freeze_count() > 0
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.wait_for(serving, 10)
     for address in (settings.listen, settings.health_listen):
         with socket.socket() as again:
             host, port = address.split(":")
             assert again.connect_ex((host, int(port))) != 0
+    assert gc.get_freeze_count() == 0
 
 
 async def test_what_the_listener_refuses_stands_in_the_decision_log(tmp_path: Path) -> None:
