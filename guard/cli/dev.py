@@ -11,7 +11,7 @@ import typer
 
 from guard import __version__
 from guard.app.dev import DevKey, serve_dev
-from guard.cli.starting import rules_or_exit, run, settings_or_exit
+from guard.cli.starting import EXIT_USAGE, rules_or_exit, run, settings_or_exit
 from guard.service.policies import Rulebook
 from guard.settings import Settings
 
@@ -38,6 +38,9 @@ def dev(
     """See `help` above."""
     home = settings_or_exit().home
     settings = settings_or_exit(listen=listen, log_level="warning", decision_log=str(home / "decisions.jsonl"))
+    if settings.listen.startswith("unix:"):
+        typer.echo("error: GUARD_LISTEN: guard dev listens on HOST:PORT only; guard serve knows Unix sockets", err=True)
+        raise typer.Exit(EXIT_USAGE)
     source = policies or demo_policy()
     rules = rules_or_exit(source)
 

@@ -4,9 +4,14 @@ The most specific route wins: a literal segment before a variable one, a variabl
 decoded here; a spelling that could be read in two ways was refused before (`wire/path.py`).
 """
 
+from functools import lru_cache
+
 from guard.model.decision import Deny
 from guard.model.facts import Facts
 from guard.model.policy import PolicySet, Route, RouteNode, Service
+
+_SHORT_BYTES = 256
+"""A path of a length that is worth remembering what it led to."""
 
 _ANY = "ANY"
 _METHODS_OF_ANY = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -14,9 +19,7 @@ _METHODS_OF_ANY = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 def service_for(policies: PolicySet, facts: Facts) -> Service | Deny:
     """The service that serves this authority and path: one that names the authority before one that serves any."""
-    host = _host(facts.authority)
-    named = [service for service in policies.services if host in service.hosts]
-    candidates = named or [service for service in policies.services if not service.hosts]
+    candidates = _serving(policies, facts.authority)
     if not candidates:
         return Deny(code="request.misdirected")
     for service in candidates:
@@ -27,9 +30,7 @@ def service_for(policies: PolicySet, facts: Facts) -> Service | Deny:
 
 def route_for(service: Service, facts: Facts) -> Route | Deny:
     """The one route whose method and template match, or why there is none (404, or 405 with the methods that exist)."""
-    segments = facts.path.split(b"/")[1:]
-    found: list[dict[str, Route]] = []
-    _walk(service.routes, segments, 0, found)
+    found = _short_found(service, facts.path) if len(facts.path) <= _SHORT_BYTES else _found(service, facts.path)
     for methods in found:
         route = methods.get(facts.verb)
         if route is None and facts.verb in _METHODS_OF_ANY:
@@ -41,6 +42,23 @@ def route_for(service: Service, facts: Facts) -> Route | Deny:
     return Deny(code="route.method", rule=service.rule, allow=_allowed(found))
 
 
+@lru_cache(maxsize=1024)
+def _serving(policies: PolicySet, authority: bytes) -> tuple[Service, ...]:
+    host = _host(authority)
+    named = tuple(service for service in policies.services if host in service.hosts)
+    return named or tuple(service for service in policies.services if not service.hosts)
+
+
+def _found(service: Service, path: bytes) -> list[dict[str, Route]]:
+    """The method tables of all templates that match, most specific first."""
+    found: list[dict[str, Route]] = []
+    _walk(service.routes, path.split(b"/")[1:], 0, found)
+    return found
+
+
+_short_found = lru_cache(maxsize=4096)(_found)
+
+
 def _allowed(found: list[dict[str, Route]]) -> tuple[str, ...]:
     """The methods of a 405, ANY written out."""
     named = {method for methods in found for method in methods}
@@ -48,7 +66,7 @@ def _allowed(found: list[dict[str, Route]]) -> tuple[str, ...]:
 
 
 def _walk(node: RouteNode, segments: list[bytes], depth: int, found: list[dict[str, Route]]) -> bool:
-    """Append the method tables of all templates that match, most specific first. False ends the whole walk.
+    """Append what is found below a node. False ends the whole walk.
 
     That is where a segment is a literal in all but case: a case-insensitive backend would take it for the literal, so
     no laxer route may have it.

@@ -30,17 +30,9 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection scope."""
-        match scope["type"]:
-            case "http":
-                await self._serve(scope, receive, send)
-            case "lifespan":
-                await _lifespan(receive, send)
-            case "websocket":
-                await send({"type": "websocket.close", "code": reason("route.unknown").ws_close})
-            case _:
-                raise RuntimeError(f"no edge for scope type {scope['type']!r}")
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await _otherwise(scope, receive, send)
+            return
         responder, request_id = Responder(send), self._mint_request_id()
         try:
             await self._http(scope, receive, responder, request_id)
@@ -53,6 +45,16 @@ class Gateway:
                 deny = Deny(code="gateway.error")
                 head = scope["method"] == "HEAD"
                 await responder.refuse(deny, request_id, Sent.UNKNOWN, service=GATEWAY, head=head, close=True)
+
+
+async def _otherwise(scope: Scope, receive: Receive, send: Send) -> None:
+    match scope["type"]:
+        case "lifespan":
+            await _lifespan(receive, send)
+        case "websocket":
+            await send({"type": "websocket.close", "code": reason("route.unknown").ws_close})
+        case _:
+            raise RuntimeError(f"no edge for scope type {scope['type']!r}")
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

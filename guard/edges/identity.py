@@ -3,8 +3,11 @@
 Plain fields can be forged by whoever reaches the backend; an assertion is bound to one request and signed.
 """
 
+from functools import lru_cache
+
 from guard.core.stages import Allow
 from guard.model.facts import Field
+from guard.model.names import AccountId, KeyId
 from guard.signing.assertion import ISSUER, LIFE_S, AssertionKey, Claims
 from guard.signing.content_digest import make_content_digest
 from guard.wire.owned_fields import GUARD_ACCOUNT, GUARD_ASSERTION, GUARD_KEY_ID, GUARD_REQUEST_ID, GUARD_SCOPES
@@ -20,12 +23,7 @@ def identity(allow: Allow, key: AssertionKey | None) -> tuple[Field, ...]:
     record = allow.record
     named: tuple[Field, ...] = ((GUARD_REQUEST_ID, allow.facts.request_id.encode()),)
     if record is not None:
-        named = (
-            (GUARD_ACCOUNT, record.account.encode()),
-            (GUARD_KEY_ID, record.id.encode()),
-            (GUARD_SCOPES, _scopes(record.scopes).encode()),
-            *named,
-        )
+        named = _who(record.account, record.id, record.scopes) + named
     if not allow.service.upstream.assertion:
         return named
     if key is None:
@@ -49,6 +47,15 @@ def claims(allow: Allow) -> Claims:
         htm=allow.facts.verb,
         target=allow.facts.target.decode("latin-1"),
         digest=None if content is None else make_content_digest(content).decode(),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _who(account: AccountId, key_id: KeyId, scopes: frozenset[str]) -> tuple[Field, ...]:
+    return (
+        (GUARD_ACCOUNT, account.encode()),
+        (GUARD_KEY_ID, key_id.encode()),
+        (GUARD_SCOPES, _scopes(scopes).encode()),
     )
 
 

@@ -22,13 +22,11 @@ class Responder:
     `handed_over` says that what answers, and whatever it raises, is not ours.
     """
 
+    started = gone = handed_over = False
+    status = bytes_out = 0
+
     def __init__(self, send: Send) -> None:
         self._send = send
-        self.started = False
-        self.gone = False
-        self.handed_over = False
-        self.status = 0
-        self.bytes_out = 0
 
     async def start(self, status: int, fields: Sequence[Field]) -> None:
         """The status and fields."""

@@ -184,9 +184,9 @@ class UpstreamPolicy(msgspec.Struct, frozen=True, kw_only=True):
     breaker: BreakerPolicy | None = None
 
 
-class Service(msgspec.Struct, frozen=True, kw_only=True):
+class Service(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One policy file, compiled. `hosts` empty means any authority. `credentials` are the field names (lower case) that
-    carry credentials of any accepted scheme; `secrets` those of them that are never forwarded.
+    carry credentials of any accepted scheme; `secrets` those of them that are never forwarded. Compared by identity.
     """
 
     name: str
@@ -203,10 +203,11 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     drop_fields: frozenset[bytes] = frozenset()
 
 
-class PolicySet(msgspec.Struct, frozen=True, kw_only=True):
+class PolicySet(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """All services of one policy directory. `digest` names the content: the first 7 hex digits of its SHA-256.
 
     `future_ms_max` is the widest clock lead that any route grants: a store younger than that cannot yet tell a replay.
+    Compared by identity.
     """
 
     services: tuple[Service, ...]

@@ -128,8 +128,12 @@ class Take(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sources(msgspec.Struct, frozen=True, kw_only=True):
-    """Where values stand: by field (HTTP field or FIX tag), by parameter of the query or of a form, by JSON pointer."""
+    """Where values stand: by field (HTTP field or FIX tag), by parameter of the query or of a form, by JSON pointer.
 
+    `plain` are the fields of which the whole value is taken.
+    """
+
+    plain: frozenset[bytes] = frozenset()
     fields: Mapping[bytes, tuple[tuple[str, Pipe | None], ...]] = MappingProxyType({})
     query: Mapping[bytes, str] = MappingProxyType({})
     form: Mapping[bytes, str] = MappingProxyType({})

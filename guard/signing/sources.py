@@ -137,7 +137,8 @@ def gather(named: Mapping[str, tuple[Source, ...]]) -> Sources:
                 form[source.name] = name
             else:
                 json.append((source.pointer, name))
-    return Sources(fields=fields, query=query, form=form, json=tuple(json))
+    plain = frozenset(key for key, readers in fields.items() if any(pipe is None for _, pipe in readers))
+    return Sources(plain=plain, fields=fields, query=query, form=form, json=tuple(json))
 
 
 def read(sources: Sources, facts: Facts) -> dict[str, bytes] | ClaimFault:
@@ -154,10 +155,12 @@ def read(sources: Sources, facts: Facts) -> dict[str, bytes] | ClaimFault:
 def any_at_head(sources: Sources, facts: Facts) -> bool:
     """Whether any of the sources is there, in the fields, in the query, or in a message that is all body."""
     at = facts.names.at
+    if not sources.plain.isdisjoint(at):
+        return True
     for key, readers in sources.fields.items():
         for position in at.get(key, ()):
             value = facts.fields[position][1]
-            if any(pipe is None or pipe(value) is not None for _, pipe in readers):
+            if any(pipe is not None and pipe(value) is not None for _, pipe in readers):
                 return True
     if sources.query and facts.query and any(lookalike(name) in sources.query for name, _ in pairs(facts.query)):
         return True

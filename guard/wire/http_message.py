@@ -82,7 +82,7 @@ def _faults(facts: Facts, table: dict[bytes, bytes]) -> tuple[Defect | None, ...
         fields_defect(facts.fields, facts.names),
         _host_defect(table.get(b"host")),
         _framing_defect(table.get(b"content-length"), table.get(b"transfer-encoding"), facts.body_bytes_announced),
-        _expect_defect(table.get(b"expect")),
+        _expect_defect(table[b"expect"]) if b"expect" in table else None,
         _NO_PEER if facts.peer is _NO_ADDRESS else None,
     )
 
@@ -124,7 +124,7 @@ def _framing_defect(length: bytes | None, coding: bytes | None, announced: int |
     return None
 
 
-def _expect_defect(expect: bytes | None) -> Defect | None:
-    if expect is not None and expect.lower() != b"100-continue":
+def _expect_defect(expect: bytes) -> Defect | None:
+    if expect.lower() != b"100-continue":
         return Defect(_CODE, "Expect asks for something other than 100-continue")
     return None

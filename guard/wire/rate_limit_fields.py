@@ -44,7 +44,9 @@ _name = lru_cache(maxsize=1024)(string)
 
 def _room(reading: Reading) -> bytes:
     """`r` is what is left; `t` how many seconds until there is more, absent when there can be no more."""
-    left = min(max(reading.remaining, 0), _COUNT_MAX)
-    if reading.next_ms <= 0:
+    left, next_ms = reading.remaining, reading.next_ms
+    if not 0 <= left <= _COUNT_MAX:
+        left = 0 if left < 0 else _COUNT_MAX
+    if next_ms <= 0:
         return b"%b;r=%d" % (_name(reading.limit.name), left)
-    return b"%b;r=%d;t=%d" % (_name(reading.limit.name), left, min(seconds(reading.next_ms), _COUNT_MAX))
+    return b"%b;r=%d;t=%d" % (_name(reading.limit.name), left, min(-(-next_ms // 1000), _COUNT_MAX))

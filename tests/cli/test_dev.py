@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from guard.cli.dev import _screen, demo_policy, own_name
+from guard.cli.dev import _screen, app, demo_policy, own_name
 from guard.cli.starting import rules_or_exit
 from guard.settings import Settings
 
@@ -42,3 +43,11 @@ def test_the_screen_ends_with_the_next_command_to_type() -> None:
     assert "http://127.0.0.1:9081" in lines[1]
     assert rules.policies.digest in lines[2]
     assert "guard curl POST /v1/orders" in lines[-1]
+
+
+def test_a_unix_socket_is_refused_before_anything_is_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GUARD_HOME", str(tmp_path / "home"))
+    ran = CliRunner().invoke(app, ["--listen", f"unix:{tmp_path}/guard.sock"])
+    assert (ran.exit_code, ran.output.partition(":")[0]) == (2, "error")
+    assert "HOST:PORT" in ran.output
+    assert not (tmp_path / "home").exists()

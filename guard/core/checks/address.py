@@ -10,7 +10,7 @@ from guard.wire.client_address import in_networks
 def address_is_permitted(screening: Screening) -> Deny | None:
     """The policy's `deny` does not name the address, and its `allow`, if there is one, does."""
     address, policy = screening.identified.address, screening.identified.service.client_ip
-    if in_networks(address, policy.deny) or (policy.allow and not in_networks(address, policy.allow)):
+    if (policy.deny and in_networks(address, policy.deny)) or (policy.allow and not in_networks(address, policy.allow)):
         return Deny(code="abuse.address_denied", rule=policy.rule)
     return None
 
