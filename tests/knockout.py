@@ -111,7 +111,7 @@ def _worker(share: list[Knockout]) -> list[Knockout]:
     survivors = []
     with tempfile.TemporaryDirectory(prefix="guard-knockout-") as folder:
         tree = Path(folder) / "tree"
-        shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".venv", ".git", "*_cache", ".hypothesis"))
+        shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".venv", ".git", "*_cache", ".hypothesis", ".run"))
         for tests in {knockout.tests for knockout in share}:
             if _fails(tests, tree):
                 raise RuntimeError(f"{tests} is red before anything is knocked out")

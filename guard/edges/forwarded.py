@@ -3,8 +3,11 @@
 An answer that breaks off upstream breaks off here too: a part is never presented as the whole.
 """
 
+import asyncio
 import time
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 from guard.core.stages import Allow
 from guard.edges.body import ClientBroke
@@ -18,6 +21,8 @@ from guard.upstream.backend import Backend
 from guard.upstream.forward import forward
 
 _TRY_AGAIN_MS = 1000
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_LEFT = "the client left"
 
 
 class Backends:
@@ -32,8 +37,34 @@ class Backends:
         return self._backends[service].obstacle()
 
     async def carry(self, exchange: Exchange, allow: Allow, still: Still) -> None:
-        """Forward it to its service's backend, answer the client, and conclude."""
-        await exchange.conclude(await self._forwarded(exchange, allow, still))
+        """Forward it to its service's backend, answer the client, and conclude.
+
+        What only reads is given up when its client leaves; everything else is finished.
+        """
+        if allow.route.reads:
+            await exchange.conclude(await self._forwarded_while_wanted(exchange, allow, still))
+        else:
+            await exchange.conclude(await self._forwarded(exchange, allow, still))
+
+    async def _forwarded_while_wanted(self, exchange: Exchange, allow: Allow, still: Still) -> Outcome:
+        peer = exchange.scope.get("extensions", _NOTHING).get("guard", _NOTHING).get("connection")
+        task = asyncio.current_task()
+        if peer is None or task is None:  # another server than ours
+            return await self._forwarded(exchange, allow, still)
+        begun_ns = time.perf_counter_ns()
+        peer.left = task.cancel
+        try:
+            return await self._forwarded(exchange, allow, still)
+        except asyncio.CancelledError:
+            if peer.left is not None:  # it is not the client who wants this to end
+                raise
+            task.uncancel()
+            exchange.upstream_ns = time.perf_counter_ns() - begun_ns
+            if exchange.responder.started:
+                return exchange.outcome(Sent.YES, _LEFT)
+            return await _failed(exchange, "request.incomplete", Sent.UNKNOWN, _LEFT)
+        finally:
+            peer.left = None
 
     async def _forwarded(self, exchange: Exchange, allow: Allow, still: Still) -> Outcome:
         backend = self._backends[allow.service.name]

@@ -18,7 +18,7 @@ from guard.edges.body import BodyReader, Receive, UnverifiedBudget
 from guard.edges.exchange import Exchange, Onward
 from guard.edges.render import Responder, Scope
 from guard.model.facts import Facts
-from guard.model.names import KeyId, RequestId, UnixMs
+from guard.model.names import RequestId, UnixMs
 from guard.service.aftermath import Aftermath
 from guard.service.judge import Judge
 from guard.service.pressure import Pressure
@@ -49,14 +49,16 @@ class HttpEdge(msgspec.Struct, frozen=True, kw_only=True):
         pressure = self.pressure
         pressure.in_flight += 1
         try:
-            facts = self._facts(scope, request_id)
+            ours = scope.get("extensions", _NOTHING).get("guard", _NOTHING)
+            facts = self._facts(scope, ours, request_id)
             reader = BodyReader(receive, self.budget, self.body_ms_max)
             judgement = await self.judge.judge(facts, reader.read)
             exchange = Exchange(
                 scope, facts, judgement, reader, responder, started_ns=started_ns, aftermath=self.aftermath
             )
-            if isinstance(judgement.outcome, Allow) and judgement.outcome.record is not None:
-                _name(scope, judgement.outcome.record.id)
+            outcome = judgement.outcome
+            if isinstance(outcome, Allow) and outcome.record is not None and "connection" in ours:
+                ours["connection"].subject = outcome.record.id  # whom our own server cuts off with its key
             if not judgement.shed:
                 await exchange.run(self.onward, self.judge.still)
                 return
@@ -65,8 +67,8 @@ class HttpEdge(msgspec.Struct, frozen=True, kw_only=True):
         await asyncio.sleep(_SHED_S)
         await exchange.run(self.onward, self.judge.still)
 
-    def _facts(self, scope: Scope, request_id: RequestId) -> Facts:
-        client, ours = scope.get("client"), scope.get("extensions", _NOTHING).get("guard", _NOTHING)
+    def _facts(self, scope: Scope, ours: Mapping[str, Any], request_id: RequestId) -> Facts:
+        client = scope.get("client")
         return facts_from_http(
             method=scope["method"],
             target=ours.get("target") or _target(scope),
@@ -78,13 +80,6 @@ class HttpEdge(msgspec.Struct, frozen=True, kw_only=True):
             received_at=self.now(),
             request_id=request_id,
         )
-
-
-def _name(scope: Scope, key_id: KeyId) -> None:
-    """Tell our own server whom the connection serves, so that it can be cut off with its key."""
-    ours = scope.get("extensions", _NOTHING).get("guard", _NOTHING)
-    if "connection" in ours:
-        ours["connection"].subject = key_id
 
 
 def _target(scope: Scope) -> bytes:

@@ -113,9 +113,10 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002  # whatever the reason, it is gone
         """The socket is closed."""
-        if self._exchange is not None:
-            self._exchange.lose()
-            self._exchange = None
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.lose()
+            self.peer.leave()
         self._bid_farewell()
         self._deadline.cancel()
         self.resume_writing()
@@ -177,8 +178,7 @@ class Connection(asyncio.Protocol):
         self._deadline.set(self._limits.idle_ms)
         self.has_room()
         if self._ahead:
-            content = bytes(self._ahead)
-            self._ahead.clear()
+            content, self._ahead = bytes(self._ahead), bytearray()
             self._read_head(content)
 
     # How requests are read.

@@ -1,8 +1,9 @@
-"""What a connection goes through before its first request where more than TCP is spoken: the PROXY header of a trusted
-peer, then the TLS handshake. Both have one deadline; whoever fails or is late is closed without an answer.
+"""Where connections come in, and what they go through before their first request where more than TCP is spoken: the
+PROXY header of a trusted peer, then the TLS handshake. Both have one deadline; whoever fails or is late is closed
+without an answer.
 
-Sockets are accepted here, so that not a byte behind the PROXY header is read before TLS, and each handshake uses the
-certificate in force.
+Sockets are accepted here, so that not a byte behind the PROXY header is read before TLS, that each handshake uses the
+certificate in force, and that a busy gateway lets in more than one client a turn of its loop (libuv's servers do not).
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from typing import Protocol
 
 import structlog
 
+from guard.server.binding import BACKLOG
 from guard.server.crowd import Crowd
 from guard.server.limits import Limits
 from guard.server.peer import Names, client_name
@@ -22,6 +24,7 @@ from guard.wire.client_address import canonical, in_networks
 
 _UNIX = "unix"
 _AGAIN_S = 0.1
+_A_TURN = 128
 
 _log = structlog.get_logger()
 
@@ -47,6 +50,7 @@ class Doorway:
         self._certificates = certificates
         self._networks = tuple(network for network in proxy_from if network != _UNIX)
         self._unix_is_trusted = _UNIX in proxy_from
+        self._proxied = bool(proxy_from)
         self._visits: set[asyncio.Task[None]] = set()
         self._again: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop
@@ -58,7 +62,7 @@ class Doorway:
 
     def close(self, listening: socket.socket) -> None:
         """Accept no more, but whoever the system has connected already."""
-        self._accept(listening)
+        self._accept(listening, BACKLOG)
         self._loop.remove_reader(listening)
         if self._again is not None:
             self._again.cancel()
@@ -73,8 +77,8 @@ class Doorway:
         """Whether everybody has come through, or was given up."""
         return not self._visits
 
-    def _accept(self, listening: socket.socket) -> None:
-        while True:
+    def _accept(self, listening: socket.socket, clients_max: int = _A_TURN) -> None:
+        for _ in range(clients_max):
             try:
                 client, name = listening.accept()
             except BlockingIOError:
@@ -87,9 +91,17 @@ class Doorway:
                 self._again = self._loop.call_later(_AGAIN_S, self.open, listening)
                 return
             client.setblocking(False)  # noqa: FBT003  # the socket module's own signature
-            visit = self._loop.create_task(self._visit(client, name))
+            longer = self._certificates is not None or (self._proxied and self._is_trusted(name))
+            visit = self._loop.create_task(self._visit(client, name) if longer else self._let_in(client))
             self._visits.add(visit)
             visit.add_done_callback(self._visits.discard)
+
+    async def _let_in(self, client: socket.socket) -> None:
+        """Nothing stands before its first request."""
+        try:
+            await self._loop.connect_accepted_socket(lambda: self._house.protocol(None, None, None), client)
+        except OSError:  # gone already
+            client.close()
 
     async def _visit(self, client: socket.socket, name: object) -> None:
         host = (client_name(name) or ("", 0))[0]

@@ -21,8 +21,6 @@ from guard.server.tls import Certificates, Secured, Tls
 from guard.wire.client_address import canonical
 
 _LAST_S = 1
-_TURNS = 5
-"""Of the event loop, until a connection that the system has made is ours."""
 _DEFAULTS = Limits()
 
 
@@ -53,12 +51,11 @@ class Listener:
         self._app = app
         self._grace_s = grace_s
         self._certificates = None if tls is None else Certificates(tls)
-        self._doorway = Doorway(self, self._certificates, proxy_from) if tls or proxy_from else None
+        self._doorway = Doorway(self, self._certificates, proxy_from)
         self._binding = Binding(endpoint(listen), share_port=share_port)
         self._connections: set[Connection] = set()
         self._running: dict[Exchange, asyncio.Task[None]] = {}
         self._following: asyncio.Task[None] | None = None
-        self._server: asyncio.Server | None = None
         self._accepting = False
         self._loop: asyncio.AbstractEventLoop
 
@@ -75,22 +72,16 @@ class Listener:
     async def start(self) -> None:
         """Accept connections from now on."""
         loop = self._loop = asyncio.get_running_loop()
-        listening = self._binding.socket
         self._accepting = True
         if self._certificates is not None:
             self._following = loop.create_task(self._certificates.follow(), name="follow the certificates")
-        if self._doorway is not None:
-            listening.listen(BACKLOG)
-            self._doorway.open(listening)
-        elif self._binding.port:
-            self._server = await loop.create_server(lambda: Connection(self, loop), sock=listening, backlog=BACKLOG)
-        else:
-            self._server = await loop.create_unix_server(lambda: Connection(self, loop), sock=listening)
+        self._binding.socket.listen(BACKLOG)
+        self._doorway.open(self._binding.socket)
 
     async def stop(self) -> None:
         """Accept no more, let what is in flight finish within the grace period, and close."""
         self.draining = True
-        await self._accept_no_more()
+        self._accept_no_more()
         for connection in tuple(self._connections):
             connection.drain()
         try:
@@ -122,8 +113,7 @@ class Listener:
 
     def abort_all(self) -> None:
         """Close every connection at once, whatever is under way."""
-        if self._doorway is not None:
-            self._doorway.abort()
+        self._doorway.abort()
         for connection in tuple(self._connections):
             connection.abort()
 
@@ -164,20 +154,15 @@ class Listener:
         del self._running[exchange]
         connection.returned(exchange, error)
 
-    async def _accept_no_more(self) -> None:
+    def _accept_no_more(self) -> None:
         """Whoever the system has connected already is let in first, so that sharing a port loses nobody."""
         if not self._accepting:
             self._binding.close()
             return
         self._accepting = False
-        for _ in range(_TURNS):
-            await asyncio.sleep(0)
         if self._following is not None:
             self._following.cancel()
-        if self._server is not None:
-            self._server.close()
-        elif self._doorway is not None:
-            self._doorway.close(self._binding.socket)
+        self._doorway.close(self._binding.socket)
         self._binding.close()
 
     async def _emptied(self) -> None:
@@ -185,5 +170,6 @@ class Listener:
             await asyncio.sleep(0.005)
 
     def _busy(self) -> bool:
-        visited = self._doorway is not None and not self._doorway.empty
-        return visited or bool(self._connections) or not all(task.done() for task in self._running.values())
+        if self._connections or not self._doorway.empty:
+            return True
+        return not all(task.done() for task in self._running.values())

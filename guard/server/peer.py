@@ -4,7 +4,7 @@ A client on a Unix socket has no address and counts as 127.0.0.1: whoever may op
 """
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, TypeAlias
 
 from guard.server.tls import Secured
@@ -28,12 +28,12 @@ class Names:
 
 class Peer:
     """See the module. Applications find it in their scope and may set `subject`: whom the connection serves, so that
-    `Listener.abort` finds it.
+    `Listener.abort` finds it; and `left`, to be called once if the client leaves before it is answered.
 
     `tls` is the scope's extension of that name, None without TLS; `certificate` the client's own, verified, in DER.
     """
 
-    __slots__ = ("certificate", "client", "server", "subject", "tls")
+    __slots__ = ("certificate", "client", "left", "server", "subject", "tls")
 
     def __init__(self, names: Names, tls: dict[str, Any] | None = None, certificate: bytes | None = None) -> None:
         self.client = names.client
@@ -41,6 +41,13 @@ class Peer:
         self.tls = tls
         self.certificate = certificate
         self.subject: Hashable = None
+        self.left: Callable[[], object] | None = None
+
+    def leave(self) -> None:
+        """The client has left before it was answered."""
+        left, self.left = self.left, None
+        if left is not None:
+            left()
 
 
 def peer_of(transport: asyncio.Transport, names: Names | None, secured: Secured | None) -> Peer:

@@ -69,7 +69,7 @@ class Backend:
             ]
 
     async def aclose(self) -> None:
-        """Take no more requests, let the exchanges under way end (their deadlines bound that), close everything."""
+        """Take no more requests, let the exchanges under way end, but only for a moment; then close everything."""
         for check in self._checks:
             check.cancel()
         await asyncio.gather(*self._checks, return_exceptions=True)
@@ -97,30 +97,30 @@ class Backend:
             raise UpstreamFailure("upstream.breaker_open", Sent.NO, "too much has failed lately")
         return self._only or self._next(now_ms, self.endpoints)
 
-    async def reach(self, endpoint: Endpoint, end_by_ms: int) -> Connection:
+    async def reach(self, endpoint: Endpoint, end_by_ms: int, *, stranger: bool) -> Connection:
         """A connection to this endpoint; to another one if it takes none. Raises UpstreamFailure, nothing sent."""
         tried: list[Endpoint] = []
         while True:
             tried.append(endpoint)
             try:
-                return await endpoint.pool.take(end_by_ms)
+                return await endpoint.pool.take(end_by_ms, stranger=stranger)
             except UpstreamFailure as failure:
                 other = self._other(tried, end_by_ms) if failure.code == "upstream.unreachable" else None
                 if other is None:
                     self._account(endpoint, failure)
                     raise
             endpoint = other
-            rested = endpoint.pool.rested(self.clock(), surely=True)
+            rested = endpoint.pool.rested(self.clock(), stranger=stranger, surely=True)
             if rested is not None:
                 return rested
 
-    async def reach_afresh(self, left: Connection, end_by_ms: int) -> Connection:
+    async def reach_afresh(self, left: Connection, end_by_ms: int, *, stranger: bool) -> Connection:
         """A connection that no exchange has used, because this one was left by its backend without a word."""
         now_ms = self.clock()
         elsewhere = [one for one in self.endpoints if one.pool is not left.home and one.health.fit(now_ms)]
         endpoint = self._next(now_ms, elsewhere or self.endpoints)
         try:
-            return await endpoint.pool.take(end_by_ms, fresh=True)
+            return await endpoint.pool.take(end_by_ms, stranger=stranger, fresh=True)
         except UpstreamFailure as failure:
             self._account(endpoint, failure)
             raise

@@ -39,7 +39,7 @@ class Home(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """See the module. `clock` is monotonic, in milliseconds."""
+    """See the module. `clock` is monotonic, in milliseconds. `with_stranger` is its home's note of who asks."""
 
     def __init__(self, home: Home, clock: Callable[[], int], idle_ms: int) -> None:
         self.home = home
@@ -61,6 +61,7 @@ class Connection(asyncio.Protocol):
         self._due_ms = 0
         self._end_by_ms = 0
         self.hung_up = False
+        self.with_stranger = False
 
     # What its borrower calls.
 
@@ -90,8 +91,7 @@ class Connection(asyncio.Protocol):
         if len(body) <= _ONE_WRITE_BYTES_MAX:
             self._transport.write(head + body)
         else:
-            self._transport.write(head)
-            self._transport.write(body)
+            self._transport.writelines((head, body))
         return asked
 
     async def send(self, content: bytes) -> None:
@@ -134,6 +134,8 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if transport.get_extra_info("sslcontext") is None:  # over TLS 0 would mean that there is never room
+            transport.set_write_buffer_limits(high=0)  # else uvloop writes only later: `quiet` is long ago by then
         self._poll.register(sock.fileno(), _READABLE)
 
     def data_received(self, content: bytes) -> None:

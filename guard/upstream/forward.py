@@ -34,10 +34,11 @@ async def forward(
     request = request_from(identified.facts, fields, body)
     now_ms = backend.clock()
     end_by_ms = now_ms + route.total_ms
+    stranger = allow.verified.record is None
     endpoint = backend.begin(now_ms)
-    connection = endpoint.pool.rested(now_ms, surely=not route.reads)
+    connection = endpoint.pool.rested(now_ms, stranger=stranger, surely=not route.reads)
     if connection is None:
-        connection = await backend.reach(endpoint, end_by_ms)
+        connection = await backend.reach(endpoint, end_by_ms, stranger=stranger)
         now_ms = backend.clock()
     denied = _still(still, connection)
     if denied is not None:
@@ -53,7 +54,7 @@ async def forward(
         except UpstreamFailure as failure:
             if not (route.reads and connection.hung_up):  # only what has rested hangs up: there is no third time
                 raise
-            connection = await _afresh(backend, connection, end_by_ms, still, failure)
+            connection = await _afresh(backend, connection, end_by_ms, still, failure, stranger=stranger)
             respond_by_ms = _respond_by_ms(backend)
         except asyncio.CancelledError:
             connection.withdraw(asked)
@@ -61,11 +62,11 @@ async def forward(
 
 
 async def _afresh(
-    backend: Backend, left: Connection, end_by_ms: int, still: Still, failure: UpstreamFailure
+    backend: Backend, left: Connection, end_by_ms: int, still: Still, failure: UpstreamFailure, *, stranger: bool
 ) -> Connection:
     """A fresh connection for the second sending. Where that cannot be, the first failure stands."""
     try:
-        connection = await backend.reach_afresh(left, end_by_ms)
+        connection = await backend.reach_afresh(left, end_by_ms, stranger=stranger)
     except UpstreamFailure:
         raise failure from None
     if _still(still, connection) is not None:

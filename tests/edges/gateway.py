@@ -55,7 +55,7 @@ class Front:
     events: list[DecisionEvent]
     limits: MemoryLimits
     pressure: Pressure
-    connection: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(subject=None))
+    connection: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(subject=None, left=None))
 
     async def ask(
         self,

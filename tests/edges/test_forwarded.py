@@ -1,6 +1,9 @@
 """Forwarded and answered, and the backend's word never bent."""
 
+import asyncio
 import socket
+
+import pytest
 
 from guard.edges.forwarded import Backends
 from guard.model.keys import KeyRecord, KeyState
@@ -9,7 +12,8 @@ from guard.model.policy import BreakerPolicy
 from guard.model.questions import Unavailable
 from guard.upstream.backend import Backend
 from tests.build import facts, record, signed
-from tests.edges.gateway import front
+from tests.edges.gateway import Front, front
+from tests.upstream.asking import until
 from tests.upstream.build_allow import monotonic_ms, upstream
 from tests.upstream.scripted_backend import OK, Peer, answering
 
@@ -64,6 +68,73 @@ async def test_a_client_that_stalls_its_own_upload_is_late_and_not_its_backend()
     async with front(_ok) as gateway:
         answer = await gateway.ask(facts("PUT", b"/open", fields=chunked), b"begins", stalls=True, announced=False)
         assert (answer.status, answer.problem["code"]) == (408, "request.timeout")
+
+
+async def test_a_read_whose_client_leaves_is_given_up_and_logged() -> None:
+    async def stalls(peer: Peer) -> None:
+        await peer.request()
+        await peer.ended()
+
+    async with front(stalls) as gateway:
+        asking = asyncio.create_task(gateway.ask(signed("GET")))
+        await until(lambda: len(gateway.backend.received) == 1)
+        _leave(gateway)
+        async with asyncio.timeout(0.2):  # a backend has 300 ms to answer
+            await asking
+            await until(lambda: not gateway.backend.tasks)
+        [event] = gateway.events
+        assert (event.decision, event.reason, event.sent) == ("allow", "request.incomplete", "unknown")
+        assert event.error == "the client left"
+
+
+async def test_a_read_whose_client_leaves_during_the_answer_is_logged_as_begun() -> None:
+    async def stalls(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n" + b"x" * 100_000)
+        await peer.ended()
+
+    async with front(stalls) as gateway:
+        asking = asyncio.create_task(gateway.ask(signed("GET")))
+        await asyncio.sleep(0.1)  # the answer has begun, and lasts for 600 ms
+        _leave(gateway)
+        answer = await asking
+        assert (answer.status, answer.whole) == (200, False)
+        [event] = gateway.events
+        assert (event.status, event.reason, event.sent, event.error) == (200, None, "yes", "the client left")
+
+
+async def test_a_read_that_is_cancelled_by_somebody_else_is_cancelled() -> None:
+    async def stalls(peer: Peer) -> None:
+        await peer.request()
+        await peer.ended()
+
+    async with front(stalls) as gateway:
+        asking = asyncio.create_task(gateway.ask(signed("GET")))
+        await until(lambda: len(gateway.backend.received) == 1)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert gateway.connection.left is None
+
+
+async def test_an_order_is_finished_even_if_its_client_leaves() -> None:
+    async def late(peer: Peer) -> None:
+        await peer.request()
+        await asyncio.sleep(0.03)
+        await peer.send(OK)
+
+    async with front(late) as gateway:
+        asking = asyncio.create_task(gateway.ask(signed()))
+        await until(lambda: len(gateway.backend.received) == 1)
+        assert gateway.connection.left is None
+        assert (await asking).status == 200
+
+
+def _leave(gateway: Front) -> None:
+    """What our own server does when a client has gone."""
+    left, gateway.connection.left = gateway.connection.left, None
+    assert left is not None
+    left()
 
 
 async def test_an_answer_that_breaks_off_is_not_presented_as_whole() -> None:

@@ -164,6 +164,30 @@ async def test_a_client_that_closes_its_side_during_the_answer_reads_it_whole() 
     assert wire.is_over()
 
 
+async def test_application_that_wants_to_know_is_told_once_that_its_client_has_left() -> None:
+    left: list[str] = []
+    go = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001
+        scope["extensions"]["guard"]["connection"].left = lambda: left.append(scope["path"])
+        await go.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x"})
+
+    leaves, _ = Home(app).connect()
+    stays, _ = Home(app).connect()
+    leaves.data_received(GET % b"leaves")
+    stays.data_received(GET % b"stays")
+    await turns()
+    leaves.connection_lost(None)
+    assert left == ["/leaves"]
+    assert leaves.peer.left is None
+    go.set()
+    await turns()
+    stays.connection_lost(None)
+    assert left == ["/leaves"]
+
+
 async def test_what_follows_an_early_answer_is_dropped_within_bounds() -> None:
     limits = Limits(linger_bytes_max=100)
     connection, wire = Home(answering(b"no"), limits).connect()

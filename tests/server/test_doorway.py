@@ -317,7 +317,6 @@ class _Exhausted:
 async def test_an_accept_that_fails_is_tried_again() -> None:
     async with listening(Echo(), proxy_from=HERE) as (listener, _):
         doorway, bound = listener._doorway, listener._binding.socket
-        assert doorway is not None
         doorway.close(bound)
         exhausted = _Exhausted(bound)
         doorway.open(exhausted)  # type: ignore[arg-type]

@@ -51,6 +51,29 @@ async def test_an_answer_comes_and_the_connection_ends_when_asked() -> None:
         assert (await _one(listener.port)).endswith(b"connection: close\r\n\r\n/x ")
 
 
+async def test_all_who_wait_are_let_in_at_once_however_long_a_turn_of_the_loop_takes() -> None:
+    async with _listening(Echo()) as listener:
+        clients = [socket.create_connection(("127.0.0.1", listener.port)) for _ in range(50)]
+        for _ in range(5):  # turns of the loop
+            await asyncio.sleep(0)
+        inside = listener.connections
+        for client in clients:
+            client.close()
+        assert inside == 50
+
+
+async def test_whoever_has_connected_before_the_end_is_served() -> None:
+    async with _listening(Echo()) as listener:
+        clients = [socket.create_connection(("127.0.0.1", listener.port)) for _ in range(50)]
+        for client in clients:
+            client.sendall(GET)
+        await listener.stop()
+        for client in clients:
+            client.setblocking(True)  # noqa: FBT003  # the socket module's own signature
+            assert client.recv(100).startswith(b"HTTP/1.1 200 ")
+            client.close()
+
+
 async def test_a_port_that_is_taken_is_refused_at_once() -> None:
     async with _listening(Echo()) as listener:
         with pytest.raises(OSError, match="in use"):

@@ -21,7 +21,7 @@ import msgspec
 
 LARGE_BYTES = 4 << 20
 SLOW_MS_MAX = 20
-IDLE_MS = (5, 100)
+IDLE_MS = (1, 50)
 _PIECE = b"x" * (64 * 1024)
 _START_S = 10.0
 _ROOT = Path(__file__).resolve().parent.parent.parent

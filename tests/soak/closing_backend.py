@@ -1,6 +1,6 @@
 """Orders to a backend that closes its idle connections at random: none arrives twice, and almost none is `unknown`.
 
-An idle connection is closed between 5 and 100 ms after its last answer, so that some closes meet an order on its way.
+An idle connection is closed between 1 and 50 ms after its last answer, so that some closes meet an order on its way.
 """
 
 import asyncio
@@ -85,6 +85,6 @@ async def _place(place: Scene, numbers: Iterator[int], told: dict[int, str], see
         if answer.closes:
             caller.close()
             caller = await Caller.connect(place.gateway.port)
-        if draw.random() < 0.05:
+        if draw.random() < 0.2:
             await asyncio.sleep(draw.random() * _PAUSE_MS_MAX / 1000)
     caller.close()

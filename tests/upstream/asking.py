@@ -99,6 +99,7 @@ async def asking(
         yield Asker(upstream, *behind)
         async with asyncio.timeout(5):
             await upstream.aclose()
+        assert not any(endpoint.pool.busy for endpoint in upstream.endpoints), "a slot has leaked"
 
 
 async def whole(answer: Answer) -> bytes:

@@ -5,7 +5,7 @@ from typing import Any
 
 from guard.core.stages import Allow, Identified, Verified
 from guard.model.policy import UpstreamPolicy
-from tests.build import NOW, facts, route, service
+from tests.build import NOW, facts, record, route, service
 
 
 def allow(
@@ -14,9 +14,13 @@ def allow(
     *,
     reads: bool | None = None,
     total_ms: int = 5000,
+    stranger: bool = False,
     **changes: Any,
 ) -> Allow:
-    """A request on an open route. `changes` are fields of its Facts; `reads` is true of GET and HEAD unless given."""
+    """A request of somebody with a key, or of a stranger. `changes` are fields of its Facts.
+
+    `reads` is true of GET and HEAD unless given.
+    """
     reading = verb in ("GET", "HEAD") if reads is None else reads
     return Allow(
         verified=Verified(
@@ -33,7 +37,7 @@ def allow(
                 shadow=(),
             ),
             claim=None,
-            record=None,
+            record=None if stranger else record(),
             content=None,
             readings=(),
             shadow=(),

@@ -130,7 +130,7 @@ async def test_no_other_endpoint_is_asked_when_the_request_s_time_is_over(monkey
     async with asking(answering(OK), answering(OK)) as it:
         for _ in range(2):
             await it.ask()
-        rested = it.upstream.endpoints[0].pool.rested(monotonic_ms(), surely=True)
+        rested = it.upstream.endpoints[0].pool.rested(monotonic_ms(), stranger=False, surely=True)
         assert rested is not None
         it.upstream.endpoints[1].health.aside_until_ms = monotonic_ms() + 9000
         monkeypatch.setattr(it.upstream.endpoints[0].origin, "connect", slow)
@@ -388,7 +388,7 @@ async def test_closing_lets_exchanges_end() -> None:
 async def test_backend_without_a_listener_for_its_notices_says_nothing() -> None:
     backend = Backend(upstream(urls=("http://127.0.0.1:1",)), monotonic_ms)
     with pytest.raises(UpstreamFailure):
-        await backend.reach(backend.endpoints[0], monotonic_ms() + 1000)
+        await backend.reach(backend.endpoints[0], monotonic_ms() + 1000, stranger=False)
     await backend.aclose()
 
 

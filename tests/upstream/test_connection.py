@@ -1,5 +1,6 @@
 import asyncio
 import itertools
+import select
 import socket
 from typing import Any
 
@@ -12,7 +13,8 @@ from guard.upstream.answer import Answer, UpstreamFailure
 from guard.upstream.body_stream import BodyStream
 from guard.upstream.connection import Connection
 from tests.upstream.asking import asking, until, whole
-from tests.upstream.scripted_backend import OK, answering
+from tests.upstream.build_allow import monotonic_ms
+from tests.upstream.scripted_backend import OK, Peer, answering
 from tests.upstream.wire_cases import BROKEN, CASES, CHUNKED, Case
 
 END_MS = 10_000
@@ -29,6 +31,7 @@ class Wire(asyncio.Transport):
         self.calls: list[str] = []
         self.options: list[tuple[int, ...]] = []
         self.unsent_bytes = unsent_bytes
+        self.held_bytes_max: int | None = None
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return self if name == "socket" else default
@@ -41,6 +44,9 @@ class Wire(asyncio.Transport):
 
     def get_write_buffer_size(self) -> int:
         return self.unsent_bytes
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:  # noqa: ARG002
+        self.held_bytes_max = high
 
     def is_closing(self) -> bool:
         return "abort" in self.calls
@@ -56,6 +62,9 @@ class Wire(asyncio.Transport):
 
     def write(self, data: Any) -> None:
         self.written.append(data)
+
+    def writelines(self, list_of_data: Any) -> None:
+        self.written += list_of_data
 
 
 class Bench:
@@ -153,6 +162,38 @@ async def test_small_request_is_one_write_and_a_large_body_is_not_copied() -> No
     assert other.wire.written[1] is body
     bench.end()
     other.end()
+
+
+async def test_request_is_with_the_kernel_before_the_loop_turns() -> None:
+    async with asking(answering(OK)) as it:
+        connection = await it.pool.take(monotonic_ms() + 1000, stranger=False)
+        await until(lambda: it.backend.connections == 1)
+        asked = connection.ask("POST", b"HEAD", b"BODY", respond_by_ms=1, end_by_ms=1)
+        arrived = select.poll()
+        arrived.register(it.backend.peers[0].writer.get_extra_info("socket").fileno(), select.POLLIN)
+        assert arrived.poll(1000)  # blocks the loop, so that nothing can be sent meanwhile
+        connection.withdraw(asked)
+
+
+async def test_body_larger_than_the_kernel_takes_is_sent_whole_and_makes_the_next_piece_wait() -> None:
+    async def script(peer: Peer) -> None:
+        received = await peer.request()
+        assert len(received.body) == 32 << 20
+        await peer.send(OK)
+
+    async with asking(script) as it:
+        connection = await it.pool.take(monotonic_ms() + 1000, stranger=False)
+        end_ms = monotonic_ms() + 5000
+        head = b"POST / HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % (32 << 20)
+        asked = connection.ask("POST", head, b"", respond_by_ms=end_ms, end_by_ms=end_ms, more=True)
+        for _ in range(8):
+            sending = asyncio.ensure_future(connection.send(b"x" * (4 << 20)))
+            await asyncio.sleep(0)
+            assert not sending.done()
+            await sending
+            assert not connection._transport.get_write_buffer_size()
+        connection.sent_all(end_ms)
+        assert (await asked).status == 200
 
 
 async def test_delay_of_small_packets_is_off() -> None:
