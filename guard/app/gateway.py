@@ -19,6 +19,7 @@ from guard.app.clock import AnchoredClock
 from guard.app.onward import open_onward
 from guard.edges.asgi import Gateway
 from guard.edges.body import UnverifiedBudget
+from guard.edges.exchange import Onward
 from guard.edges.health import Health, Readiness
 from guard.edges.http import HttpEdge
 from guard.edges.wrapped import App
@@ -80,9 +81,10 @@ async def open_gateway(
         stack.push_async_callback(_stopped, asyncio.create_task(pressure.beating(), name="beat"))
         log = _decision_log(settings.decision_log, sealing.log_tag_key, stack)
         onward = open_onward(settings, rules, app, stack)
-        judge = Judge(rules, directory, limits, clock.now, strain=pressure.strain, obstacle=onward.obstacle)
         http = HttpEdge(
-            judge=judge,
+            judge=Judge(
+                *(rules, directory, limits, clock.now), strain=_strain(pressure, onward), obstacle=onward.obstacle
+            ),
             aftermath=_aftermath(limits, log),
             onward=onward,
             budget=UnverifiedBudget(settings.body_bytes_unverified_max, settings.body_bytes_unverified_per_address_max),
@@ -102,6 +104,11 @@ async def open_gateway(
             log=log,
             now=clock.now,
         )
+
+
+def _strain(pressure: Pressure, onward: Onward) -> Callable[[str], int]:
+    """How strained a service is: by the process as a whole, or by what waits for its own backend."""
+    return lambda service: max(pressure.strain(), onward.strain(service))
 
 
 def _readiness(

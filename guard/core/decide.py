@@ -33,8 +33,8 @@ _SHORT_BYTES: Final = 256
 """A path of a length that is worth remembering what it digests to."""
 
 
-def route(policies: PolicySet, facts: Facts, strain: int = 0) -> Routed | Deny:
-    """Which route is the message for, and is there room for it while the gateway is strained? 0 is not at all."""
+def route(policies: PolicySet, facts: Facts) -> Routed | Deny:
+    """Which route is the message for?"""
     denied = pipeline.run(pipeline.MESSAGE, facts)
     if isinstance(denied, Deny):
         return denied
@@ -44,11 +44,16 @@ def route(policies: PolicySet, facts: Facts, strain: int = 0) -> Routed | Deny:
     found = route_for(service, facts)
     if isinstance(found, Deny):
         return found
-    overloaded = pipeline.run(pipeline.ARRIVAL, Arrival(found, strain))
-    if isinstance(overloaded, Deny):
-        return overloaded
     address = client_address(facts.peer, facts.fields, service.client_ip)
     return Routed(facts=facts, service=service, route=found, address=address)
+
+
+def let_in(routed: Routed, strain: int) -> Deny | None:
+    """Why there is no room for it now: messages less urgent than `strain` must wait, and 0 is no strain at all."""
+    if strain == 0:
+        return None
+    overloaded = pipeline.run(pipeline.ARRIVAL, Arrival(routed.route, strain))
+    return overloaded if isinstance(overloaded, Deny) else None
 
 
 def identify(routed: Routed, schemes: Mapping[str, Scheme], now: UnixMs) -> Identified | Deny:

@@ -134,6 +134,10 @@ class Exchange:
 class Onward(Protocol):
     """Where goes what was let through."""
 
+    def strain(self, service: str) -> int:
+        """Messages of this service that are less urgent than this must wait, for its sake. To be asked first of all."""
+        ...
+
     def obstacle(self, service: str) -> str | None:
         """Why nothing of this service can be answered now: the code of a reason. To be asked before it is charged."""
         ...

@@ -32,6 +32,10 @@ class Backends:
         self._backends = backends
         self._key = key
 
+    def strain(self, service: str) -> int:
+        """How many wait for its backend."""
+        return self._backends[service].strain()
+
     def obstacle(self, service: str) -> str | None:
         """What its backend says of itself."""
         return self._backends[service].obstacle()

@@ -26,7 +26,7 @@ from guard.wire.http_message import facts_from_http
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-_SHED_S = 0.1
+_SHED_S = 0.5
 """How long a message that is refused for want of room waits for its answer: else a client that tries again at once
 keeps the gateway busy with refusing.
 """

@@ -47,6 +47,10 @@ class Wrapped:
         self._app = app
         self._key = key
 
+    def strain(self, service: str) -> int:  # noqa: ARG002  # one application, whatever the service
+        """0: nobody waits for it."""
+        return 0
+
     def obstacle(self, service: str) -> None:
         """None: there is one application, and it is here."""
 

@@ -34,8 +34,9 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def shed(self) -> bool:
-        """Whether it was refused at once, because the gateway has no room."""
-        return self.reached is None and isinstance(self.outcome, Deny) and self.outcome.code == "gateway.overloaded"
+        """Whether it was refused at once, because there is no room for it."""
+        outcome = self.outcome
+        return isinstance(self.reached, Routed) and isinstance(outcome, Deny) and outcome.code == "gateway.overloaded"
 
     @property
     def identified(self) -> Identified | None:
@@ -61,8 +62,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Judge:
     """The decision on one message after another. Holds no state between them but the rules in force.
 
-    `strain` tells how strained the gateway is (`service/pressure.py`), `obstacle` for a service why its backend cannot
-    take a request now (the code of a reason), None if it can.
+    `strain` tells for a service how strained the gateway is, or its backend: messages less urgent must wait. `obstacle`
+    tells why its backend cannot take a request now (the code of a reason), None if it can.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Judge:
         limits: LimitStore,
         now: Callable[[], UnixMs],
         *,
-        strain: Callable[[], int] = lambda: 0,
+        strain: Callable[[str], int] = lambda _: 0,
         obstacle: Callable[[str], str | None] = lambda _: None,
     ) -> None:
         self.rules = rules
@@ -85,9 +86,12 @@ class Judge:
     async def judge(self, facts: Facts, read_body: ReadBody) -> Judgement:
         """May this message go to its backend? Nothing reaches a backend before the answer is an Allow."""
         rules = self.rules
-        routed = decide.route(rules.policies, facts, self._strain())
+        routed = decide.route(rules.policies, facts)
         if isinstance(routed, Deny):
             return Judgement(outcome=routed, reached=None)
+        no_room = decide.let_in(routed, self._strain(routed.service.name))
+        if no_room is not None:
+            return Judgement(outcome=no_room, reached=routed)
         now = self._now()
         identified = decide.identify(routed, rules.schemes, now)
         if isinstance(identified, Deny):

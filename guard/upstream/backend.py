@@ -75,6 +75,12 @@ class Backend:
         await asyncio.gather(*self._checks, return_exceptions=True)
         await asyncio.gather(*(endpoint.pool.aclose() for endpoint in self.endpoints))
 
+    def strain(self) -> int:
+        """Requests less urgent than this must wait, because so many wait for each endpoint already."""
+        if self._only is not None:
+            return self._only.pool.strain
+        return min(endpoint.pool.strain for endpoint in self.endpoints)
+
     def obstacle(self) -> str | None:
         """The code of the reason why a request cannot be taken now, None if it can. To be asked before it is charged.
 

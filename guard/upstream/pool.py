@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 from guard.model.exchange import Sent
-from guard.model.policy import UpstreamPolicy
+from guard.model.policy import UpstreamPolicy, Urgency
 from guard.upstream.answer import UpstreamFailure
 from guard.upstream.connection import Connection
 from guard.upstream.origin import Origin
@@ -59,6 +59,16 @@ class Pool:
     def busy(self) -> int:
         """How many exchanges are under way, wait, or are connecting."""
         return self._slots - len(self._idle) + len(self._waiting) + len(self._strangers_waiting)
+
+    @property
+    def strain(self) -> int:
+        """Requests less urgent than this must wait: so many wait for a connection already. 0 is no strain."""
+        waiting, connections = len(self._waiting) + len(self._strangers_waiting), self.policy.connections_max
+        if waiting * 2 < connections:
+            return Urgency.ANONYMOUS
+        if waiting < connections:
+            return Urgency.READ
+        return Urgency.ORDER if waiting < connections * 2 else Urgency.CRITICAL
 
     @property
     def crowded(self) -> bool:

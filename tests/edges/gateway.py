@@ -148,7 +148,8 @@ async def front(script: Script, *, now: UnixMs = NOW, url: str | None = None) ->
         pressure = Pressure(1000)
         edge = HttpEdge(
             judge=Judge(
-                Rulebook(policies=policy_set, schemes=SCHEMES), keys, limits, lambda: now, strain=pressure.strain
+                *(Rulebook(policies=policy_set, schemes=SCHEMES), keys, limits, lambda: now),
+                strain=lambda _: pressure.strain(),
             ),
             aftermath=Aftermath(limits, events.append, str, str),
             pressure=pressure,

@@ -55,7 +55,7 @@ class Line:
             self.keys,
             self.store,
             lambda: self.now,
-            strain=lambda: self.strain,
+            strain=lambda service: self.strain if service == "exchange" else 0,
             obstacle=lambda service: self.obstacle if service == "exchange" else None,
         )
 

@@ -229,6 +229,24 @@ async def test_nothing_stands_before_a_backend_that_has_room() -> None:
         assert it.upstream.obstacle() is None
 
 
+async def test_strain_is_that_of_the_endpoint_where_fewest_wait() -> None:
+    async with asking(answering(OK), answering(OK), connections_max=2, connect_ms=5000) as it:
+        first, second = (endpoint.pool for endpoint in it.upstream.endpoints)
+        end_by_ms = monotonic_ms() + 5000
+        held = [await pool.take(end_by_ms, stranger=False) for pool in (first, first, second, second)]
+        asked = [asyncio.create_task(first.take(end_by_ms, stranger=False)) for _ in range(2)]
+        await until(lambda: first.busy == 4)
+        assert (first.strain, it.upstream.strain()) == (2, 0)
+        asked.append(asyncio.create_task(second.take(end_by_ms, stranger=False)))
+        await until(lambda: second.busy == 3)
+        assert it.upstream.strain() == 1
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+        for connection in held:
+            connection.home.came_back(connection, clean=True)
+
+
 async def test_full_queues_are_an_obstacle_only_if_every_endpoint_s_is_full() -> None:
     async with asking(_mute(), _mute(), connections_max=1, waiting_max=0) as it:
         seen = [it.upstream.obstacle()]

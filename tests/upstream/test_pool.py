@@ -270,6 +270,21 @@ async def test_strangers_have_half_of_the_connections_and_whoever_has_a_key_gets
         await asyncio.gather(*strangers, *known, return_exceptions=True)
 
 
+@pytest.mark.parametrize(("waiting", "strain"), [(0, 0), (1, 0), (2, 1), (3, 1), (4, 2), (7, 2), (8, 3)])
+async def test_the_more_wait_for_a_connection_the_more_urgent_a_request_must_be(waiting: int, strain: int) -> None:
+    async with asking(answering(OK), connections_max=4, connect_ms=5000) as it:
+        pool, end_by_ms = it.pool, monotonic_ms() + 5000
+        held = [await pool.take(end_by_ms, stranger=False) for _ in range(4)]
+        asked = [asyncio.create_task(pool.take(end_by_ms, stranger=False)) for _ in range(waiting)]
+        await until(lambda: pool.busy == 4 + waiting)
+        assert pool.strain == strain
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+        for connection in held:
+            pool.came_back(connection, clean=True)
+
+
 async def test_strangers_do_not_take_what_rests_beyond_their_half() -> None:
     async with asking(answering(OK), connections_max=2) as it:
         pool, end_by_ms = it.pool, monotonic_ms() + 1000

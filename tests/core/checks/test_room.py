@@ -3,8 +3,16 @@ import pytest
 from guard.core import decide
 from guard.core.stages import Routed, Verified
 from guard.model.decision import Deny
+from guard.model.facts import Facts
+from guard.model.policy import PolicySet
 from tests.build import NOW, facts, policies, route, service, signed
 from tests.line import decided
+
+
+def _routed(rules: PolicySet, message: Facts) -> Routed:
+    routed = decide.route(rules, message)
+    assert isinstance(routed, Routed)
+    return routed
 
 
 def _verified() -> Verified:
@@ -40,8 +48,9 @@ def test_a_strained_gateway_refuses_anonymous_messages_then_reads_then_orders_an
     }
     rules = policies(service(*kinds.values()))
     judged = {
-        kind: decide.route(rules, facts(each.method, each.template.encode()), strain) for kind, each in kinds.items()
+        kind: decide.let_in(_routed(rules, facts(each.method, each.template.encode())), strain)
+        for kind, each in kinds.items()
     }
-    assert {kind for kind, outcome in judged.items() if isinstance(outcome, Routed)} == kept
-    refused = [outcome for outcome in judged.values() if isinstance(outcome, Deny)]
-    assert {(deny.code, deny.wait_ms) for deny in refused} <= {("gateway.overloaded", 1000)}
+    assert {kind for kind, refusal in judged.items() if refusal is None} == kept
+    refusals = [refusal for refusal in judged.values() if refusal is not None]
+    assert {(deny.code, deny.wait_ms) for deny in refusals} <= {("gateway.overloaded", 1000)}
