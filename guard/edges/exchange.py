@@ -77,7 +77,7 @@ class Exchange:
         return msgspec.structs.replace(await self.refuse(deny, sent), code=deny.code, error=source)
 
     async def refuse(self, deny: Deny, sent: Sent) -> Outcome:
-        """A whole refusal."""
+        """A whole refusal. What may have two readings is the last of its connection, as is a body that was not read."""
         routed = self._judgement.routed
         await self.responder.refuse(
             deny,
@@ -85,7 +85,7 @@ class Exchange:
             sent,
             service=GATEWAY if routed is None else routed.service.name,
             head=self.facts.verb == "HEAD",
-            close=self.facts.body is None and not self.reader.finished,
+            close=bool(self.facts.defects) or (self.facts.body is None and not self.reader.finished),
         )
         return self.outcome(sent)
 

@@ -83,9 +83,15 @@ class Backends:
             return await _failed(exchange, broke.code, Sent.UNKNOWN, "the client broke off its body")
         if isinstance(answer, Deny):
             return await exchange.deny(answer)
-        error = await _relay(exchange, allow, answer)
+        try:
+            await _relay(exchange, allow, answer)
+        except UpstreamFailure as failure:
+            exchange.upstream_ns = time.perf_counter_ns() - asked_ns
+            if not exchange.responder.started:
+                return await _failed(exchange, failure.code, Sent.YES, failure.source)
+            return exchange.outcome(Sent.YES, failure.source)
         exchange.upstream_ns = time.perf_counter_ns() - asked_ns
-        return exchange.outcome(Sent.YES, error)
+        return exchange.outcome(Sent.YES)
 
 
 async def _failed(exchange: Exchange, code: str, sent: Sent, source: str) -> Outcome:
@@ -99,18 +105,18 @@ def _whose(exchange: Exchange, failure: UpstreamFailure) -> str:
     return "request.timeout" if waiting and failure.code == "upstream.timeout" else failure.code
 
 
-async def _relay(exchange: Exchange, allow: Allow, answer: Answer) -> str | None:
-    """Pass the answer on. What broke it off, if it broke off."""
-    await exchange.start(allow, answer.status, answer.fields)
+async def _relay(exchange: Exchange, allow: Allow, answer: Answer) -> None:
+    """Pass the answer on, beginning when there is something of its body. Raises UpstreamFailure if it breaks off."""
+    if isinstance(answer.body, bytes):
+        await exchange.start(allow, answer.status, answer.fields)
+        await exchange.responder.content(answer.body, more=False)
+        return
     try:
-        if isinstance(answer.body, bytes):
-            await exchange.responder.content(answer.body, more=False)
-            return None
+        first = await anext(answer.body, b"")
+        await exchange.start(allow, answer.status, answer.fields)
+        await exchange.responder.content(first, more=True)
         async for chunk in answer.body:
             await exchange.responder.content(chunk, more=True)
         await exchange.responder.content(b"", more=False)
-    except UpstreamFailure as failure:
-        return failure.source
     finally:
         await answer.aclose()
-    return None

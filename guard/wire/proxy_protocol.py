@@ -17,7 +17,7 @@ PREFIX_BYTES = 16
 HEADER_BYTES_MAX = 536
 """What any sender must get through in one segment, and what every receiver must take."""
 
-_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+_MAGIC = b"\r\n\r\n\0\r\nQUIT\n"
 _PREFIX = Struct(">12sBBH")
 _PORTS = Struct(">HH")
 _TLV = Struct(">BH")
@@ -48,8 +48,8 @@ Source: TypeAlias = Local | Proxied
 
 def bytes_behind(prefix: bytes) -> int | Fault:
     """How many bytes of the header follow its first 16."""
-    signature, _, _, count = _PREFIX.unpack(prefix)
-    if signature != _SIGNATURE:
+    magic, _, _, count = _PREFIX.unpack(prefix)
+    if magic != _MAGIC:
         return Fault("no PROXY protocol header of version 2")
     if PREFIX_BYTES + count > HEADER_BYTES_MAX:
         return Fault(f"a PROXY header of more than {HEADER_BYTES_MAX} bytes")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.system.gateway import RunningGateway, running_gateway
-from tests.system.raw_http import message
+from tests.system.raw_http import Connection, message
 from tests.system.recording_backend import Received, RecordingBackend
 
 pytestmark = pytest.mark.system
@@ -176,7 +176,14 @@ def test_an_open_route_names_nobody_and_a_streamed_body_is_not_vouched_for(
     _, empty = asserting.assert_forwarded(message("GET", "/open/time", host))
     claims = verify(assertion=_assertion(empty), method="GET", target="/open/time", body=b"")
     assert not {"sub", "key", "scope"} & claims.keys()
-    _, streamed = asserting.assert_forwarded(message("POST", "/open/upload", host, b"x"))
+    _, at_once = asserting.assert_forwarded(message("POST", "/open/upload", host, b"x"))
+    verify(assertion=_assertion(at_once), method="POST", target="/open/upload", body=b"x")
+    mark = len(asserting.backend.record)
+    with Connection(asserting.port) as connection:
+        connection.send(message("POST", "/open/upload", [*host, (b"Content-Length", b"1")]))
+        time.sleep(0.05)  # so that the body does not come with its head
+        assert connection.ask(b"x").status == 200
+    (streamed,) = asserting.backend.since(mark)
     told = {"assertion": _assertion(streamed), "method": "POST", "target": "/open/upload"}
     assert verify(**told, body=None)["htm"] == "POST"
     with pytest.raises(ValueError, match="another body"):
