@@ -168,5 +168,5 @@ def checks(crowd: Crowd, size: Size) -> list[Check]:
         at_least("of them broken off", seen["aborted"], size.aborts * 0.8),
         none("answers that reached another client", seen["another's answer"]),
         none("answers other than 200 and 503", seen.total() - sum(seen[what] for what in _SEEN)),
-        at_least("answers of 200", seen["own answer"], size.requests * 0.8, timed=True),
+        at_least("answers of 200", seen["own answer"], (size.requests - size.aborts) * 0.9, timed=True),
     ]
