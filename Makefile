@@ -46,7 +46,7 @@ fuzz: $(INSTALLED)  ## the hypothesis tests with 20 times the examples, newly dr
 	GUARD_FUZZ=1 $(BIN)/pytest -m 'hypothesis and not system' -n auto
 
 raw: $(INSTALLED)  ## the raw HTTP attacks of ../shared/rawhttp against guard serve
-	$(BIN)/python -m tests.raw.run
+	$(BIN)/python -m tests.raw.run --slow
 
 soak: $(INSTALLED)  ## the long runs against guard serve, a quarter of an hour; RUN="overload aborts" takes only these
 	$(BIN)/python -m tests.soak.run $(RUN)

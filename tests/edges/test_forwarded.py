@@ -70,12 +70,27 @@ async def test_a_client_that_stalls_its_own_upload_is_late_and_not_its_backend()
         assert (answer.status, answer.problem["code"]) == (408, "request.timeout")
 
 
-async def test_a_read_whose_client_leaves_is_given_up_and_logged() -> None:
-    async def stalls(peer: Peer) -> None:
+async def test_an_answer_that_breaks_off_before_its_first_byte_is_a_502_that_says_that_it_was_sent() -> None:
+    async def breaks(peer: Peer) -> None:
         await peer.request()
-        await peer.ended()
+        await peer.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        await asyncio.sleep(0.05)  # so that the head is read by itself
+        await peer.send(b"zz\r\n")
 
-    async with front(stalls) as gateway:
+    async with front(breaks) as gateway:
+        answer = await gateway.ask(signed())
+        assert (answer.status, answer.problem["code"]) == (502, "upstream.broken")
+        assert answer.fields[b"guard-sent"] == b"yes"
+        assert gateway.events[0].reason == "upstream.broken"
+
+
+async def _stalls(peer: Peer) -> None:
+    await peer.request()
+    await peer.ended()
+
+
+async def test_a_read_whose_client_leaves_is_given_up_and_logged() -> None:
+    async with front(_stalls) as gateway:
         asking = asyncio.create_task(gateway.ask(signed("GET")))
         await until(lambda: len(gateway.backend.received) == 1)
         _leave(gateway)
@@ -104,11 +119,7 @@ async def test_a_read_whose_client_leaves_during_the_answer_is_logged_as_begun()
 
 
 async def test_a_read_that_is_cancelled_by_somebody_else_is_cancelled() -> None:
-    async def stalls(peer: Peer) -> None:
-        await peer.request()
-        await peer.ended()
-
-    async with front(stalls) as gateway:
+    async with front(_stalls) as gateway:
         asking = asyncio.create_task(gateway.ask(signed("GET")))
         await until(lambda: len(gateway.backend.received) == 1)
         asking.cancel()

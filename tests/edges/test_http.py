@@ -40,6 +40,16 @@ async def test_a_body_that_came_with_its_head_is_judged_and_forwarded_without_as
         assert b"connection" not in other.fields
 
 
+async def test_an_ambiguous_message_that_says_where_its_body_ends_is_the_last_of_its_connection() -> None:
+    async with front(_ok) as gateway:
+        twice = ((b"content-type", b"a"), (b"content-type", b"b"))
+        framed = await gateway.ask(facts("POST", b"/open", fields=twice), b"x", at_hand=True)
+        assert (framed.status, framed.fields[b"connection"]) == (400, b"close")
+        unframed = await gateway.ask(facts("GET", b"/open", fields=twice))
+        assert unframed.status == 400
+        assert b"connection" not in unframed.fields
+
+
 async def test_a_body_at_hand_that_is_larger_than_its_route_takes_is_refused() -> None:
     async with front(_ok) as gateway:
         for announced in (True, False):

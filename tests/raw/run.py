@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.printed import say, say_table
 from tests.raw import paths
 from tests.system.gateway import free_port
 from tests.system.recording_backend import recording_backend
@@ -101,7 +102,7 @@ def main() -> int:
     wanted = _arguments()
     missing = [path for path in (RAW / "raw_runner.py", RAW / "cases.json", CORPORA, PATHS) if not path.exists()]
     if missing:
-        _say(f"skipped: there is no {', '.join(str(path) for path in missing)} (GUARD_RAWHTTP, GUARD_PUBLIC_VECTORS)")
+        say(f"skipped: there is no {', '.join(str(path) for path in missing)} (GUARD_RAWHTTP, GUARD_PUBLIC_VECTORS)")
         return 0
     measured = []
     for file in wanted.file or ("cases", *sorted(path.stem for path in CORPORA.glob("*.json")), *paths.FILES):
@@ -219,16 +220,8 @@ def _unique_names(file: str, folder: Path) -> Path:
 def _print_table(measured: list[Measured]) -> None:
     for one in measured:
         for name, told in one.failed.items():
-            _say(f"{one.file}: {name}: {told}")
-    rows = [("file", "cases", "passed", "failed", "deviations", "time"), *(one.row for one in measured)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        _say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+            say(f"{one.file}: {name}: {told}")
+    say_table([("file", "cases", "passed", "failed", "deviations", "time"), *(one.row for one in measured)])
 
 
 def _arguments() -> argparse.Namespace:

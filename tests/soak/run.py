@@ -7,6 +7,7 @@ import argparse
 import sys
 import time
 
+from tests.printed import say_table
 from tests.soak import aborts, aborts_inside, big_upload, closing_backend, not_sent, overload, slow_clients
 from tests.soak.verdict import Verdict
 
@@ -23,7 +24,7 @@ def main() -> int:
         begun = time.monotonic()
 
         def say(line: str, name: str = one.NAME, begun: float = begun) -> None:
-            _say(f"{name} {time.monotonic() - begun:5.0f} s  {line}")
+            say(f"{name} {time.monotonic() - begun:5.0f} s  {line}")
 
         say("begins")
         verdicts.append(one.run(one.SMALL if wanted.small else one.FULL, say))
@@ -36,14 +37,7 @@ def _print_table(verdicts: list[Verdict]) -> None:
     rows = [("run", "must hold", "measured", "")]
     for verdict in verdicts:
         rows += [(verdict.name, check.what, check.measured, "" if check.held else "NO") for check in verdict.checks]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    for row in rows:
-        _say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    say_table(rows)
 
 
 def _arguments() -> argparse.Namespace:
