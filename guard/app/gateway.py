@@ -16,6 +16,7 @@ import structlog
 
 from guard.app.alone import alone_on
 from guard.app.clock import AnchoredClock
+from guard.app.keys import open_vault
 from guard.app.onward import open_onward
 from guard.edges.asgi import Gateway
 from guard.edges.body import UnverifiedBudget
@@ -32,8 +33,9 @@ from guard.service.policies import Rulebook
 from guard.service.pressure import Pressure
 from guard.settings import Settings
 from guard.state.directory import FollowingDirectory
+from guard.state.key_table import KeyTable
 from guard.state.memory import MemoryLimits
-from guard.state.sql import KeyDatabase, sealing_key_of
+from guard.state.vault import Vault
 from guard.telemetry.decision_log import DecisionLog, timestamp
 
 FOLLOW_EVERY_MS = 250
@@ -51,7 +53,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
 
     gateway: Gateway
     health: Health
-    database: KeyDatabase
+    vault: Vault
     directory: FollowingDirectory
     readiness: Callable[[], Readiness]
     draining: asyncio.Event
@@ -71,15 +73,13 @@ async def open_gateway(
     """
     clock = AnchoredClock(time.time_ns, time.monotonic_ns)
     async with AsyncExitStack() as stack:
-        sealing = sealing_key_of(settings.database, settings.sealing_key)
-        database = await KeyDatabase.open(settings.database, sealing)
-        stack.push_async_callback(database.close)
-        stack.enter_context(alone_on(database.file))
-        directory = await _followed(database, clock.now, stack)
+        vault = await stack.enter_async_context(open_vault(settings))
+        stack.enter_context(alone_on(vault.database.file))
+        directory = await _followed(vault.keys, clock.now, stack)
         limits = MemoryLimits(clock.now(), filled_since=buckets_filled_since)
         pressure = Pressure(settings.in_flight_max)
         stack.push_async_callback(_stopped, asyncio.create_task(pressure.beating(), name="beat"))
-        log = _decision_log(settings.decision_log, sealing.log_tag_key, stack)
+        log = _decision_log(settings.decision_log, vault.sealing.log_tag_key, stack)
         onward = open_onward(settings, rules, app, stack)
         http = HttpEdge(
             judge=Judge(
@@ -97,7 +97,7 @@ async def open_gateway(
         yield Running(
             gateway=Gateway(http, request_ids()),
             health=Health(readiness),
-            database=database,
+            vault=vault,
             directory=directory,
             readiness=readiness,
             draining=draining,
@@ -133,10 +133,8 @@ def request_ids() -> Callable[[], RequestId]:
     return lambda: RequestId(f"req_{drawn}{next(count):08x}")
 
 
-async def _followed(database: KeyDatabase, now: Callable[[], UnixMs], stack: AsyncExitStack) -> FollowingDirectory:
-    directory = FollowingDirectory(
-        database, now, on_error=lambda error: _log.error("keys.unreachable", error=str(error))
-    )
+async def _followed(keys: KeyTable, now: Callable[[], UnixMs], stack: AsyncExitStack) -> FollowingDirectory:
+    directory = FollowingDirectory(keys, now, on_error=lambda error: _log.error("keys.unreachable", error=str(error)))
     await directory.refresh()
     following = asyncio.create_task(directory.follow(FOLLOW_EVERY_MS), name="follow the key database")
 

@@ -8,18 +8,25 @@ from contextlib import asynccontextmanager
 from guard.model.names import UnixMs
 from guard.service.keyring import Keyring
 from guard.settings import Settings
-from guard.state.sql import KeyDatabase, sealing_key_of
+from guard.state.database import sealing_key_of
+from guard.state.vault import Vault
 
 
 @asynccontextmanager
 async def open_keyring(settings: Settings) -> AsyncIterator[Keyring]:
     """The keyring, for the time of the block. Raises StateError if its database or sealing key cannot be used."""
-    sealing = sealing_key_of(settings.database, settings.sealing_key)
-    database = await KeyDatabase.open(settings.database, sealing)
+    async with open_vault(settings) as vault:
+        yield Keyring(vault, now=_wall_clock, random=secrets.token_bytes)
+
+
+@asynccontextmanager
+async def open_vault(settings: Settings) -> AsyncIterator[Vault]:
+    """The key database, for the time of the block. Raises StateError if it or its sealing key cannot be used."""
+    vault = await Vault.open(settings.database, sealing_key_of(settings.database, settings.sealing_key))
     try:
-        yield Keyring(database, pepper=sealing.pepper, now=_wall_clock, random=secrets.token_bytes)
+        yield vault
     finally:
-        await database.close()
+        await vault.close()
 
 
 def _wall_clock() -> UnixMs:

@@ -9,8 +9,8 @@ from guard.cli.key_files import wall_clock
 from guard.cli.screen import printable
 from guard.model.keys import KeyAlgorithm, KeyState
 from guard.service.keyring import Issued
+from guard.state.audit import AuditRow
 from guard.state.key_rows import KeyView
-from guard.state.sql import AuditRow
 
 
 def as_text(keys: KeyView | tuple[KeyView, ...]) -> str:

@@ -15,8 +15,9 @@ from guard.service.key_orders import KeyOrder, KeyringError, network, refuse_bad
 from guard.signing.algorithms import api_key_hash
 from guard.signing.key_material import public_key_from
 from guard.signing.tokens import mint_key_id, mint_secret
+from guard.state.audit import AuditRow, Deed
 from guard.state.key_rows import KeyView, view
-from guard.state.sql import AuditRow, Deed, KeyDatabase
+from guard.state.vault import Vault
 
 OVERLAP_MS = 24 * 3600 * 1000
 """How long a rotated key goes on beside its successor, if nobody says otherwise."""
@@ -42,18 +43,18 @@ class Issued(msgspec.Struct, frozen=True):
 
 
 class Keyring:
-    """Everything that can be done to keys, on one database."""
+    """Everything that can be done to keys, in one vault."""
 
     def __init__(
         self,
-        database: KeyDatabase,
+        vault: Vault,
         *,
-        pepper: bytes,
         now: Callable[[], UnixMs],
         random: Callable[[int], bytes],
     ) -> None:
-        self._database = database
-        self._pepper = pepper
+        self._keys = vault.keys
+        self._trail = vault.trail
+        self._pepper = vault.sealing.pepper
         self._now = now
         self._random = random
 
@@ -103,7 +104,7 @@ class Keyring:
                 _successor(record, successor_id, material, now),
             )
 
-        await self._database.change(old.id, step, _deed("rotate", by, now))
+        await self._keys.change(old.id, step, _deed("rotate", by, now))
         return Issued(await self.show(successor_id), secret)
 
     async def command(self, key_id: str, command: KeyCommand, by: By) -> KeyView:
@@ -112,14 +113,14 @@ class Keyring:
         def step(record: KeyRecord) -> tuple[KeyRecord, ...]:
             return (_commanded(record, command),)
 
-        changed = await self._database.change(KeyId(key_id), step, _deed(command.value, by, self._now()))
+        changed = await self._keys.change(KeyId(key_id), step, _deed(command.value, by, self._now()))
         if changed is None:
             raise _unknown(key_id)
         return view(changed[0])
 
     async def keys(self, account: str | None = None) -> tuple[KeyView, ...]:
         """Every key, or an account's: oldest first, without secrets."""
-        _, records = await self._database.records_since(-1)
+        _, records = await self._keys.records_since(-1)
         return tuple(view(record) for record in records if account in (None, record.account))
 
     async def show(self, key_id: str) -> KeyView:
@@ -128,16 +129,16 @@ class Keyring:
 
     async def history(self, key_id: str) -> tuple[AuditRow, ...]:
         """What was done to one key, oldest first."""
-        return await self._database.audit_rows((await self._found(key_id)).id)
+        return await self._trail.rows((await self._found(key_id)).id)
 
     async def _found(self, key_id: str) -> KeyRecord:
-        record = await self._database.find(KeyId(key_id))
+        record = await self._keys.find(KeyId(key_id))
         if record is None:
             raise _unknown(key_id)
         return record
 
     async def _insert(self, records: Sequence[KeyRecord], deed: Deed) -> None:
-        taken = await self._database.insert(records, deed)
+        taken = await self._keys.insert(records, deed)
         if taken:
             raise KeyringError(f"key {taken[0]} is there already: choose another id, or rotate the one that is there")
 

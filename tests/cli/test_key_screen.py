@@ -5,8 +5,8 @@ import pytest
 
 from guard.cli.key_screen import as_text, issued_json, issued_text, key_json, key_text, list_text
 from guard.service.keyring import Issued
+from guard.state.audit import AuditRow
 from guard.state.key_rows import KeyView
-from guard.state.sql import AuditRow
 
 NOW_MS = 1_800_000_000_000
 VIEW = KeyView(

@@ -16,7 +16,7 @@ from guard.service.keyring import By, Issued, Keyring
 from guard.signing.algorithms import verifies
 from guard.signing.scheme import SignatureAlgorithm
 from guard.state.sealing import SealingKey
-from guard.state.sql import KeyDatabase
+from guard.state.vault import Vault
 
 START = UnixMs(1_800_000_000_000)
 HOUR_MS = 3_600_000
@@ -38,20 +38,20 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[KeyDatabase]:
-    opened = await KeyDatabase.open(f"sqlite:///{tmp_path}/guard.db", SealingKey(bytes(32), Path("sealing.key")))
+async def vault(tmp_path: Path) -> AsyncIterator[Vault]:
+    opened = await Vault.open(f"sqlite:///{tmp_path}/guard.db", SealingKey(bytes(32), Path("sealing.key")))
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-def keyring(database: KeyDatabase, clock: Clock) -> Keyring:
+def keyring(vault: Vault, clock: Clock) -> Keyring:
     numbers = itertools.count()
 
     def random(length: int) -> bytes:
         return hashlib.shake_128(b"%d" % next(numbers)).digest(length)
 
-    return Keyring(database, pepper=SealingKey(bytes(32), Path("sealing.key")).pepper, now=clock, random=random)
+    return Keyring(vault, now=clock, random=random)
 
 
 def order(**changes: object) -> KeyOrder:
@@ -64,8 +64,8 @@ def public_key() -> str:
     return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
 
 
-async def stored(database: KeyDatabase, key_id: str) -> KeyRecord:
-    found = await database.find(KeyId(key_id))
+async def stored(vault: Vault, key_id: str) -> KeyRecord:
+    found = await vault.keys.find(KeyId(key_id))
     assert found is not None
     return found
 
@@ -76,22 +76,22 @@ def alive(record: KeyRecord, now: int) -> bool:
     return record.state == "active" and all(end is None or now < end for end in ends)
 
 
-async def test_new_key_is_active_with_what_was_ordered(keyring: Keyring, database: KeyDatabase) -> None:
+async def test_new_key_is_active_with_what_was_ordered(keyring: Keyring, vault: Vault) -> None:
     issued = await keyring.create(
         order(networks=("10.0.0.0/8",), tier="gold", label="desk", expires_at_ms=START + 5), ALICE
     )
-    key = await stored(database, issued.key.id)
+    key = await stored(vault, issued.key.id)
     assert (key.state, key.account) == (KeyState.ACTIVE, "acme")
     assert key.scopes == {"read", "trade"}
     assert (key.networks, key.tier, key.label, key.expires_at) == (("10.0.0.0/8",), "gold", "desk", START + 5)
     assert (key.lineage, key.rotated_from, key.created_at) == (key.id, None, START)
 
 
-async def test_shared_secret_is_the_string_that_was_told(keyring: Keyring, database: KeyDatabase) -> None:
+async def test_shared_secret_is_the_string_that_was_told(keyring: Keyring, vault: Vault) -> None:
     issued = await keyring.create(order(), ALICE)
     assert issued.secret is not None
     assert issued.secret.startswith("gs_")
-    assert (await stored(database, issued.key.id)).material.reveal() == issued.secret.encode()
+    assert (await stored(vault, issued.key.id)).material.reveal() == issued.secret.encode()
 
 
 async def test_each_key_has_an_id_and_a_secret_of_its_own(keyring: Keyring) -> None:
@@ -99,10 +99,10 @@ async def test_each_key_has_an_id_and_a_secret_of_its_own(keyring: Keyring) -> N
     assert len({each.key.id for each in issued} | {str(each.secret) for each in issued}) == 6
 
 
-async def test_api_key_verifies_with_its_secret_and_nothing_near_it(keyring: Keyring, database: KeyDatabase) -> None:
+async def test_api_key_verifies_with_its_secret_and_nothing_near_it(keyring: Keyring, vault: Vault) -> None:
     issued = await keyring.create(order(algorithm=KeyAlgorithm.API_KEY), ALICE)
     assert issued.secret is not None
-    material = (await stored(database, issued.key.id)).material.reveal()
+    material = (await stored(vault, issued.key.id)).material.reveal()
     secret = issued.secret.encode()
     assert secret not in material
     assert verifies(SignatureAlgorithm.API_KEY, material, b"", secret)
@@ -110,11 +110,11 @@ async def test_api_key_verifies_with_its_secret_and_nothing_near_it(keyring: Key
         assert not verifies(SignatureAlgorithm.API_KEY, material, b"", wrong)
 
 
-async def test_public_key_is_stored_raw_and_has_no_secret(keyring: Keyring, database: KeyDatabase) -> None:
+async def test_public_key_is_stored_raw_and_has_no_secret(keyring: Keyring, vault: Vault) -> None:
     issued = await keyring.create(order(algorithm=KeyAlgorithm.ED25519, public_key=public_key()), ALICE)
     raw = Ed25519PrivateKey.from_private_bytes(bytes(range(32))).public_key().public_bytes_raw()
     assert issued.secret is None
-    assert (await stored(database, issued.key.id)).material.reveal() == raw
+    assert (await stored(vault, issued.key.id)).material.reveal() == raw
 
 
 @pytest.mark.parametrize(
@@ -129,12 +129,12 @@ async def test_public_key_is_stored_raw_and_has_no_secret(keyring: Keyring, data
     ],
 )
 async def test_order_that_cannot_be_carried_out_changes_nothing(
-    keyring: Keyring, database: KeyDatabase, changes: dict[str, object], why: str
+    keyring: Keyring, vault: Vault, changes: dict[str, object], why: str
 ) -> None:
     with pytest.raises(KeyringError, match=why) as raised:
         await keyring.create(order(**changes), ALICE)
     assert CANARY not in str(raised.value)
-    assert await database.head() == 0
+    assert await vault.keys.head() == 0
 
 
 async def test_id_that_is_taken_is_refused(keyring: Keyring) -> None:
@@ -149,10 +149,10 @@ async def rotated(keyring: Keyring, overlap_ms: int = HOUR_MS, **changes: object
 
 
 async def test_successor_has_the_same_rights_and_lineage_and_a_secret_of_its_own(
-    keyring: Keyring, database: KeyDatabase
+    keyring: Keyring, vault: Vault
 ) -> None:
     old, new = await rotated(keyring, networks=("10.0.0.0/8",), tier="gold", label="desk")
-    key = await stored(database, new.key.id)
+    key = await stored(vault, new.key.id)
     assert (key.account, key.tier) == ("acme", "gold")
     assert key.scopes == {"read", "trade"}
     assert (key.networks, key.label, key.lineage, key.rotated_from) == (("10.0.0.0/8",), "desk", "old", "old")
@@ -161,53 +161,53 @@ async def test_successor_has_the_same_rights_and_lineage_and_a_secret_of_its_own
     assert key.material.reveal() == new.secret.encode()
 
 
-async def test_old_key_dies_on_the_millisecond_that_the_overlap_ends(keyring: Keyring, database: KeyDatabase) -> None:
+async def test_old_key_dies_on_the_millisecond_that_the_overlap_ends(keyring: Keyring, vault: Vault) -> None:
     _, new = await rotated(keyring)
-    old, successor = await stored(database, "old"), await stored(database, new.key.id)
+    old, successor = await stored(vault, "old"), await stored(vault, new.key.id)
     assert [alive(old, START + at) for at in (0, HOUR_MS - 1, HOUR_MS, HOUR_MS + 1)] == [True, True, False, False]
     assert all(alive(successor, START + at) for at in (0, HOUR_MS, 100 * HOUR_MS))
 
 
-async def test_overlap_is_a_day_if_nobody_says_otherwise(keyring: Keyring, database: KeyDatabase) -> None:
+async def test_overlap_is_a_day_if_nobody_says_otherwise(keyring: Keyring, vault: Vault) -> None:
     await keyring.create(order(id="old"), ALICE)
     await keyring.rotate("old", ALICE)
-    assert (await stored(database, "old")).dies_at == START + 24 * HOUR_MS
+    assert (await stored(vault, "old")).dies_at == START + 24 * HOUR_MS
 
 
-async def test_lineage_is_the_first_key_of_the_chain(keyring: Keyring, database: KeyDatabase) -> None:
+async def test_lineage_is_the_first_key_of_the_chain(keyring: Keyring, vault: Vault) -> None:
     _, second = await rotated(keyring)
     third = await keyring.rotate(second.key.id, ALICE)
-    key = await stored(database, third.key.id)
+    key = await stored(vault, third.key.id)
     assert (key.lineage, key.rotated_from) == ("old", second.key.id)
 
 
 async def test_successor_of_a_key_that_expires_gets_as_long_a_cryptoperiod(
-    keyring: Keyring, database: KeyDatabase, clock: Clock
+    keyring: Keyring, vault: Vault, clock: Clock
 ) -> None:
     await keyring.create(order(id="old", expires_at_ms=START + 10 * HOUR_MS), ALICE)
     clock.now = UnixMs(START + 4 * HOUR_MS)
     new = await keyring.rotate("old", ALICE)
-    assert (await stored(database, new.key.id)).expires_at == START + 14 * HOUR_MS
+    assert (await stored(vault, new.key.id)).expires_at == START + 14 * HOUR_MS
 
 
-async def test_rotation_is_one_change_with_an_audit_row_for_both_keys(keyring: Keyring, database: KeyDatabase) -> None:
+async def test_rotation_is_one_change_with_an_audit_row_for_both_keys(keyring: Keyring, vault: Vault) -> None:
     _, new = await rotated(keyring)
-    assert await database.head() == 2
-    rows = [row for row in await database.audit_rows() if row.revision == 2]
+    assert await vault.keys.head() == 2
+    rows = [row for row in await vault.trail.rows() if row.revision == 2]
     assert [(row.command, row.key_id, row.before is None) for row in rows] == [
         ("rotate", "old", False),
         ("rotate", new.key.id, True),
     ]
 
 
-async def test_rotating_a_public_key_takes_the_new_one(keyring: Keyring, database: KeyDatabase) -> None:
+async def test_rotating_a_public_key_takes_the_new_one(keyring: Keyring, vault: Vault) -> None:
     await keyring.create(order(id="old", algorithm=KeyAlgorithm.ED25519, public_key=public_key()), ALICE)
     with pytest.raises(KeyringError, match="--public-key FILE"):
         await keyring.rotate("old", ALICE)
     other = Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key().public_bytes_raw()
     new = await keyring.rotate("old", ALICE, public_key=other.hex())
     assert new.secret is None
-    assert (await stored(database, new.key.id)).material.reveal() == other
+    assert (await stored(vault, new.key.id)).material.reveal() == other
 
 
 async def test_key_is_rotated_once(keyring: Keyring) -> None:
@@ -240,12 +240,12 @@ async def test_only_a_living_key_is_rotated(keyring: Keyring, clock: Clock) -> N
     ],
 )
 async def test_commands_lead_where_the_table_says(
-    keyring: Keyring, database: KeyDatabase, commands: tuple[KeyCommand, ...], state: str
+    keyring: Keyring, vault: Vault, commands: tuple[KeyCommand, ...], state: str
 ) -> None:
     await keyring.create(order(id="k1"), ALICE)
     for command in commands:
         shown = await keyring.command("k1", command, ALICE)
-    assert (shown.state, (await stored(database, "k1")).state) == (state, state)
+    assert (shown.state, (await stored(vault, "k1")).state) == (state, state)
 
 
 async def test_command_that_the_table_does_not_hold_is_refused_with_what_can_be_done(keyring: Keyring) -> None:
@@ -262,32 +262,32 @@ async def test_command_that_the_table_does_not_hold_is_refused_with_what_can_be_
         await keyring.command("nobody", KeyCommand.SUSPEND, ALICE)
 
 
-async def test_destroying_wipes_the_material(keyring: Keyring, database: KeyDatabase) -> None:
+async def test_destroying_wipes_the_material(keyring: Keyring, vault: Vault) -> None:
     await keyring.create(order(id="k1"), ALICE)
     await keyring.command("k1", KeyCommand.DESTROY, ALICE)
-    assert (await stored(database, "k1")).material.reveal() == b""
+    assert (await stored(vault, "k1")).material.reveal() == b""
 
 
-async def test_ending_a_key_keeps_its_material_for_the_record(keyring: Keyring, database: KeyDatabase) -> None:
+async def test_ending_a_key_keeps_its_material_for_the_record(keyring: Keyring, vault: Vault) -> None:
     issued = await keyring.create(order(id="k1"), ALICE)
     await keyring.command("k1", KeyCommand.DEACTIVATE, ALICE)
     assert issued.secret is not None
-    assert (await stored(database, "k1")).material.reveal() == issued.secret.encode()
+    assert (await stored(vault, "k1")).material.reveal() == issued.secret.encode()
 
 
-async def test_imported_key_keeps_its_id_and_secret(keyring: Keyring, database: KeyDatabase) -> None:
+async def test_imported_key_keeps_its_id_and_secret(keyring: Keyring, vault: Vault) -> None:
     imported = await keyring.take_over([order(id="OLD-1", secret="any string: even this.")], ALICE)
     assert [each.id for each in imported] == ["OLD-1"]
-    assert (await stored(database, "OLD-1")).material.reveal() == b"any string: even this."
+    assert (await stored(vault, "OLD-1")).material.reveal() == b"any string: even this."
 
 
-async def test_thousand_keys_are_imported_in_one_change_and_in_a_blink(keyring: Keyring, database: KeyDatabase) -> None:
+async def test_thousand_keys_are_imported_in_one_change_and_in_a_blink(keyring: Keyring, vault: Vault) -> None:
     orders = [order(id=f"k{number}", secret=f"secret-{number}") for number in range(1000)]
     began = time.perf_counter()
     assert len(await keyring.take_over(orders, ALICE)) == 1000
     assert time.perf_counter() - began < 5
-    assert await database.head() == 1
-    assert len(await database.audit_rows()) == 1000
+    assert await vault.keys.head() == 1
+    assert len(await vault.trail.rows()) == 1000
 
 
 @pytest.mark.parametrize(
@@ -300,18 +300,16 @@ async def test_thousand_keys_are_imported_in_one_change_and_in_a_blink(keyring: 
         ([order(id="k2", secret="s", algorithm=KeyAlgorithm.ED25519)], "have no secret"),
     ],
 )
-async def test_import_takes_all_or_none(
-    keyring: Keyring, database: KeyDatabase, orders: list[KeyOrder], why: str
-) -> None:
+async def test_import_takes_all_or_none(keyring: Keyring, vault: Vault, orders: list[KeyOrder], why: str) -> None:
     await keyring.create(order(id="there"), ALICE)
     with pytest.raises(KeyringError, match=why):
         await keyring.take_over(orders, ALICE)
-    assert await database.head() == 1
+    assert await vault.keys.head() == 1
 
 
-async def test_importing_nothing_changes_nothing(keyring: Keyring, database: KeyDatabase) -> None:
+async def test_importing_nothing_changes_nothing(keyring: Keyring, vault: Vault) -> None:
     assert await keyring.take_over([], ALICE) == ()
-    assert await database.head() == 0
+    assert await vault.keys.head() == 0
 
 
 async def test_lists_are_oldest_first_and_by_account(keyring: Keyring, clock: Clock) -> None:
@@ -334,7 +332,7 @@ async def test_history_tells_who_did_what_and_why(keyring: Keyring) -> None:
         await keyring.history("nobody")
 
 
-async def test_secret_is_told_at_creation_and_never_again(keyring: Keyring, database: KeyDatabase) -> None:
+async def test_secret_is_told_at_creation_and_never_again(keyring: Keyring, vault: Vault) -> None:
     issued = await keyring.create(order(id="k1"), ALICE)
     await keyring.take_over([order(id="k2", secret=CANARY)], ALICE)
     await keyring.command("k2", KeyCommand.SUSPEND, ALICE)
@@ -344,7 +342,7 @@ async def test_secret_is_told_at_creation_and_never_again(keyring: Keyring, data
             await keyring.keys(),
             await keyring.show("k1"),
             await keyring.history("k2"),
-            await stored(database, "k2"),
+            await stored(vault, "k2"),
         )
     )
     assert issued.secret is not None

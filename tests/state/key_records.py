@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from guard.model.keys import KeyAlgorithm, KeyRecord, Secret
+import msgspec
+
+from guard.model.keys import KeyAlgorithm, KeyRecord, KeyState, Secret
 from guard.model.names import AccountId, KeyId, UnixMs
-from guard.state.sql import Deed
+from guard.state.audit import Deed
 
 CANARY = b"gs_canary-that-must-not-be-seen"
 CREATED = UnixMs(1_800_000_000_000)
@@ -24,3 +26,7 @@ def record(key_id: str = "k1", **changes: Any) -> KeyRecord:
 
 def deed(command: str = "create", why: str = "") -> Deed:
     return Deed(command=command, actor="alice", why=why, at=CREATED)
+
+
+def suspended(key: KeyRecord) -> tuple[KeyRecord, ...]:
+    return (msgspec.structs.replace(key, state=KeyState.SUSPENDED),)

@@ -1,6 +1,6 @@
+from guard.state.database import DatabaseError
 from guard.state.faults import StateError
 from guard.state.sealing import SealingError
-from guard.state.sql import DatabaseError
 
 
 def test_every_fault_of_what_state_depends_on_can_be_caught_as_one() -> None:

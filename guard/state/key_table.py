@@ -1,0 +1,123 @@
+"""Key records in the database, and the revision of the last change: through SQLAlchemy Core.
+
+Why it is right: every change of keys, its audit rows and the next revision are written in one transaction, and no two
+writers run beside each other (`database.py`). So no two changes have one revision, and whoever reads a revision sees
+every change up to it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+from sqlalchemy import BigInteger, bindparam, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from guard.model.keys import KeyRecord
+from guard.model.names import KeyId, UnixMs
+from guard.state import audit
+from guard.state.audit import Deed
+from guard.state.database import Database
+from guard.state.key_rows import from_row, to_row
+from guard.state.sealing import SealingKey
+from guard.state.sql_schema import HEAD, KEYS
+
+_IDS_PER_QUERY = 500
+
+
+class KeyTable:
+    """The keys of one database. Raises DatabaseError if it cannot be used, SealingError if a secret cannot."""
+
+    def __init__(self, database: Database, sealing: SealingKey) -> None:
+        self._database = database
+        self._sealing = sealing
+
+    async def prove_sealing(self) -> None:
+        """Open one sealed secret, so that a wrong sealing key is found at once and not at the first request."""
+        query = select(KEYS).where(KEYS.c.sealed_material.is_not(None)).limit(1)
+        async with self._database.reading() as connection:
+            row = (await connection.execute(query)).mappings().first()
+        if row is not None:
+            from_row(row, self._sealing)
+
+    async def head(self) -> int:
+        """The revision of the last change; 0 if there was none."""
+        async with self._database.reading() as connection:
+            return await _head(connection)
+
+    async def records_since(self, revision: int) -> tuple[int, tuple[KeyRecord, ...]]:
+        """The revision of the last change, and every record that changed after the given one, as of one instant."""
+        async with self._database.reading() as connection:
+            head = await _head(connection)
+            rows = await connection.execute(select(KEYS).where(KEYS.c.revision > revision).order_by(KEYS.c.created_at))
+            return head, tuple(from_row(row, self._sealing) for row in rows.mappings())
+
+    async def find(self, key_id: KeyId) -> KeyRecord | None:
+        """One record."""
+        async with self._database.reading() as connection:
+            return (await self._existing(connection, [key_id])).get(key_id)
+
+    async def insert(self, records: Sequence[KeyRecord], deed: Deed) -> tuple[KeyId, ...]:
+        """Add all these keys, or none. The ids that are taken already: empty if the keys were added."""
+        async with self._database.writing() as connection:
+            taken = await _taken(connection, [record.id for record in records])
+            if not taken:
+                await self._write(connection, {}, records, deed)
+            return taken
+
+    async def change(
+        self, key_id: KeyId, step: Callable[[KeyRecord], tuple[KeyRecord, ...]], deed: Deed
+    ) -> tuple[KeyRecord, ...] | None:
+        """Replace a key by what `step` makes of it: the key itself, and any new ones. None if there is no such key.
+
+        The step sees the key as nobody can change it before the step's answer is written. What it raises undoes all.
+        """
+        async with self._database.writing() as connection:
+            existing = await self._existing(connection, [key_id])
+            if key_id not in existing:
+                return None
+            records = step(existing[key_id])
+            revision = await self._write(connection, existing, records, deed)
+            return tuple(msgspec.structs.replace(record, revision=revision) for record in records)
+
+    async def write_last_used(self, batch: Mapping[KeyId, UnixMs]) -> None:
+        """When keys were last used, never earlier than already written. Not a change of a key: the revision stays."""
+        used = bindparam("used_at", type_=BigInteger)
+        query = (
+            update(KEYS)
+            .where(KEYS.c.id == bindparam("key_id"), or_(KEYS.c.last_used_at.is_(None), KEYS.c.last_used_at < used))
+            .values(last_used_at=used)
+        )
+        async with self._database.writing() as connection:
+            await connection.execute(query, [{"key_id": key, "used_at": at} for key, at in batch.items()])
+
+    async def _existing(self, connection: AsyncConnection, ids: Sequence[KeyId]) -> dict[KeyId, KeyRecord]:
+        rows = await connection.execute(select(KEYS).where(KEYS.c.id.in_(ids)))
+        return {row["id"]: from_row(row, self._sealing) for row in rows.mappings()}
+
+    async def _write(
+        self, connection: AsyncConnection, before: Mapping[KeyId, KeyRecord], records: Sequence[KeyRecord], deed: Deed
+    ) -> int:
+        revision = await _head(connection) + 1
+        after = [msgspec.structs.replace(record, revision=revision) for record in records]
+        rows = [to_row(record, self._sealing) for record in after]
+        added = [row for row in rows if row["id"] not in before]
+        if added:
+            await connection.execute(insert(KEYS), added)
+        for row in rows:
+            if row["id"] in before:
+                await connection.execute(update(KEYS).where(KEYS.c.id == row["id"]).values(row))
+        await audit.append(connection, deed, before, after)
+        await connection.execute(update(HEAD).values(revision=revision))
+        return revision
+
+
+async def _head(connection: AsyncConnection) -> int:
+    revision = await connection.scalar(select(func.max(HEAD.c.revision)))
+    return int(revision or 0)
+
+
+async def _taken(connection: AsyncConnection, ids: Sequence[KeyId]) -> tuple[KeyId, ...]:
+    taken: list[KeyId] = []
+    for start in range(0, len(ids), _IDS_PER_QUERY):
+        part = ids[start : start + _IDS_PER_QUERY]
+        taken += await connection.scalars(select(KEYS.c.id).where(KEYS.c.id.in_(part)))
+    return tuple(taken)

@@ -1,0 +1,33 @@
+"""Everything that must outlive a restart, opened as one: the database, the key that seals its secrets, and what stands
+in it by subject. It has no behaviour of its own.
+"""
+
+from guard.state.audit import AuditTrail
+from guard.state.database import Database
+from guard.state.key_table import KeyTable
+from guard.state.sealing import SealingKey
+
+
+class Vault:
+    """`keys` and `trail` share one database, and every secret in it is sealed under `sealing`."""
+
+    def __init__(self, database: Database, sealing: SealingKey) -> None:
+        self.database = database
+        self.sealing = sealing
+        self.keys = KeyTable(database, sealing)
+        self.trail = AuditTrail(database)
+
+    @classmethod
+    async def open(cls, url: str, sealing: SealingKey) -> "Vault":
+        """Open, make or migrate the database. Raises DatabaseError, or SealingError if this is not its sealing key."""
+        vault = cls(await Database.open(url), sealing)
+        try:
+            await vault.keys.prove_sealing()
+        except BaseException:
+            await vault.close()
+            raise
+        return vault
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.database.close()

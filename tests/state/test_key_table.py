@@ -1,0 +1,150 @@
+import asyncio
+import os
+import signal
+import sqlite3
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from guard.model.keys import KeyRecord, KeyState, Secret
+from guard.model.names import KeyId, UnixMs
+from guard.state.sealing import SealingKey
+from guard.state.vault import Vault
+from tests.state.key_records import deed, record, suspended
+
+PROJECT = Path(__file__).parent.parent.parent
+
+
+async def test_change_moves_the_revision_by_one_and_carries_it(vault: Vault) -> None:
+    await vault.keys.insert([record("k1"), record("k2")], deed())
+    await vault.keys.change(KeyId("k1"), suspended, deed("suspend"))
+    revision, changed = await vault.keys.records_since(1)
+    assert (revision, [(each.id, each.revision) for each in changed]) == (2, [("k1", 2)])
+    assert {each.id for each in (await vault.keys.records_since(0))[1]} == {"k1", "k2"}
+
+
+async def test_taken_id_adds_nothing_at_all(vault: Vault) -> None:
+    await vault.keys.insert([record("k1")], deed())
+    assert await vault.keys.insert([record("k2"), record("k1")], deed()) == ("k1",)
+    assert await vault.keys.head() == 1
+    assert await vault.keys.find(KeyId("k2")) is None
+    assert len(await vault.trail.rows()) == 1
+
+
+async def test_unknown_key_is_changed_by_nobody(vault: Vault) -> None:
+    assert await vault.keys.change(KeyId("nobody"), suspended, deed()) is None
+    assert await vault.keys.head() == 0
+
+
+async def test_step_that_raises_undoes_everything(vault: Vault) -> None:
+    await vault.keys.insert([record("k1")], deed())
+
+    def refuse(_: KeyRecord) -> tuple[KeyRecord, ...]:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await vault.keys.change(KeyId("k1"), refuse, deed("suspend"))
+    assert await vault.keys.head() == 1
+    assert len(await vault.trail.rows()) == 1
+
+
+async def test_last_use_is_written_without_a_new_revision_and_never_goes_back(vault: Vault) -> None:
+    await vault.keys.insert([record("k1")], deed())
+    for at in (5, 9, 7):
+        await vault.keys.write_last_used({KeyId("k1"): UnixMs(at), KeyId("nobody"): UnixMs(1)})
+    found = await vault.keys.find(KeyId("k1"))
+    assert found is not None
+    assert (found.last_used_at, await vault.keys.head()) == (9, 1)
+
+
+async def test_destroyed_material_is_gone_from_the_row(vault: Vault, tmp_path: Path) -> None:
+    await vault.keys.insert([record("k1")], deed())
+    gone = {"state": KeyState.DESTROYED, "material": Secret(b"")}
+    await vault.keys.change(KeyId("k1"), lambda key: (msgspec.structs.replace(key, **gone),), deed("destroy"))
+    await vault.close()
+    raw = sqlite3.connect(tmp_path / "home" / "guard.db")
+    assert raw.execute("select sealed_material from keys").fetchall() == [(None,)]
+    raw.close()
+
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from guard.state.sealing import SealingKey
+from guard.state.vault import Vault
+from tests.state.key_records import deed, record, suspended
+from tests.state.test_key_table import suspended
+
+async def main(url, path, name, most):
+    vault = await Vault.open(url, SealingKey.load(Path(path)))
+    for number in range(int(most)):
+        key_id = f"{name}-{number}"
+        await vault.keys.insert([record(key_id)], deed())
+        print("created", key_id, flush=True)
+        await vault.keys.change(key_id, suspended, deed("suspend"))
+        print("suspended", key_id, flush=True)
+    await vault.close()
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def writer(url: str, path: Path, name: str, most: int) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", WRITER, url, str(path), name, str(most)),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+    )
+
+
+async def test_nothing_that_was_acknowledged_is_lost_to_kill_9(url: str, sealing: SealingKey, tmp_path: Path) -> None:
+    await (await Vault.open(url, sealing)).close()
+    acknowledged: list[list[str]] = []
+    for life in range(3):
+        child = await writer(url, tmp_path / "home" / "sealing.key", f"life{life}", 10_000)
+        assert child.stdout is not None
+        acknowledged += [(await child.stdout.readline()).decode().split() for _ in range(9 + life)]
+        child.send_signal(signal.SIGKILL)
+        acknowledged += [line.split() for line in (await child.stdout.read()).decode().splitlines()]
+        await child.wait()
+    vault = await Vault.open(url, sealing)
+    head, records = await vault.keys.records_since(0)
+    rows = await vault.trail.rows()
+    await vault.close()
+    known = {each.id: each.state for each in records}
+    audited = {(row.command, row.key_id) for row in rows}
+    assert len(acknowledged) >= 30
+    for command, key_id in acknowledged:
+        assert key_id in known
+        assert ("create", key_id) in audited
+        if command == "suspended":
+            assert known[KeyId(key_id)] is KeyState.SUSPENDED
+            assert ("suspend", key_id) in audited
+    assert [row.revision for row in rows] == list(range(1, head + 1))
+
+
+async def test_two_writers_give_out_each_revision_once_and_in_order(
+    url: str, sealing: SealingKey, tmp_path: Path
+) -> None:
+    vault = await Vault.open(url, sealing)
+    children = [await writer(url, tmp_path / "home" / "sealing.key", name, 25) for name in ("left", "right")]
+    seen = 0
+    followed: dict[KeyId, KeyRecord] = {}
+    while any(child.returncode is None for child in children):
+        head, records = await vault.keys.records_since(seen)
+        assert head >= seen
+        followed.update({each.id: each for each in records})
+        seen = head
+        await asyncio.sleep(0.005)
+    _, records = await vault.keys.records_since(seen)
+    followed.update({each.id: each for each in records})
+    rows = await vault.trail.rows()
+    _, everything = await vault.keys.records_since(0)
+    await vault.close()
+    for child in children:
+        await child.communicate()
+        assert child.returncode == 0
+    assert [row.revision for row in rows] == list(range(1, 101))
+    assert {each.id: each.revision for each in everything} == {each.id: each.revision for each in followed.values()}
