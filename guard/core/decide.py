@@ -81,7 +81,12 @@ def room(identified: Identified, now: UnixMs) -> Charge | None:
     limits = identified.route.limits_address
     if not limits:
         return None
-    return Charge(id=f"{identified.facts.request_id}/address", now=now, debits=debits(identified, None, limits))
+    return Charge(
+        id=f"{identified.facts.request_id}/address",
+        now=now,
+        debits=debits(identified, None, limits),
+        loss=identified.route.loss,
+    )
 
 
 def screen(identified: Identified, standing: Standing) -> Screened | Deny:
@@ -137,7 +142,7 @@ def charge(verified: Verified, now: UnixMs, obstacle: str | None = None) -> Char
     taken, once = debits(identified, verified.record, identified.route.limits_principal), _once(verified)
     if once is None and not taken:
         return None
-    return Charge(id=identified.facts.request_id, now=now, once=once, debits=taken)
+    return Charge(id=identified.facts.request_id, now=now, once=once, debits=taken, loss=identified.route.loss)
 
 
 def burn(verified: Verified, now: UnixMs) -> Charge | None:
@@ -145,7 +150,7 @@ def burn(verified: Verified, now: UnixMs) -> Charge | None:
     once = _once(verified)
     if once is None or not once.burns:
         return None
-    return Charge(id=verified.identified.facts.request_id, now=now, once=once)
+    return Charge(id=verified.identified.facts.request_id, now=now, once=once, loss=verified.identified.route.loss)
 
 
 def admit(verified: Verified, receipt: Receipt, record: KeyRecord | Unavailable | None, now: UnixMs) -> Allow | Deny:

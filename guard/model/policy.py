@@ -4,7 +4,7 @@ Everything is resolved: defaults filled, names looked up, durations in milliseco
 and line that it came from. No YAML, no paths to open, no behaviour.
 """
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Final
 
 import msgspec
@@ -43,6 +43,25 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
         return "ip" in self.per and "key" not in self.per and "account" not in self.per
 
 
+class OnLoss(StrEnum):
+    """What is done about a question that the shared store does not answer: No, Yes, or what this process knows."""
+
+    DENY = "deny"
+    ALLOW = "allow"
+    LOCAL = "local"
+
+
+class Loss(msgspec.Struct, frozen=True, gc=False):
+    """What a policy says of messages that the shared store cannot be asked about: is it fresh, and is there room?
+
+    `limits_percent` is the share of every limit that the whole fleet may give out meanwhile, where `limits` is LOCAL.
+    """
+
+    replay: OnLoss = OnLoss.DENY
+    limits: OnLoss = OnLoss.DENY
+    limits_percent: int = 0
+
+
 class Window(msgspec.Struct, frozen=True, gc=False):
     """How old a signature may be, and how far its clock may lead ours. Both inclusive."""
 
@@ -78,6 +97,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     `limits_address` are charged in SCREEN, `limits_principal` in ADMIT; both are already narrowed to this route.
     `max_body_bytes` and `total_ms` bound the exchange. `reads` says that repeating the message changes nothing.
+    `loss` is what follows when the shared store does not answer.
     """
 
     name: str
@@ -94,6 +114,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     limits_principal: tuple[Limit, ...] = ()
     max_body_bytes: int
     total_ms: int
+    loss: Loss = Loss()
 
     @property
     def urgency(self) -> Urgency:
@@ -186,7 +207,8 @@ class UpstreamPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 class Service(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One policy file, compiled. `hosts` empty means any authority. `credentials` are the field names (lower case) that
-    carry credentials of any accepted scheme; `secrets` those of them that are never forwarded. Compared by identity.
+    carry credentials of any accepted scheme; `secrets` those of them that are never forwarded. `local_replay` is a rule
+    that only one process may obey (see `policy/losses.py`). Compared by identity.
     """
 
     name: str
@@ -201,6 +223,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     credentials: frozenset[bytes] = frozenset()
     secrets: frozenset[bytes] = frozenset()
     drop_fields: frozenset[bytes] = frozenset()
+    local_replay: Rule | None = None
 
 
 class PolicySet(msgspec.Struct, frozen=True, kw_only=True, eq=False):

@@ -9,7 +9,7 @@ import msgspec
 
 from guard.model.keys import KeyRecord
 from guard.model.names import Address, KeyId, UnixMs
-from guard.model.policy import Limit
+from guard.model.policy import Limit, Loss
 
 BucketKey: TypeAlias = tuple[str, ...]
 """Whose bucket: service, limit, then one value for each dimension of the limit. Compared part by part, never joined."""
@@ -42,12 +42,16 @@ class Once(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Is this message fresh, and is there room for it? All or nothing. Asking again with the same id takes nothing."""
+    """Is this message fresh, and is there room for it? All or nothing. Asking again with the same id takes nothing.
+
+    `loss` says what is to follow if the store does not answer; the store itself has no use for it.
+    """
 
     id: str
     now: UnixMs
     once: Once | None = None
     debits: tuple[Debit, ...] = ()
+    loss: Loss = Loss()
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):

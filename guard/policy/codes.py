@@ -57,5 +57,7 @@ MEANINGS: Final[dict[str, str]] = {
     "P401": "A route that is open to anyone and does more than read.",
     "P404": "Proxies are trusted too widely, or a field is read that nobody may set.",
     "P405": "A window wider than it may be.",
+    "P406": "Replay protection that lets everything pass while the shared store does not answer.",
     "P407": "A message that can be sent again for ever, on a route that does more than read.",
+    "P408": "Replay protection by each process alone, without the shared store, where more than reading is done.",
 }

@@ -14,6 +14,7 @@ from guard.policy.auth import Acceptance, judge_auth, route_reads
 from guard.policy.diagnostic import Diagnostic, Severity, quoted
 from guard.policy.document import Document
 from guard.policy.limits import compile_limits, limit_faults, limits_of
+from guard.policy.losses import compile_loss, local_replay, loss_faults
 from guard.policy.overlaps import overlap_faults
 from guard.policy.routes import build_tree, prefix_faults, read_templates
 from guard.policy.schema import ROUTES_MAX, PolicyFile
@@ -88,7 +89,7 @@ def _draft(source: Source, schemes: Schemes, environment: Mapping[str, str]) -> 
         faults += limit_faults(document, policy)
     upstream, upstream_faults = compile_upstream(document, policy, environment)
     faults += [*upstream_faults, *client_ip_faults(document, policy.client_ip)]
-    faults += [*_open_routes(document, policy), *_drops(document, policy)]
+    faults += [*_open_routes(document, policy), *_drops(document, policy), *loss_faults(document, policy)]
     return _Draft(source, shaped, templates, judged.acceptances, upstream, (*shaped.faults, *faults))
 
 
@@ -125,6 +126,7 @@ def _service(draft: _Draft, widest: Mapping[str, int]) -> Service:
         credentials=frozenset[bytes]().union(*(scheme.credential_fields for scheme in accepted)),
         secrets=frozenset[bytes]().union(*(scheme.secret_fields for scheme in accepted)),
         drop_fields=frozenset(name.encode() for name in policy.fields.drop),
+        local_replay=local_replay(document, policy),
     )
 
 
@@ -147,4 +149,5 @@ def _route(draft: _Draft, key: str, limits: Mapping[str, Limit], widest: Mapping
         limits_principal=tuple(limit for limit in charged if not limit.before_auth),
         max_body_bytes=part.max_body or policy.upstream.max_body,
         total_ms=part.timeout or policy.upstream.timeout.total,
+        loss=compile_loss(policy.store.on_failure, critical=part.priority == "critical"),
     )

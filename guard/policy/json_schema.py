@@ -40,6 +40,10 @@ def policy_schema() -> Schema:
     for part in ("AuthPart", "RoutePart"):
         window = schema["definitions"][part]["properties"]["window"]
         _or_scalar(window, {"type": "string", "pattern": DURATION_PATTERN, "examples": ["5s"]})
+    _or_scalar(
+        schema["definitions"]["OnFailurePart"]["properties"]["replay"],
+        {"type": "string", "pattern": "^(deny|allow|local)$", "examples": ["deny", "local"]},
+    )
     tidied: Schema = _tidy(schema)
     return tidied
 

@@ -7,7 +7,8 @@ from guard.model.policy import Bucket, Limit
 from guard.model.rules import Rule
 from guard.policy.diagnostic import Diagnostic, did_you_mean, quoted
 from guard.policy.document import Document
-from guard.policy.schema import TOKENS_MAX, LimitPart, PolicyFile, RoutePart
+from guard.policy.schema import LimitPart, PolicyFile, RoutePart
+from guard.policy.values import TOKENS_MAX
 
 _PERIOD_MS_MAX = 86_400_000
 _DANGLING_MAX = 5

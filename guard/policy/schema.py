@@ -4,66 +4,33 @@ Everything is strict: no field is ignored, no text becomes a number, nothing is 
 editor shows; `json_schema.py` makes the JSON Schema from them.
 """
 
-from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field
 
-from guard.policy import names, units
-from guard.policy.names import NameFault
-from guard.policy.units import Rate, UnitFault
+from guard.policy.values import (
+    Algorithm,
+    Dimension,
+    Duration,
+    FieldName,
+    Host,
+    LimitsOnLoss,
+    Name,
+    Network,
+    Origin,
+    Percent,
+    RateValue,
+    RequestPath,
+    Scope,
+    Size,
+    Text,
+    Tokens,
+    scalar_as,
+    scalar_for_all,
+)
 
-TOKENS_MAX: Final = 10_000_000
 ROUTES_MAX: Final = 500
 SCALAR_FUTURE_MS: Final = 1_000
-
-Dimension = Literal["ip", "key", "account", "route", "service"]
-Algorithm = Literal["hmac-sha256", "hmac-sha512", "ed25519", "rsa", "ecdsa-p256", "api-key"]
-
-
-def _told(read: Callable[[object], object]) -> PlainValidator:
-    """The reader as pydantic calls it: its fault becomes an error that carries its code."""
-
-    def validate(value: object) -> object:
-        try:
-            return read(value)
-        except NameFault as fault:
-            raise _error(fault.code, fault.message, fault.help_text) from None
-        except UnitFault as fault:
-            raise _error("P104", fault.message, fault.help_text) from None
-
-    return PlainValidator(validate)
-
-
-def _error(code: str, message: str, help_text: str = "") -> PydanticCustomError:
-    return PydanticCustomError("policy", "{message}", {"code": code, "message": message, "help": help_text})
-
-
-def _as(field: str) -> BeforeValidator:
-    """A scalar stands for a mapping with only `field`."""
-    return BeforeValidator(lambda value: {field: value} if isinstance(value, str | int | float) else value)
-
-
-def _patterned(pattern: str, *examples: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": list(examples)})
-
-
-Name = Annotated[str, _told(names.identifier), _patterned(names.ID_PATTERN, "exchange")]
-Scope = Annotated[str, _told(names.scope), _patterned(names.SCOPE_PATTERN, "read", "trade")]
-FieldName = Annotated[str, _told(names.field_name), _patterned(names.FIELD_PATTERN, "X-API-Key")]
-Host = Annotated[str, _told(names.host), WithJsonSchema({"type": "string", "examples": ["api.example.com"]})]
-Network = Annotated[str, _told(names.network), WithJsonSchema({"type": "string", "examples": ["10.0.0.0/8"]})]
-Origin = Annotated[
-    str, _told(names.origin), _patterned(names.ORIGIN_PATTERN, "http://127.0.0.1:8081", "${BACKEND_URL}")
-]
-Duration = Annotated[int, _told(units.duration_ms), _patterned(units.DURATION_PATTERN, "250ms", "5s", "10m")]
-Size = Annotated[int, _told(units.size_bytes), _patterned(units.SIZE_PATTERN, "256KiB", "1MiB")]
-Percent = Annotated[int, _told(units.percent), _patterned(units.PERCENT_PATTERN, "50%")]
-RequestPath = Annotated[str, _told(names.request_path), _patterned(names.REQUEST_PATH_PATTERN, "/healthz")]
-RateValue = Annotated[Rate, _told(units.rate), _patterned(units.RATE_PATTERN, "20/s", "300/10s")]
-Tokens = Annotated[int, Field(ge=1, le=TOKENS_MAX)]
-Text = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
 class Part(BaseModel):
@@ -179,7 +146,7 @@ class ApiKeyPart(Part):
     field: FieldName = Field(description="The field that carries it. Default Guard-Api-Key.", examples=["X-API-Key"])
 
 
-Window = Annotated[WindowPart, _as("past")]
+Window = Annotated[WindowPart, scalar_as("past")]
 
 
 class AuthPart(Part):
@@ -249,6 +216,33 @@ class RoutePart(Part):
     why: Text | None = Field(default=None, description="Why this route is as it is.")
 
 
+class ReplayOnFailurePart(Part):
+    """What replay protection does while the shared store does not answer."""
+
+    default: Literal["deny", "allow", "local"] = Field(default="deny", description="Default deny: 503.")
+    critical: Literal["deny", "allow", "local"] = Field(
+        default="local", description="On routes with `priority: critical`. Default local: once for each process."
+    )
+
+
+class OnFailurePart(Part):
+    """What follows, for each function, while the shared store does not answer."""
+
+    replay: Annotated[ReplayOnFailurePart, scalar_for_all("default", "critical")] = Field(
+        default=ReplayOnFailurePart(), description="`deny`, `allow` or `local`; or default and critical apart."
+    )
+    limits: LimitsOnLoss | None = Field(
+        default=None,
+        description="`deny`, `allow`, or `local N%`: what all processes together may give out. Default local 50%.",
+    )
+
+
+class StorePart(Part):
+    """The shared memory of nonces and limits. Where it is, is a setting and no policy."""
+
+    on_failure: OnFailurePart = Field(default=OnFailurePart(), description="What follows while it does not answer.")
+
+
 class FieldsPart(Part):
     """What happens to request fields on their way to the backend."""
 
@@ -264,7 +258,7 @@ class PolicyFile(Part):
     why: Text | None = Field(default=None, description="What this service is.")
     owner: Text | None = Field(default=None, description="Whom to ask.")
     match: MatchPart = Field(default=MatchPart(), description="Which requests are for this service. Default: all.")
-    upstream: Annotated[UpstreamPart, _as("url")] = Field(description="The backend: its URL, or more about it.")
+    upstream: Annotated[UpstreamPart, scalar_as("url")] = Field(description="The backend: its URL, or more about it.")
     client_ip: ClientAddressPart = Field(
         default=ClientAddressPart(), description="Whose address counts, and which may come."
     )
@@ -275,4 +269,5 @@ class PolicyFile(Part):
     routes: dict[str, RoutePart] = Field(
         min_length=1, max_length=ROUTES_MAX, description="METHOD and path. What matches none of them is 404."
     )
+    store: StorePart = Field(default=StorePart(), description="What follows while the shared store does not answer.")
     fields: FieldsPart = Field(default=FieldsPart(), description="What happens to request fields.")

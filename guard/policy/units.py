@@ -5,6 +5,8 @@ from typing import Final
 
 import msgspec
 
+from guard.model.policy import Loss, OnLoss
+
 _MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _BYTES: Final = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
@@ -12,6 +14,7 @@ DURATION_PATTERN: Final = "^[1-9][0-9]{0,8}(ms|s|m|h|d)$"
 RATE_PATTERN: Final = "^[1-9][0-9]{0,7}/([1-9][0-9]{0,5})?(ms|s|m|h|d)$"
 SIZE_PATTERN: Final = "^[1-9][0-9]{0,8}(B|KiB|MiB|GiB)$"
 PERCENT_PATTERN: Final = "^(100|[1-9][0-9]?)%$"
+ON_LOSS_PATTERN: Final = "^(deny|allow|local (100|[1-9][0-9]?)%)$"
 
 _DURATION = re.compile(DURATION_PATTERN, re.ASCII)
 _RATE = re.compile(RATE_PATTERN, re.ASCII)
@@ -70,6 +73,18 @@ def percent(value: object) -> int:
     if not isinstance(value, str) or _PERCENT.fullmatch(value) is None:
         raise UnitFault("is not a share", "write a whole number from 1 to 100 and a percent sign, such as 50%")
     return int(value[:-1])
+
+
+def share_on_loss(value: object) -> Loss:
+    """`deny`, `allow` or `local 50%`: what limits do without their store. Raises UnitFault."""
+    word, _, share = value.partition(" ") if isinstance(value, str) else ("", "", "")
+    if word in (OnLoss.DENY, OnLoss.ALLOW) and not share:
+        return Loss(limits=OnLoss(word))
+    if word == OnLoss.LOCAL and share:
+        return Loss(limits=OnLoss.LOCAL, limits_percent=percent(share))
+    raise UnitFault(
+        "is not what limits can do without their store", "write deny, allow, or local with a share: local 50%"
+    )
 
 
 def spelled(ms: int) -> str:

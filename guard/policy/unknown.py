@@ -8,10 +8,12 @@ _ANY: Final = "*"
 
 _FIELDS: Final[frozenset[Path]] = frozenset(
     {
-        *((name,) for name in ("tests", "abuse", "tiers", "store", "keys", "log", "exempt")),
+        *((name,) for name in ("tests", "abuse", "tiers", "keys", "log", "exempt")),
         *(("upstream", name) for name in ("retry",)),
         *(("auth", name) for name in ("mode", "allow_unauthenticated", "alternates")),
         ("client_ip", "mode"),
+        *(("store", name) for name in ("timeout",)),
+        ("store", "on_failure", "bans"),
         ("limits", "use"),
         *(("limits", _ANY, name) for name in ("mode", "count", "concurrent", "quota", "reserve", "on_failure")),
         *(("routes", _ANY, name) for name in ("mode", "require", "allow_ips", "upgrade")),

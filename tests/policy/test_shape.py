@@ -76,7 +76,7 @@ def test_each_fault_of_shape_is_one_diagnostic(text: str, fault: tuple[str, int,
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        *((policy(f"{name}: {{}}"), f"`{name}`") for name in ("tests", "abuse", "tiers", "store")),
+        *((policy(f"{name}: {{}}"), f"`{name}`") for name in ("tests", "abuse", "tiers")),
         *((policy(f"mode: {mode}"), f"`{mode}`") for mode in ("shadow", "off")),
         (policy("auth: {mode: shadow}"), "`mode`"),
         *(

@@ -1,6 +1,7 @@
 import pytest
 
-from guard.policy.units import Rate, UnitFault, duration_ms, percent, rate, size_bytes, spelled
+from guard.model.policy import Loss, OnLoss
+from guard.policy.units import Rate, UnitFault, duration_ms, percent, rate, share_on_loss, size_bytes, spelled
 
 
 @pytest.mark.parametrize(
@@ -77,3 +78,21 @@ def test_what_is_not_exactly_a_share_is_refused(value: object) -> None:
 @pytest.mark.parametrize(("ms", "text"), [(250, "250ms"), (5_000, "5s"), (90_000, "90s"), (86_400_000, "1d")])
 def test_a_duration_is_spelled_in_its_largest_whole_unit(ms: int, text: str) -> None:
     assert spelled(ms) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "loss"),
+    [
+        ("deny", Loss(limits=OnLoss.DENY)),
+        ("allow", Loss(limits=OnLoss.ALLOW)),
+        ("local 50%", Loss(limits=OnLoss.LOCAL, limits_percent=50)),
+    ],
+)
+def test_limits_without_their_store_are_refused_or_pass_or_are_given_out_in_part(text: str, loss: Loss) -> None:
+    assert share_on_loss(text) == loss
+
+
+@pytest.mark.parametrize("value", ["local", "local50%", "deny 50%", "Deny", "", 50, None, True, [], {}])
+def test_nothing_else_can_be_done_with_limits(value: object) -> None:
+    with pytest.raises(UnitFault, match="is not what limits can do without their store"):
+        share_on_loss(value)
