@@ -55,7 +55,7 @@ def rule(name: str = "auth", mode: Mode = Mode.ENFORCE) -> Rule:
 def limit(
     name: str = "key", *, capacity: int = 10, per: tuple[str, ...] = ("key",), mode: Mode = Mode.ENFORCE
 ) -> Limit:
-    return Limit(name=name, rule=rule(f"limits.{name}", mode), bucket=Bucket(capacity, 1, 1000), per=per)
+    return Limit(name=name, rule=rule(f"limits.{name}", mode), meter=Bucket(capacity, 1, 1000), per=per)
 
 
 def auth(*names: str, algorithms: frozenset[KeyAlgorithm] | None = None, past_ms: int = 5000) -> RouteAuth:

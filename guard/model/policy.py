@@ -5,7 +5,7 @@ and line that it came from. No YAML, no paths to open, no behaviour.
 """
 
 from enum import IntEnum, StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -24,6 +24,36 @@ class Bucket(msgspec.Struct, frozen=True, gc=False):
     period_ms: int
 
 
+class Calendar(msgspec.Struct, frozen=True, gc=False):
+    """So many tokens in each UTC hour or day: `period_ms` divides the time since the epoch. All are back with the next.
+
+    Who does not know how the period began has what would have come back evenly since (`state/calendar_quota.py`).
+    """
+
+    tokens: int
+    period_ms: int
+
+    @property
+    def capacity(self) -> int:
+        """The most tokens that there can be."""
+        return self.tokens
+
+
+class Slots(msgspec.Struct, frozen=True, gc=False):
+    """So many exchanges at once. A charge takes one slot, whatever its cost, and holds it until it is released."""
+
+    count: int
+
+    @property
+    def capacity(self) -> int:
+        """The most slots that can be free."""
+        return self.count
+
+
+Meter: TypeAlias = Bucket | Calendar | Slots
+"""How a limit counts."""
+
+
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
     """A named quota. `per` lists the partition key's dimensions: ip, key, account, route, service.
 
@@ -32,7 +62,7 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     rule: Rule
-    bucket: Bucket
+    meter: Meter
     per: tuple[str, ...]
     cost: int | None = None
     exposed: bool = True

@@ -12,11 +12,14 @@ from guard.model.names import Address, KeyId, UnixMs
 from guard.model.policy import Limit, Loss
 
 BucketKey: TypeAlias = tuple[str, ...]
-"""Whose bucket: service, limit, then one value for each dimension of the limit. Compared part by part, never joined."""
+"""Whose meter: service, limit, then one value for each dimension of the limit. Compared part by part, never joined."""
 
 
 class Debit(msgspec.Struct, frozen=True, gc=False):
-    """`cost` tokens from one bucket. One that does not veto (a shadow limit) is taken if it fits, and never refuses."""
+    """`cost` tokens from one bucket or calendar quota, or one slot.
+
+    One that does not veto (a shadow limit) is taken if it fits, and never refuses.
+    """
 
     bucket: BucketKey
     limit: Limit
@@ -44,6 +47,7 @@ class Once(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Charge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Is this message fresh, and is there room for it? All or nothing. Asking again with the same id takes nothing.
 
+    The slots that it takes are leased to its id for `hold_ms`, unless it is released earlier; 0 where it asks for none.
     `loss` says what is to follow if the store does not answer; the store itself has no use for it.
     """
 
@@ -51,13 +55,15 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     now: UnixMs
     once: Once | None = None
     debits: tuple[Debit, ...] = ()
+    hold_ms: int = 0
     loss: Loss = Loss()
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
-    """One bucket after the question: whole tokens left, the wait until the asked cost fits, and whether it was short.
+    """One meter after the question: whole tokens or slots left, the wait until the cost fits, and whether it was short.
 
-    `next_ms` is the time to the next whole token (0 when full). `wait_ms` is None if the cost can never fit.
+    `next_ms` is the time to the next whole token (0 when full, and for slots: nobody knows when an exchange ends).
+    `wait_ms` is None if the cost can never fit; for slots it is a guess.
     """
 
     limit: Limit
@@ -77,7 +83,7 @@ class Granted(msgspec.Struct, frozen=True, gc=False):
 
 
 class Short(msgspec.Struct, frozen=True, gc=False):
-    """At least one vetoing bucket had too few tokens. Nothing was taken from any of them."""
+    """At least one vetoing meter had too little. Nothing was taken from any of them."""
 
     now: UnixMs
     readings: tuple[Reading, ...]

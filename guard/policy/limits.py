@@ -42,7 +42,7 @@ def _limit(document: Document, name: str, part: LimitPart) -> Limit:
     return Limit(
         name=name,
         rule=Rule(f"limits.{name}", document.name, document.span(("limits", name), key=True).line),
-        bucket=Bucket(part.burst or part.rate.tokens, part.rate.tokens, part.rate.period_ms),
+        meter=Bucket(part.burst or part.rate.tokens, part.rate.tokens, part.rate.period_ms),
         per=part.per,
         cost=part.cost,
         exposed=exposed,

@@ -81,7 +81,7 @@ class Aftermath:
             ip=facts.peer if routed is None else routed.address,
             scheme=None if about is None else about.scheme,
             skew_ms=_skew_ms(facts, judgement, deny),
-            buckets={r.limit.name: (r.remaining, r.limit.bucket.capacity) for r in readings} or None,
+            buckets={r.limit.name: (r.remaining, r.limit.meter.capacity) for r in readings} or None,
             guard_us=outcome.guard_us,
             upstream_us=outcome.upstream_us,
             bytes_in=outcome.bytes_in,

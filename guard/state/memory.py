@@ -1,9 +1,10 @@
-"""Nonces and token buckets in the memory of one process. Not shared: several processes need several answers.
+"""Nonces and meters in the memory of one process. Not shared: several processes need several answers.
 
 Why it is right: a charge runs from its first line to its last without an `await`, so no other charge can come between
 the question and the spending. Time is the charge's own `now`, never backwards. What is forgotten can no longer matter:
-an identity when no message that carries it can pass a window any more, a bucket when it is full. A full table fails
-closed: what would need a new entry is `Unavailable`, what is already there goes on.
+an identity when no message that carries it can pass a window any more, a meter when it is as if it were new. A full
+table fails closed: what would need a new entry is `Unavailable`, what is already there goes on. A lease may go on after
+its receipt is forgotten: it belongs to the charge's id, and ends by itself.
 """
 
 from collections import deque
@@ -13,7 +14,7 @@ import msgspec
 
 from guard.model.names import UnixMs
 from guard.model.questions import BeforeEpoch, Charge, Granted, Once, Receipt, Replayed, Short, Unavailable
-from guard.state.buckets import Buckets
+from guard.state.meters import Meters
 from guard.state.protocols import LimitStore
 from guard.state.wheel import Wheel
 
@@ -34,14 +35,14 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
 class MemoryLimits(LimitStore):
     """The store of one process, remembering from `born_at` on.
 
-    `identities_max` and `buckets_max` bound what is remembered; beyond either, a charge that needs one more entry is
+    `identities_max` and `meters_max` bound what is remembered; beyond either, a charge that needs one more entry is
     `Unavailable("memory full")` and takes nothing. The last `receipts_max` receipts can be asked for again and
     refunded; after that a repeated question is a replay or a new charge, and a refund gives nothing: it errs towards
-    refusing. `filled_since` is when buckets began to fill, if that is not `born_at`: the first start of all may grant
+    refusing. `filled_since` is when meters began to fill, if that is not `born_at`: the first start of all may grant
     full bursts.
     """
 
-    __slots__ = ("_born_at", "_buckets", "_buckets_max", "_expiry", "_identities_max", "_now", "_receipts", "_seen")
+    __slots__ = ("_born_at", "_expiry", "_identities_max", "_meters", "_meters_max", "_now", "_receipts", "_seen")
 
     def __init__(
         self,
@@ -49,16 +50,16 @@ class MemoryLimits(LimitStore):
         *,
         filled_since: UnixMs | None = None,
         identities_max: int = 2_000_000,
-        buckets_max: int = 500_000,
+        meters_max: int = 500_000,
         receipts_max: int = 65_536,
     ) -> None:
         self._born_at = born_at
         self._now = born_at
         self._identities_max = identities_max
-        self._buckets_max = buckets_max
+        self._meters_max = meters_max
         self._seen: dict[Identity, Seen] = {}
         self._expiry: Wheel[Identity] = Wheel()
-        self._buckets = Buckets(born_at if filled_since is None else filled_since)
+        self._meters = Meters(born_at if filled_since is None else filled_since)
         self._receipts = _Receipts(receipts_max)
 
     @property
@@ -68,8 +69,8 @@ class MemoryLimits(LimitStore):
 
     @property
     def remembered(self) -> tuple[int, int]:
-        """How many identities and buckets are held now."""
-        return len(self._seen), len(self._buckets)
+        """How many identities and meters are held now."""
+        return len(self._seen), len(self._meters)
 
     async def charge(self, charge: Charge) -> Receipt:
         """Ask and spend, in one step. See `LimitStore.charge`."""
@@ -94,18 +95,23 @@ class MemoryLimits(LimitStore):
                 return Replayed(now, seen.first_seen_at)
         if not self._has_room(charge, new=new):  # knockout: memory_full
             return _FULL
-        answer = self._buckets.take(charge.debits, now)
+        answer = self._meters.take(charge, now)
         if once is not None and new:
             self._remember(once, answer, now)
         self._receipts.keep(charge.id, identity, answer)
         return answer
 
     async def refund(self, charge: Charge) -> None:
-        """Give the tokens of a granted charge back, at most once. What it made seen stays seen."""
+        """Give the tokens of a granted charge back, at most once, and its slots. What it made seen stays seen."""
         identity = None if charge.once is None else charge.once.identity
         receipt = self._receipts.refundable(charge.id, identity)
         if receipt is not None:
-            self._buckets.give_back(charge.debits, receipt.readings, self._now)
+            self._meters.give_back(charge, receipt, self._now)
+        self._meters.release(charge)
+
+    async def release(self, charge: Charge) -> None:
+        """End the leases that the charge's id holds."""
+        self._meters.release(charge)
 
     def _before_epoch(self, once: Once, now: UnixMs) -> BeforeEpoch | None:
         if once.signed_at <= self._born_at + once.future_ms:  # knockout: before_epoch
@@ -127,8 +133,8 @@ class MemoryLimits(LimitStore):
     def _has_room(self, charge: Charge, *, new: bool) -> bool:
         if new and len(self._seen) >= self._identities_max:  # knockout: identities_max
             return False
-        if len(self._buckets) + len(charge.debits) > self._buckets_max:  # knockout: buckets_max
-            return len(self._buckets) + self._buckets.missing(charge.debits) <= self._buckets_max
+        if len(self._meters) + len(charge.debits) > self._meters_max:  # knockout: meters_max
+            return len(self._meters) + self._meters.missing(charge.debits) <= self._meters_max
         return True
 
     def _sweep(self, now: UnixMs, debits: int) -> None:
@@ -136,7 +142,7 @@ class MemoryLimits(LimitStore):
         if now >= self._expiry.next_at:
             for _ in range(2):
                 self._forget(now)
-        self._buckets.sweep(now, 2 * debits)
+        self._meters.sweep(now, 2 * debits)
 
     def _forget(self, now: UnixMs) -> None:
         identity = self._expiry.take(now)

@@ -8,11 +8,13 @@ from guard.model.questions import Charge, Receipt, Unavailable
 
 
 class LimitStore(Protocol):
-    """Nonces and token buckets, asked and spent in one step.
+    """Nonces and meters, asked and spent in one step.
 
-    `charge` is atomic: fresh and every vetoing bucket has room, or nothing is taken. Asking again with the same charge
+    `charge` is atomic: fresh and every vetoing meter has room, or nothing is taken. Asking again with the same charge
     id returns the same receipt and takes nothing. It never raises for a store that cannot answer: it is `Unavailable`.
-    `refund` gives the tokens of a granted charge back, at most once; the message stays remembered.
+    `refund` gives the tokens of a granted charge back, at most once; the message stays remembered. Tokens of a calendar
+    period that has ended are gone. `release` ends the leases that the charge's id holds, and so does `refund`; both may
+    be said again, and neither touches what others hold. A lease that nobody ends is over `hold_ms` after it was taken.
     """
 
     @property
@@ -25,7 +27,11 @@ class LimitStore(Protocol):
         ...
 
     async def refund(self, charge: Charge) -> None:
-        """Give the tokens back."""
+        """Give the tokens back, and the slots."""
+        ...
+
+    async def release(self, charge: Charge) -> None:
+        """The exchange is over: give its slots back."""
         ...
 
 

@@ -5,7 +5,7 @@ What is said never promises more than there is: remaining tokens are rounded dow
 
 from functools import lru_cache
 
-from guard.model.policy import Bucket
+from guard.model.policy import Bucket, Calendar, Meter, Slots
 from guard.model.questions import Reading
 from guard.wire.owned_fields import RATELIMIT, RATELIMIT_POLICY
 from guard.wire.structured_fields import integer, members, string, with_parameters
@@ -21,7 +21,7 @@ def rate_limit(readings: tuple[Reading, ...]) -> tuple[tuple[bytes, bytes], ...]
     shown = [reading for reading in readings if reading.limit.exposed and reading.vetoes]
     if not shown:
         return ()
-    policies = [_policy(reading.limit.name, reading.limit.bucket, reading.cost > 1) for reading in shown]
+    policies = [_policy(reading.limit.name, reading.limit.meter, reading.cost > 1) for reading in shown]
     return ((RATELIMIT_POLICY, members(policies)), (RATELIMIT, members([_room(reading) for reading in shown])))
 
 
@@ -31,12 +31,20 @@ def seconds(wait_ms: int) -> int:
 
 
 @lru_cache(maxsize=1024)
-def _policy(name: str, bucket: Bucket, costly: bool) -> bytes:  # noqa: FBT001  # a cache key, not a switch for callers
-    """`q` is what a full bucket holds; `w` how many seconds an empty one needs to fill."""
-    window_s = -(-bucket.capacity * bucket.period_ms // (bucket.refill_tokens * 1000))
-    quota, window = integer(min(bucket.capacity, _COUNT_MAX)), integer(min(window_s, _COUNT_MAX))
-    unit = ((b"guard-unit", string("cost")),) if costly else ()
-    return with_parameters(string(name), (b"q", quota), (b"w", window), *unit)
+def _policy(name: str, meter: Meter, costly: bool) -> bytes:  # noqa: FBT001  # a cache key, not a switch for callers
+    """`q` is the most that there can be; `w` how many seconds it takes to come back. Slots come back at no time."""
+    parameters = [(b"q", integer(min(meter.capacity, _COUNT_MAX)))]
+    match meter:
+        case Bucket():
+            window_s = -(-meter.capacity * meter.period_ms // (meter.refill_tokens * 1000))
+            parameters.append((b"w", integer(min(window_s, _COUNT_MAX))))
+        case Calendar():
+            parameters.append((b"w", integer(seconds(meter.period_ms))))
+        case Slots():
+            parameters.append((b"qu", string("concurrent-requests")))
+    if costly:
+        parameters.append((b"guard-unit", string("cost")))
+    return with_parameters(string(name), *parameters)
 
 
 _name = lru_cache(maxsize=1024)(string)

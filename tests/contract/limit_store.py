@@ -1,12 +1,14 @@
 """What every LimitStore must hold, whatever it is made of. A store's test file adds one thing: how to open it.
 
-Times are numbers: a store that reads a clock of its own is given one that says what the charge says.
+Here are nonces, token buckets and what is true of every charge; `calendar_quota.py` and `slots.py` beside it hold the
+other meters. Times are numbers: a store that reads a clock of its own is given one that says
+what the charge says.
 """
 
 from abc import ABC, abstractmethod
 
 from guard.model.names import UnixMs
-from guard.model.policy import Bucket, Limit
+from guard.model.policy import Bucket, Limit, Meter
 from guard.model.questions import (
     BeforeEpoch,
     BucketKey,
@@ -28,7 +30,11 @@ WINDOW_MS = 5000
 
 
 def limit(capacity: int = 10, refill_tokens: int = 1, period_ms: int = 1000, name: str = "key") -> Limit:
-    return Limit(name=name, rule=rule(), bucket=Bucket(capacity, refill_tokens, period_ms), per=("key",))
+    return metered(Bucket(capacity, refill_tokens, period_ms), name)
+
+
+def metered(meter: Meter, name: str = "key") -> Limit:
+    return Limit(name=name, rule=rule(), meter=meter, per=("key",))
 
 
 def debit(
@@ -60,8 +66,8 @@ def once(
     )
 
 
-def charge(name: str, *debits: Debit, now: int = NOW, message: Once | None = None) -> Charge:
-    return Charge(id=name, now=UnixMs(now), once=message, debits=debits)
+def charge(name: str, *debits: Debit, now: int = NOW, message: Once | None = None, hold_ms: int = 0) -> Charge:
+    return Charge(id=name, now=UnixMs(now), once=message, debits=debits, hold_ms=hold_ms)
 
 
 def readings(receipt: Receipt) -> tuple[Reading, ...]:
@@ -73,12 +79,16 @@ def remaining(receipt: Receipt) -> list[int]:
     return [reading.remaining for reading in readings(receipt)]
 
 
-class LimitStoreContract(ABC):
-    """Every test opens a store that was born at BORN; at NOW, its buckets have had time to be full."""
+class Suite(ABC):
+    """Tests of one store."""
 
     @abstractmethod
     async def open(self, born_at: UnixMs = BORN) -> LimitStore:
         """An empty store."""
+
+
+class LimitStoreContract(Suite):
+    """Every test opens a store that was born at BORN; at NOW, its buckets have had time to be full."""
 
     async def test_epoch_is_told(self) -> None:
         assert (await self.open()).born_at == BORN

@@ -3,9 +3,11 @@
 from guard.model.names import UnixMs
 from guard.state.memory import MemoryLimits
 from guard.state.protocols import LimitStore
+from tests.contract.calendar_quota import CalendarContract
 from tests.contract.limit_store import BORN, LimitStoreContract
+from tests.contract.slots import SlotsContract
 
 
-class TestMemory(LimitStoreContract):
+class TestMemory(LimitStoreContract, CalendarContract, SlotsContract):
     async def open(self, born_at: UnixMs = BORN) -> LimitStore:
         return MemoryLimits(born_at)

@@ -63,7 +63,7 @@ def test_all_addresses_of_one_ipv6_network_share_one_bucket() -> None:
 
 def test_a_limit_with_a_cost_of_its_own_takes_that_instead_of_the_routes() -> None:
     identified = _identified()
-    own = type(limit())(name="x", rule=limit().rule, bucket=limit().bucket, per=("key",), cost=7)
+    own = type(limit())(name="x", rule=limit().rule, meter=limit().meter, per=("key",), cost=7)
     assert [debit.cost for debit in debits(identified, None, (own, limit()))] == [7, 1]
 
 

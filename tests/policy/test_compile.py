@@ -115,5 +115,5 @@ def test_an_order_flood_on_the_demo_leaves_the_way_out_open() -> None:
     assert cancel.critical
     assert {one.name for one in (*cancel.limits_address, *cancel.limits_principal)} == {"ip-cancels", "cancels"}
     assert {one.name for one in (*flooded.limits_address, *flooded.limits_principal)} == {"ip", "key", "orders"}
-    by_name = {one.name: one.bucket for one in (*flooded.limits_address, *flooded.limits_principal)}
+    by_name = {one.name: one.meter for one in (*flooded.limits_address, *flooded.limits_principal)}
     assert by_name["ip"].capacity >= 200 > by_name["key"].capacity

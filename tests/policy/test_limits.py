@@ -21,14 +21,14 @@ def test_a_limit_is_a_bucket_with_its_place_in_the_file() -> None:
     (limit,) = routes(with_limits("orders: {per: [account], rate: 300/10s, burst: 400, cost: 2, routes: [orders]}"))[
         "POST /v1/orders"
     ].limits_principal
-    assert limit.bucket == Bucket(capacity=400, refill_tokens=300, period_ms=10_000)
+    assert limit.meter == Bucket(capacity=400, refill_tokens=300, period_ms=10_000)
     assert limit.rule == Rule("limits.orders", "p0.yaml", 5, Mode.ENFORCE)
     assert (limit.name, limit.per, limit.cost) == ("orders", ("account",), 2)
 
 
 def test_a_bucket_holds_one_period_unless_it_says_otherwise() -> None:
     (limit,) = routes(with_limits("key: {per: [key], rate: 300/10s}"))["GET /v1/orders"].limits_principal
-    assert limit.bucket.capacity == 300
+    assert limit.meter.capacity == 300
 
 
 @pytest.mark.parametrize(

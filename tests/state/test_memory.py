@@ -53,7 +53,7 @@ async def test_full_table_of_identities_opens_again_when_windows_end() -> None:
 
 
 async def test_full_table_of_buckets_refuses_new_ones_and_serves_known_ones() -> None:
-    store = MemoryLimits(BORN, buckets_max=2)
+    store = MemoryLimits(BORN, meters_max=2)
     known, other, new = (debit(bucket=(name,)) for name in ("known", "other", "new"))
     await store.charge(charge("a", known, other))
     assert await store.charge(charge("b", known, new)) == FULL
@@ -62,7 +62,7 @@ async def test_full_table_of_buckets_refuses_new_ones_and_serves_known_ones() ->
 
 
 async def test_full_store_remembers_no_message_that_it_refused() -> None:
-    store = MemoryLimits(BORN, buckets_max=1)
+    store = MemoryLimits(BORN, meters_max=1)
     await store.charge(charge("a", debit(bucket=("known",))))
     assert await store.charge(charge("b", debit(bucket=("new",)), message=once())) == FULL
     assert isinstance(await store.charge(charge("c", message=once())), Granted)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.model.policy import Bucket, Limit
+from guard.model.policy import Bucket, Calendar, Limit, Meter, Slots
 from guard.model.questions import Reading
 from guard.wire.rate_limit_fields import rate_limit, seconds
 from tests.build import rule
@@ -14,6 +14,7 @@ from tests.build import rule
 def reading(
     name: str = "key",
     bucket: tuple[int, int, int] = (40, 20, 1000),
+    meter: Meter | None = None,
     *,
     left: int = 39,
     next_ms: int = 50,
@@ -21,7 +22,7 @@ def reading(
     exposed: bool = True,
     vetoes: bool = True,
 ) -> Reading:
-    limit = Limit(name=name, rule=rule(name), bucket=Bucket(*bucket), per=("key",), exposed=exposed)
+    limit = Limit(name=name, rule=rule(name), meter=meter or Bucket(*bucket), per=("key",), exposed=exposed)
     return Reading(limit, left, 0, next_ms, short=False, cost=cost, vetoes=vetoes)
 
 
@@ -33,6 +34,23 @@ def written(*readings: Reading) -> tuple[str, str]:
 
 def test_a_bucket_is_told_as_the_draft_asks() -> None:
     assert written(reading()) == ('"key";q=40;w=2', '"key";r=39;t=1')
+
+
+def test_a_quota_by_the_calendar_is_told_with_its_period_and_the_time_to_its_end() -> None:
+    daily = reading(meter=Calendar(200_000, 86_400_000), left=199_999, next_ms=3_600_001)
+    assert written(daily) == ('"key";q=200000;w=86400', '"key";r=199999;t=3601')
+
+
+def test_slots_are_told_in_their_own_unit_and_without_a_time() -> None:
+    assert written(reading("pending", meter=Slots(10), left=9, next_ms=0)) == (
+        '"pending";q=10;qu="concurrent-requests"',
+        '"pending";r=9',
+    )
+
+
+def test_a_quota_and_slots_of_equal_numbers_are_told_apart() -> None:
+    both = reading(meter=Calendar(10, 1000), next_ms=0), reading(meter=Slots(10), next_ms=0)
+    assert written(*both)[0] == '"key";q=10;w=1, "key";q=10;qu="concurrent-requests"'
 
 
 def test_several_limits_are_one_list() -> None:

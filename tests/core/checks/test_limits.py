@@ -45,7 +45,7 @@ def test_a_shadow_limit_that_is_short_never_vetoes_the_others() -> None:
 def test_a_limit_that_is_not_exposed_keeps_its_numbers_to_itself() -> None:
     hidden = _reading("ip")
     hidden = Reading(
-        type(hidden.limit)(name="ip", rule=hidden.limit.rule, bucket=hidden.limit.bucket, per=("ip",), exposed=False),
+        type(hidden.limit)(name="ip", rule=hidden.limit.rule, meter=hidden.limit.meter, per=("ip",), exposed=False),
         2,
         50,
         10,
