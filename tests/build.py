@@ -19,6 +19,7 @@ from guard.model.policy import (
     RouteAuth,
     RouteNode,
     Service,
+    Slots,
     UpstreamPolicy,
     Window,
 )
@@ -56,6 +57,10 @@ def limit(
     name: str = "key", *, capacity: int = 10, per: tuple[str, ...] = ("key",), mode: Mode = Mode.ENFORCE
 ) -> Limit:
     return Limit(name=name, rule=rule(f"limits.{name}", mode), meter=Bucket(capacity, 1, 1000), per=per)
+
+
+def slots(name: str = "pending", *, count: int = 1, per: tuple[str, ...] = ("key",), cost: int | None = None) -> Limit:
+    return Limit(name=name, rule=rule(f"limits.{name}"), meter=Slots(count), per=per, cost=cost)
 
 
 def auth(*names: str, algorithms: frozenset[KeyAlgorithm] | None = None, past_ms: int = 5000) -> RouteAuth:

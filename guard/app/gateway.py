@@ -83,7 +83,10 @@ async def open_gateway(
         onward = open_onward(settings, rules, app, stack)
         http = HttpEdge(
             judge=Judge(
-                *(rules, directory, limits, clock.now), strain=_strain(pressure, onward), obstacle=onward.obstacle
+                *(rules, directory, limits, clock.now),
+                strain=_strain(pressure, onward),
+                obstacle=onward.obstacle,
+                body_ms_max=settings.body_ms_max,
             ),
             aftermath=_aftermath(limits, log),
             onward=onward,

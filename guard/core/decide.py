@@ -21,8 +21,8 @@ from guard.model.decision import About, Deny
 from guard.model.facts import Body, BodyRead, Facts
 from guard.model.keys import KeyRecord, KeyState
 from guard.model.names import UnixMs
-from guard.model.policy import PolicySet
-from guard.model.questions import Charge, Granted, Once, Receipt, Short, Standing, Unavailable
+from guard.model.policy import PolicySet, Slots
+from guard.model.questions import Charge, Debit, Granted, Once, Receipt, Short, Standing, Unavailable
 from guard.signing.credentials import carries, make_claim
 from guard.signing.decoy import decoy
 from guard.signing.scheme import Scheme
@@ -31,6 +31,9 @@ from guard.wire.client_address import client_address
 
 _SHORT_BYTES: Final = 256
 """A path of a length that is worth remembering what it digests to."""
+
+_LEASE_MARGIN_MS: Final = 1_000
+"""How much longer a lease lasts than its exchange may, so that it never ends before it is released."""
 
 
 def route(policies: PolicySet, facts: Facts) -> Routed | Deny:
@@ -76,15 +79,20 @@ def identify(routed: Routed, schemes: Mapping[str, Scheme], now: UnixMs) -> Iden
     )
 
 
-def room(identified: Identified, now: UnixMs) -> Charge | None:
-    """The question whether the address has room, None where no limit asks. Its charge stands whatever follows."""
+def room(identified: Identified, now: UnixMs, body_ms_max: int = 0) -> Charge | None:
+    """The question whether the address has room, None where no limit asks. Its charge stands whatever follows.
+
+    Its slots are held from before the body is read, which takes up to `body_ms_max`.
+    """
     limits = identified.route.limits_address
     if not limits:
         return None
+    taken = debits(identified, None, limits)
     return Charge(
         id=f"{identified.facts.request_id}/address",
         now=now,
-        debits=debits(identified, None, limits),
+        debits=taken,
+        hold_ms=_hold_ms(taken, body_ms_max + identified.route.total_ms),
         loss=identified.route.loss,
     )
 
@@ -142,7 +150,14 @@ def charge(verified: Verified, now: UnixMs, obstacle: str | None = None) -> Char
     taken, once = debits(identified, verified.record, identified.route.limits_principal), _once(verified)
     if once is None and not taken:
         return None
-    return Charge(id=identified.facts.request_id, now=now, once=once, debits=taken, loss=identified.route.loss)
+    return Charge(
+        id=identified.facts.request_id,
+        now=now,
+        once=once,
+        debits=taken,
+        hold_ms=_hold_ms(taken, identified.route.total_ms),
+        loss=identified.route.loss,
+    )
 
 
 def burn(verified: Verified, now: UnixMs) -> Charge | None:
@@ -227,6 +242,14 @@ def _about(deny: Deny, claim: Claim | ClaimFault | None, proved: KeyRecord | Non
         return deny
     account = None if proved is None else proved.account
     return structs.replace(deny, about=About(claim.key_id, claim.scheme, account))
+
+
+def _hold_ms(taken: tuple[Debit, ...], exchange_ms: int) -> int:
+    """How long the slots are leased that are asked for; 0 where none is."""
+    for debit in taken:
+        if isinstance(debit.limit.meter, Slots):
+            return exchange_ms + _LEASE_MARGIN_MS
+    return 0
 
 
 def _once(verified: Verified) -> Once | None:

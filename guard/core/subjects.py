@@ -1,4 +1,4 @@
-"""Whose bucket does a limit count? The partition key of each limit, as a tuple that is compared part by part.
+"""Whose meter does a limit count on? The partition key of each limit, as a tuple that is compared part by part.
 
 Who has no key is counted by address, under the name `anonymous`: a missing dimension is never an unlimited one
 (BYPASSES.md A44). A rotated key's bucket follows its lineage.
@@ -6,7 +6,7 @@ Who has no key is counted by address, under the name `anonymous`: a missing dime
 
 from guard.core.stages import Identified
 from guard.model.keys import KeyRecord
-from guard.model.policy import Limit
+from guard.model.policy import Limit, Slots
 from guard.model.questions import BucketKey, Debit
 from guard.model.rules import Mode
 from guard.wire.client_address import subject
@@ -20,13 +20,19 @@ def debits(identified: Identified, record: KeyRecord | None, limits: tuple[Limit
             Debit(
                 _bucket(identified, record, limit),
                 limit,
-                cost if limit.cost is None else limit.cost,
+                _cost(limit, cost),
                 limit.rule.mode is Mode.ENFORCE,
             )
             for limit in limits
             if limit.rule.mode is not Mode.OFF
         ]
     )
+
+
+def _cost(limit: Limit, cost: int) -> int:
+    if isinstance(limit.meter, Slots):
+        return 1
+    return cost if limit.cost is None else limit.cost
 
 
 def _bucket(identified: Identified, record: KeyRecord | None, limit: Limit) -> BucketKey:

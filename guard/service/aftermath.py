@@ -1,5 +1,5 @@
-"""The line after the answer: what was decided and what came of it goes to the decision log, and a request that never
-reached its backend gets its tokens back. Never on the answer's path.
+"""The line after the answer: what was decided and what came of it goes to the decision log, a request that never
+reached its backend gets its tokens back, and its slots are free again. Never on the answer's path.
 """
 
 from collections.abc import Callable
@@ -51,9 +51,15 @@ class Aftermath:
         self._timestamp = timestamp
 
     async def conclude(self, facts: Facts, judgement: Judgement, outcome: Outcome) -> None:
-        """Log the decision; give the tokens back if not one byte reached the backend."""
-        if judgement.paid is not None and outcome.sent is Sent.NO:
-            await self._limits.refund(judgement.paid)
+        """Give slots back, and tokens if not one byte reached the backend; log the decision."""
+        paid, room = judgement.paid, judgement.room
+        if paid is not None:
+            if outcome.sent is Sent.NO:
+                await self._limits.refund(paid)
+            elif paid.hold_ms:
+                await self._limits.release(paid)
+        if room is not None:
+            await self._limits.release(room)
         if self._record is not None:
             self._record(self._event(facts, judgement, outcome))
 

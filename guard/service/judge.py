@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 import msgspec
+from msgspec import structs
 
 from guard.core import decide
 from guard.core.stages import Allow, Identified, Routed, Screened, Signed, Verified
@@ -26,11 +27,15 @@ Stage: TypeAlias = Routed | Identified | Screened | Signed | Verified | Allow
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What was decided, the last stage that held (None: not even a route), and the charge that was paid."""
+    """What was decided, the last stage that held (None: not even a route), and the charge that was paid.
+
+    `room` is the charge of its address, if that holds slots, to be released whatever was decided.
+    """
 
     outcome: Allow | Deny
     reached: Stage | None
     paid: Charge | None = None
+    room: Charge | None = None
 
     @property
     def shed(self) -> bool:
@@ -63,7 +68,8 @@ class Judge:
     """The decision on one message after another. Holds no state between them but the rules in force.
 
     `strain` tells for a service how strained the gateway is, or its backend: messages less urgent must wait. `obstacle`
-    tells why its backend cannot take a request now (the code of a reason), None if it can.
+    tells why its backend cannot take a request now (the code of a reason), None if it can. Reading a body takes at most
+    `body_ms_max`.
     """
 
     def __init__(
@@ -75,6 +81,7 @@ class Judge:
         *,
         strain: Callable[[str], int] = lambda _: 0,
         obstacle: Callable[[str], str | None] = lambda _: None,
+        body_ms_max: int = 0,
     ) -> None:
         self.rules = rules
         self._strain = strain
@@ -82,6 +89,7 @@ class Judge:
         self._keys = keys
         self._limits = limits
         self._now = now
+        self._body_ms_max = body_ms_max
 
     async def judge(self, facts: Facts, read_body: ReadBody) -> Judgement:
         """May this message go to its backend? Nothing reaches a backend before the answer is an Allow."""
@@ -96,15 +104,28 @@ class Judge:
         identified = decide.identify(routed, rules.schemes, now)
         if isinstance(identified, Deny):
             return Judgement(outcome=identified, reached=routed)
-        screened = decide.screen(identified, await self._standing(identified, now))
+        question = decide.room(identified, now, self._body_ms_max)
+        standing = await self._standing(identified, question, now)
+        judgement = await self._heard(identified, standing, read_body)
+        if question is not None and question.hold_ms and isinstance(standing.room, Granted):
+            return structs.replace(judgement, room=question)
+        return judgement
+
+    def still(self, allow: Allow) -> Deny | None:
+        """Whether what was admitted may still go, asked directly before its first byte does."""
+        now = self._now()
+        return decide.still(allow, self._record(allow.record, now), now)
+
+    async def _heard(self, identified: Identified, standing: Standing, read_body: ReadBody) -> Judgement:
+        screened = decide.screen(identified, standing)
         if isinstance(screened, Deny):
             return Judgement(outcome=screened, reached=identified)
         signed = decide.verify_head(screened)
         if isinstance(signed, Deny):
             return Judgement(outcome=signed, reached=screened)
         body: Body | None = None  # that of an open route is not read here: it streams
-        if facts.body is not None:
-            body = BodyRead(facts.body)
+        if identified.facts.body is not None:
+            body = BodyRead(identified.facts.body)
         elif identified.scheme is not None:
             body = await read_body(signed)
         now = self._now()
@@ -113,13 +134,7 @@ class Judge:
             return Judgement(outcome=verified, reached=signed)
         return await self._admission(verified, now)
 
-    def still(self, allow: Allow) -> Deny | None:
-        """Whether what was admitted may still go, asked directly before its first byte does."""
-        now = self._now()
-        return decide.still(allow, self._record(allow.record, now), now)
-
-    async def _standing(self, identified: Identified, now: UnixMs) -> Standing:
-        question = decide.room(identified, now)
+    async def _standing(self, identified: Identified, question: Charge | None, now: UnixMs) -> Standing:
         room = Granted(now, ()) if question is None else await self._limits.charge(question)
         record = None if identified.claim is None else self._keys.find(identified.claim.key_id, now)
         return Standing(record, room)

@@ -8,13 +8,13 @@ from guard.core.subjects import debits
 from guard.model.keys import KeyRecord
 from guard.model.names import AccountId, Address, KeyId
 from guard.model.rules import Mode
-from tests.build import NOW, facts, limit, policies, record, route, service, signed
+from tests.build import NOW, facts, limit, policies, record, route, service, signed, slots
 from tests.line import SCHEMES
 
 
-def _identified(peer: str = "192.0.2.1", *, open_route: bool = False) -> Identified:
+def _identified(peer: str = "192.0.2.1", *, open_route: bool = False, cost: int = 1) -> Identified:
     message = facts(peer=Address(peer)) if open_route else signed(peer=Address(peer))
-    rules = policies(service(route(auth=None, scope=None)) if open_route else service(route()))
+    rules = policies(service(route(auth=None, scope=None)) if open_route else service(route(cost=cost)))
     routed = decide.route(rules, message)
     assert isinstance(routed, Routed)
     identified = decide.identify(routed, SCHEMES, NOW)
@@ -65,6 +65,11 @@ def test_a_limit_with_a_cost_of_its_own_takes_that_instead_of_the_routes() -> No
     identified = _identified()
     own = type(limit())(name="x", rule=limit().rule, meter=limit().meter, per=("key",), cost=7)
     assert [debit.cost for debit in debits(identified, None, (own, limit()))] == [7, 1]
+
+
+def test_a_limit_of_slots_takes_one_whatever_the_route_costs() -> None:
+    asked = debits(_identified(cost=5), None, (slots(), slots(cost=7), limit()))
+    assert [debit.cost for debit in asked] == [1, 1, 5]
 
 
 def test_a_shadow_limit_asks_without_a_veto_and_one_that_is_off_does_not_ask() -> None:

@@ -21,12 +21,18 @@ class Store(MemoryLimits):
     def __init__(self) -> None:
         super().__init__(UnixMs(0))
         self.refunded: list[str] = []
+        self.released: list[str] = []
 
     async def refund(self, charge: Charge) -> None:
         self.refunded.append(charge.id)
 
+    async def release(self, charge: Charge) -> None:
+        self.released.append(charge.id)
+
 
 _PAID = Charge(id="req_test", now=NOW)
+_HELD = Charge(id="req_test", now=NOW, hold_ms=11_000)
+_ROOM = Charge(id="req_test/address", now=NOW, hold_ms=21_000)
 
 
 async def _concluded(
@@ -51,6 +57,27 @@ async def test_tokens_are_given_back_only_where_not_one_byte_was_sent(sent: Sent
     store = Store()
     await _concluded(signed(), Judgement(outcome=_allowed(), reached=_allowed(), paid=_PAID), sent, store)
     assert store.refunded == refunded
+
+
+@pytest.mark.parametrize("sent", [Sent.UNKNOWN, Sent.YES])
+async def test_slots_are_released_once_the_exchange_is_over_and_only_where_some_are_held(sent: Sent) -> None:
+    store, allowed = Store(), _allowed()
+    await _concluded(signed(), Judgement(outcome=allowed, reached=allowed, paid=_PAID), sent, store)
+    assert store.released == []
+    await _concluded(signed(), Judgement(outcome=allowed, reached=allowed, paid=_HELD, room=_ROOM), sent, store)
+    assert (store.released, store.refunded) == (["req_test", "req_test/address"], [])
+
+
+async def test_slots_of_what_was_never_sent_are_given_back_with_its_tokens_in_one_question() -> None:
+    store, allowed = Store(), _allowed()
+    await _concluded(signed(), Judgement(outcome=allowed, reached=allowed, paid=_HELD), Sent.NO, store)
+    assert (store.released, store.refunded) == ([], ["req_test"])
+
+
+async def test_slots_of_an_address_are_released_whatever_was_decided() -> None:
+    store = Store()
+    await _concluded(signed(), Judgement(outcome=Deny(code="auth.missing"), reached=None, room=_ROOM), store=store)
+    assert store.released == ["req_test/address"]
 
 
 async def test_where_nobody_wants_events_tokens_are_given_back_all_the_same() -> None:

@@ -1,5 +1,7 @@
 """The line with its questions asked: what is spent, read and given back, and what is not."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -13,7 +15,7 @@ from guard.model.questions import Charge, Receipt, Unavailable
 from guard.service.judge import Judge, Judgement
 from guard.service.policies import Rulebook
 from guard.state.memory import MemoryLimits
-from tests.build import NOW, facts, limit, policies, record, route, service, signed
+from tests.build import NOW, facts, limit, policies, record, route, service, signed, slots
 from tests.directory import Keys
 from tests.line import SCHEMES
 
@@ -41,7 +43,7 @@ class Store(MemoryLimits):
 class Line:
     """A judge with its store, keys and clock at hand, and a body to read."""
 
-    def __init__(self, rules: PolicySet | None = None) -> None:
+    def __init__(self, rules: PolicySet | None = None, body_ms_max: int = 0) -> None:
         self.store = Store()
         self.keys = Keys(record())
         self.now = NOW
@@ -57,6 +59,7 @@ class Line:
             lambda: self.now,
             strain=lambda service: self.strain if service == "exchange" else 0,
             obstacle=lambda service: self.obstacle if service == "exchange" else None,
+            body_ms_max=body_ms_max,
         )
 
     async def read(self, signed_head: Signed) -> Body:
@@ -161,6 +164,64 @@ async def test_a_strained_gateway_refuses_before_anything_is_asked_and_says_that
     assert line.store.asked == []
     line.strain = 0
     assert not (await line.judged(signed())).shed
+
+
+def _held(per: str) -> PolicySet:
+    """One at a time, for each key or address."""
+    pending = slots(per=(per,))
+    limits: dict[str, Any] = {"limits_address" if per == "ip" else "limits_principal": (pending,)}
+    return policies(service(route(**limits), route("GET", "/v1/orders", scope="admin", **limits)))
+
+
+async def test_who_holds_all_slots_is_refused_until_one_is_released() -> None:
+    line = Line(_held("key"))
+    first = await line.judged(_again(1))
+    assert first.paid is not None
+    assert first.paid.hold_ms == route().total_ms + 1_000
+    refused = (await line.judged(_again(2))).outcome
+    assert isinstance(refused, Deny)
+    assert (refused.code, refused.wait_ms) == ("limit.pending", 1_000)
+    await line.store.release(first.paid)
+    assert await line.code(_again(3)) == "allow"
+
+
+async def test_what_holds_no_slots_says_so() -> None:
+    judgement = await Line().judged(signed())
+    assert judgement.paid is not None
+    assert (judgement.paid.hold_ms, judgement.room) == (0, None)
+
+
+async def test_slots_of_an_address_are_held_whatever_is_decided_and_for_as_long_as_a_body_may_take() -> None:
+    line = Line(_held("ip"), body_ms_max=5_000)
+    forged = await line.judged(signed(secret=b"forged"))
+    assert isinstance(forged.outcome, Deny)
+    assert forged.room is not None
+    assert forged.room.hold_ms == route().total_ms + 5_000 + 1_000
+    refused = await line.judged(_again(1))
+    assert isinstance(refused.outcome, Deny)
+    assert (refused.outcome.code, refused.room) == ("limit.pending", None)
+    await line.store.release(forged.room)
+    allowed = await line.judged(_again(2))
+    assert isinstance(allowed.outcome, Allow)
+    assert allowed.room is not None
+
+
+async def test_slots_are_given_back_at_once_by_a_later_no() -> None:
+    line = Line(_held("key"))
+
+    async def read_and_revoke(_: Signed) -> Body:
+        line.keys.records[record().id] = record(state=KeyState.DEACTIVATED)
+        return BodyRead(b"x")
+
+    assert isinstance((await line.judge.judge(signed(body=b"x"), read_and_revoke)).outcome, Deny)
+    line.keys.records[record().id] = record()
+    assert await line.code(_again(1)) == "allow"
+
+
+async def test_a_message_that_may_not_be_sent_takes_no_slot() -> None:
+    line = Line(_held("key"))
+    assert await line.code(signed("GET")) == "authz.scope"
+    assert await line.code(_again(1)) == "allow"
 
 
 async def test_no_body_is_read_of_a_message_whose_head_is_refused() -> None:
