@@ -51,7 +51,7 @@ MEANINGS: Final[dict[str, str]] = {
     "P214": "A route outside its service's prefix.",
     "P301": "Two routes that match the same request, neither being more specific.",
     "P302": "A route that can never match, or a limit that applies to no route.",
-    "P303": "A cost that its bucket can never hold.",
+    "P303": "A cost that its bucket or quota can never hold.",
     "P306": "Two services that match the same request.",
     "P307": "Two literals that differ only in upper and lower case.",
     "P401": "A route that is open to anyone and does more than read.",

@@ -21,6 +21,8 @@ _ROUTE_EXAMPLES: Final[list[Schema]] = [
 _LIMIT_EXAMPLES: Final[list[Schema]] = [
     {"key": {"per": ["key"], "rate": "20/s", "burst": 40}},
     {"orders": {"per": ["account"], "rate": "300/10s", "routes": ["orders"]}},
+    {"daily": {"per": ["account"], "quota": "200000/day"}},
+    {"pending": {"per": ["key"], "concurrent": 10, "except": ["cancels"]}},
 ]
 
 

@@ -3,20 +3,21 @@
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
-from guard.model.policy import Bucket, Limit
+from guard.model.policy import Bucket, Calendar, Limit, Meter, Slots
 from guard.model.rules import Rule
 from guard.policy.diagnostic import Diagnostic, did_you_mean, quoted
 from guard.policy.document import Document
 from guard.policy.schema import LimitPart, PolicyFile, RoutePart
-from guard.policy.values import TOKENS_MAX
+from guard.policy.values import QUOTA_MAX, TOKENS_MAX
 
 _PERIOD_MS_MAX = 86_400_000
 _DANGLING_MAX = 5
 _FAULTS_MAX = 50
+_KINDS = ("rate", "quota", "concurrent")
 
 
 def compile_limits(document: Document, policy: PolicyFile) -> dict[str, Limit]:
-    """Every limit by name."""
+    """Every limit by name, of a policy with which `limit_faults` finds nothing wrong."""
     return {name: _limit(document, name, part) for name, part in policy.limits.items()}
 
 
@@ -32,7 +33,8 @@ def limit_faults(document: Document, policy: PolicyFile) -> list[Diagnostic]:
     for name, part in policy.limits.items():
         if len(faults) >= _FAULTS_MAX:
             break
-        found = [*_out_of_range(document, name, part), *islice(_dangling(document, name, part, known), _DANGLING_MAX)]
+        found = [*_kind_faults(document, name, part), *_out_of_range(document, name, part)]
+        found += islice(_dangling(document, name, part, known), _DANGLING_MAX)
         faults += found or [*_too_costly(document, name, part, policy)]
     return faults
 
@@ -42,11 +44,19 @@ def _limit(document: Document, name: str, part: LimitPart) -> Limit:
     return Limit(
         name=name,
         rule=Rule(f"limits.{name}", document.name, document.span(("limits", name), key=True).line),
-        meter=Bucket(part.burst or part.rate.tokens, part.rate.tokens, part.rate.period_ms),
+        meter=_meter(part),
         per=part.per,
         cost=part.cost,
         exposed=exposed,
     )
+
+
+def _meter(part: LimitPart) -> Meter:
+    if part.rate is not None:
+        return Bucket(part.burst or part.rate.tokens, part.rate.tokens, part.rate.period_ms)
+    if part.quota is not None:
+        return Calendar(part.quota.tokens, part.quota.period_ms)
+    return Slots(part.concurrent or 0)
 
 
 def _names(part: LimitPart, key: str, route: RoutePart) -> bool:
@@ -54,8 +64,29 @@ def _names(part: LimitPart, key: str, route: RoutePart) -> bool:
     return (not part.routes or bool(names & set(part.routes))) and not names & set(part.except_)
 
 
+def _kind_faults(document: Document, name: str, part: LimitPart) -> Iterator[Diagnostic]:
+    """A limit counts in one way, and has the fields that belong to it."""
+    place = ("limits", name)
+    kinds = [kind for kind in _KINDS if getattr(part, kind) is not None]
+    if not kinds:
+        message = f"the limit {quoted(name)} does not say how it counts"
+        yield document.fault("P105", place, message, help_text="write `rate`, `quota` or `concurrent`", key=True)
+        return
+    for other in kinds[1:]:
+        message = f"{quoted(kinds[0])} and {quoted(other)} exclude one another"
+        yield document.fault("P110", (*place, other), message, help_text="make two limits of them", key=True)
+    if part.rate is None and part.burst is not None:
+        message = f"`burst` belongs to `rate`, not to {quoted(kinds[0])}"
+        yield document.fault("P110", (*place, "burst"), message, help_text="leave it out", key=True)
+    if part.concurrent is not None and part.cost is not None:
+        message = "`concurrent` counts requests, whatever they cost"
+        yield document.fault("P110", (*place, "cost"), message, help_text="leave `cost` out", key=True)
+
+
 def _out_of_range(document: Document, name: str, part: LimitPart) -> Iterator[Diagnostic]:
-    if part.rate.tokens > TOKENS_MAX or part.rate.period_ms > _PERIOD_MS_MAX:
+    if part.quota is not None and part.quota.tokens > QUOTA_MAX:
+        yield document.fault("P107", ("limits", name, "quota"), f"at most {QUOTA_MAX:,} tokens")
+    if part.rate is not None and (part.rate.tokens > TOKENS_MAX or part.rate.period_ms > _PERIOD_MS_MAX):
         yield document.fault("P107", ("limits", name, "rate"), f"at most {TOKENS_MAX:,} tokens, in at most a day")
     if len(set(part.per)) < len(part.per):
         yield document.fault("P110", ("limits", name, "per"), "the same dimension twice")
@@ -71,14 +102,16 @@ def _dangling(document: Document, name: str, part: LimitPart, known: set[str]) -
 
 
 def _too_costly(document: Document, name: str, part: LimitPart, policy: PolicyFile) -> Iterator[Diagnostic]:
-    """Nothing that it applies to, or more than the bucket holds."""
+    """Nothing that it applies to, or more than can ever be there."""
     place = ("limits", name)
     charged = {key: route for key, route in policy.routes.items() if _names(part, key, route)}
     if not charged:
         yield document.fault("P302", place, f"the limit {quoted(name)} applies to no route", key=True)
         return
-    capacity = part.burst or part.rate.tokens
-    holds = f"the bucket of {quoted(name)} holds {capacity}"
+    if part.concurrent is not None:
+        return
+    capacity, what = _meter(part).capacity, "bucket" if part.quota is None else "quota"
+    holds = f"the {what} of {quoted(name)} holds {capacity}"
     if part.cost is not None:
         if part.cost > capacity:
             yield document.fault("P303", (*place, "cost"), f"a cost of {part.cost} can never be paid: {holds}")
@@ -86,6 +119,5 @@ def _too_costly(document: Document, name: str, part: LimitPart, policy: PolicyFi
     for key, route in charged.items():
         if route.cost > capacity:
             message = f"a cost of {route.cost} can never be paid: {holds}"
-            yield document.fault(
-                "P303", ("routes", key, "cost"), message, help_text="raise its burst, or lower the cost"
-            )
+            hint = f"raise its {'burst' if part.quota is None else 'quota'}, or lower the cost"
+            yield document.fault("P303", ("routes", key, "cost"), message, help_text=hint)

@@ -19,10 +19,12 @@ from guard.policy.values import (
     Network,
     Origin,
     Percent,
+    QuotaValue,
     RateValue,
     RequestPath,
     Scope,
     Size,
+    SlotCount,
     Text,
     Tokens,
     scalar_as,
@@ -169,7 +171,17 @@ class AuthPart(Part):
 
 
 class LimitPart(Part):
-    """A token bucket for each value of `per`."""
+    """For each value of `per` one of three: a token bucket (`rate`), a `quota` by the calendar, or `concurrent`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["rate"]},
+                {"required": ["quota"], "not": {"required": ["burst"]}},
+                {"required": ["concurrent"], "not": {"anyOf": [{"required": ["burst"]}, {"required": ["cost"]}]}},
+            ]
+        }
+    )
 
     per: tuple[Dimension, ...] = Field(
         strict=False,
@@ -177,8 +189,12 @@ class LimitPart(Part):
         max_length=5,
         description="Whom it counts: ip, key, account, route, service; or a mix.",
     )
-    rate: RateValue = Field(description="Tokens that come back, evenly: `20/s`, `300/10s`.")
+    rate: RateValue | None = Field(default=None, description="Tokens that come back, evenly: `20/s`, `300/10s`.")
     burst: Tokens | None = Field(default=None, description="Tokens that the bucket holds. Default: one period's worth.")
+    quota: QuotaValue | None = Field(
+        default=None, description="Tokens in each UTC day or hour, back all at once with the next: `200000/day`."
+    )
+    concurrent: SlotCount | None = Field(default=None, description="Requests at once, each until it is answered.")
     cost: Tokens | None = Field(default=None, description="What a request costs here, whatever its route's cost.")
     routes: tuple[str, ...] = _many("Only these: groups, or routes as they are written under `routes`.")
     except_: tuple[str, ...] = Field(
@@ -264,7 +280,7 @@ class PolicyFile(Part):
     )
     auth: AuthPart = Field(default=AuthPart(), description="Who may sign, how, and how fresh it must be.")
     limits: dict[Name, LimitPart] = Field(
-        default={}, max_length=100, description="Token buckets by name. All that apply must have room."
+        default={}, max_length=100, description="Limits by name. All that apply must have room."
     )
     routes: dict[str, RoutePart] = Field(
         min_length=1, max_length=ROUTES_MAX, description="METHOD and path. What matches none of them is 404."

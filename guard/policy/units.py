@@ -12,12 +12,14 @@ _BYTES: Final = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 DURATION_PATTERN: Final = "^[1-9][0-9]{0,8}(ms|s|m|h|d)$"
 RATE_PATTERN: Final = "^[1-9][0-9]{0,7}/([1-9][0-9]{0,5})?(ms|s|m|h|d)$"
+QUOTA_PATTERN: Final = "^[1-9][0-9]{0,8}/(h|hour|d|day)$"
 SIZE_PATTERN: Final = "^[1-9][0-9]{0,8}(B|KiB|MiB|GiB)$"
 PERCENT_PATTERN: Final = "^(100|[1-9][0-9]?)%$"
 ON_LOSS_PATTERN: Final = "^(deny|allow|local (100|[1-9][0-9]?)%)$"
 
 _DURATION = re.compile(DURATION_PATTERN, re.ASCII)
 _RATE = re.compile(RATE_PATTERN, re.ASCII)
+_QUOTA = re.compile(QUOTA_PATTERN, re.ASCII)
 _SIZE = re.compile(SIZE_PATTERN, re.ASCII)
 _PERCENT = re.compile(PERCENT_PATTERN, re.ASCII)
 
@@ -55,6 +57,16 @@ def rate(value: object) -> Rate:
         raise UnitFault("is not a rate", "write a whole number, a slash and a period, such as 20/s or 300/10s")
     tokens, _, period = value.partition("/")
     return Rate(int(tokens), _amount(period if period[0].isdigit() else "1" + period, _MS))
+
+
+def quota(value: object) -> Rate:
+    """`200000/day`, `5000/h`: so many in each UTC day or hour. Raises UnitFault."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise UnitFault("a quota needs its period", f"say {value}/day or {value}/hour")
+    if not isinstance(value, str) or _QUOTA.fullmatch(value) is None:
+        raise UnitFault("is not a quota", "write a whole number and /hour or /day, such as 200000/day")
+    tokens, _, period = value.partition("/")
+    return Rate(int(tokens), _MS[period[0]])
 
 
 def size_bytes(value: object) -> int:

@@ -15,7 +15,7 @@ _FIELDS: Final[frozenset[Path]] = frozenset(
         *(("store", name) for name in ("timeout",)),
         ("store", "on_failure", "bans"),
         ("limits", "use"),
-        *(("limits", _ANY, name) for name in ("mode", "count", "concurrent", "quota", "reserve", "on_failure")),
+        *(("limits", _ANY, name) for name in ("mode", "count", "reserve", "on_failure")),
         *(("routes", _ANY, name) for name in ("mode", "require", "allow_ips", "upgrade")),
     }
 )

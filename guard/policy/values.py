@@ -12,6 +12,8 @@ from guard.policy.names import NameFault
 from guard.policy.units import Rate, UnitFault
 
 TOKENS_MAX: Final = 10_000_000
+QUOTA_MAX: Final = 50_000_000  # times a day in ms it is still an integer that any store can count with: below 2^53
+SLOTS_MAX: Final = 10_000
 
 Dimension = Literal["ip", "key", "account", "route", "service"]
 Algorithm = Literal["hmac-sha256", "hmac-sha512", "ed25519", "rsa", "ecdsa-p256", "api-key"]
@@ -67,5 +69,7 @@ LimitsOnLoss = Annotated[
 Percent = Annotated[int, _told(units.percent), _patterned(units.PERCENT_PATTERN, "50%")]
 RequestPath = Annotated[str, _told(names.request_path), _patterned(names.REQUEST_PATH_PATTERN, "/healthz")]
 RateValue = Annotated[Rate, _told(units.rate), _patterned(units.RATE_PATTERN, "20/s", "300/10s")]
+QuotaValue = Annotated[Rate, _told(units.quota), _patterned(units.QUOTA_PATTERN, "200000/day", "5000/hour")]
 Tokens = Annotated[int, Field(ge=1, le=TOKENS_MAX)]
+SlotCount = Annotated[int, Field(ge=1, le=SLOTS_MAX)]
 Text = Annotated[str, Field(min_length=1, max_length=1000)]

@@ -53,6 +53,11 @@ def test_it_accepts_the_shipped_policies(name: str) -> None:
         {"routes": {"GET /": {"auth": "some"}}},
         {"limits": {"A": {"per": ["ip"], "rate": "5/s"}}},
         {"limits": {"a": {"per": ["ip"]}}},
+        {"limits": {"a": {"per": ["ip"], "rate": "5/s", "quota": "5/day"}}},
+        {"limits": {"a": {"per": ["ip"], "quota": "5/day", "burst": 9}}},
+        {"limits": {"a": {"per": ["ip"], "quota": "5/s"}}},
+        {"limits": {"a": {"per": ["ip"], "concurrent": 5, "cost": 2}}},
+        {"limits": {"a": {"per": ["ip"], "concurrent": 0}}},
         {"limits": {"a": {"per": ["user"], "rate": "5/s"}}},
         {"limits": {"a": {"per": ["ip"], "rate": "5"}}},
         {"auth": {"window": 5}},
@@ -63,6 +68,11 @@ def test_it_refuses_what_the_loader_refuses_for_its_shape(change: dict[str, obje
     validator = jsonschema.Draft7Validator(policy_schema())
     assert validator.is_valid(SMALLEST)
     assert not validator.is_valid({**SMALLEST, **change})
+
+
+@pytest.mark.parametrize("limit", [{"rate": "5/s", "burst": 9}, {"quota": "5/day", "cost": 2}, {"concurrent": 10_000}])
+def test_it_accepts_each_way_of_counting(limit: dict[str, object]) -> None:
+    jsonschema.Draft7Validator(policy_schema()).validate({**SMALLEST, "limits": {"a": {"per": ["ip"], **limit}}})
 
 
 def test_every_field_says_what_it_is() -> None:

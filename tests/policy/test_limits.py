@@ -1,8 +1,8 @@
 import pytest
 
-from guard.model.policy import Bucket
+from guard.model.policy import Bucket, Calendar, Meter, Slots
 from guard.model.rules import Mode, Rule
-from tests.policy_text import policy, routes, told
+from tests.policy_text import found, policy, routes, told
 
 OPEN_AND_SIGNED = (
     "routes:\n"
@@ -32,6 +32,102 @@ def test_a_bucket_holds_one_period_unless_it_says_otherwise() -> None:
 
 
 @pytest.mark.parametrize(
+    ("limit", "meter"),
+    [
+        ("x: {per: [account], quota: 200000/day}", Calendar(200_000, 86_400_000)),
+        ("x: {per: [account], quota: 50000000/h, cost: 2}", Calendar(50_000_000, 3_600_000)),
+        ("x: {per: [account], concurrent: 10}", Slots(10)),
+    ],
+)
+def test_a_limit_is_a_quota_by_the_calendar_or_so_many_at_once(limit: str, meter: Meter) -> None:
+    (compiled,) = routes(with_limits(limit))["GET /v1/orders"].limits_principal
+    assert compiled.meter == meter
+
+
+def test_a_limit_on_what_one_address_does_at_once_is_charged_before_anything_is_verified() -> None:
+    route = routes(with_limits("x: {per: [ip], concurrent: 10}", "y: {per: [ip, key], concurrent: 10}"))
+    assert [limit.name for limit in route["GET /v1/orders"].limits_address] == ["x"]
+    assert [limit.name for limit in route["GET /v1/orders"].limits_principal] == ["y"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "fault", "remedy"),
+    [
+        (
+            "x: {per: [key]}",
+            ("P105", 5, "the limit `x` does not say how it counts"),
+            "write `rate`, `quota` or `concurrent`",
+        ),
+        (
+            "x: {per: [key], rate: 9/s, quota: 9/day}",
+            ("P110", 5, "`rate` and `quota` exclude one another"),
+            "make two limits of them",
+        ),
+        (
+            "x: {per: [key], concurrent: 9, quota: 9/day}",
+            ("P110", 5, "`quota` and `concurrent` exclude one another"),
+            "make two limits of them",
+        ),
+        (
+            "x: {per: [key], quota: 9/day, burst: 9}",
+            ("P110", 5, "`burst` belongs to `rate`, not to `quota`"),
+            "leave it out",
+        ),
+        (
+            "x: {per: [key], concurrent: 9, burst: 9}",
+            ("P110", 5, "`burst` belongs to `rate`, not to `concurrent`"),
+            "leave it out",
+        ),
+        (
+            "x: {per: [key], concurrent: 9, cost: 1}",
+            ("P110", 5, "`concurrent` counts requests, whatever they cost"),
+            "leave `cost` out",
+        ),
+        (
+            "x: {per: [key], quota: 20/s}",
+            ("P104", 5, "`20/s` is not a quota"),
+            "write a whole number and /hour or /day, such as 200000/day",
+        ),
+        ("x: {per: [key], quota: 50000001/day}", ("P107", 5, "at most 50,000,000 tokens"), ""),
+        ("x: {per: [key], concurrent: 10001}", ("P107", 5, "must be at most 10000"), ""),
+        ("x: {per: [key], concurrent: 0}", ("P107", 5, "must be at least 1"), ""),
+        (
+            "x: {per: [key], quota: 2/day}",
+            ("P303", 9, "a cost of 3 can never be paid: the quota of `x` holds 2"),
+            "raise its quota, or lower the cost",
+        ),
+        (
+            "x: {per: [key], quota: 2/day, cost: 3}",
+            ("P303", 5, "a cost of 3 can never be paid: the quota of `x` holds 2"),
+            "",
+        ),
+        (
+            "x: {per: [key], concurrent: 1, routes: [orders], except: [orders]}",
+            ("P302", 5, "the limit `x` applies to no route"),
+            "",
+        ),
+    ],
+)
+def test_a_limit_counts_in_one_way_with_what_belongs_to_it(
+    limit: str, fault: tuple[str, int, str], remedy: str
+) -> None:
+    assert told(with_limits(limit)) == [fault]
+    assert found(with_limits(limit))[0].help == remedy
+
+
+def test_all_three_ways_at_once_are_told_apart_from_the_first() -> None:
+    text = with_limits("x: {per: [key], rate: 9/s, quota: 9/day, concurrent: 9}")
+    assert [message for _, _, message in told(text)] == [
+        "`rate` and `quota` exclude one another",
+        "`rate` and `concurrent` exclude one another",
+    ]
+
+
+def test_one_at_once_is_enough_for_a_route_of_any_cost() -> None:
+    assert told(with_limits("x: {per: [key], concurrent: 1}")) == []
+
+
+@pytest.mark.parametrize(
     ("limit", "exposed"),
     [
         ("x: {per: [key], rate: 9/s}", True),
@@ -44,8 +140,8 @@ def test_a_bucket_holds_one_period_unless_it_says_otherwise() -> None:
 )
 def test_only_limits_of_the_client_itself_are_exposed_unless_said(limit: str, *, exposed: bool) -> None:
     route = routes(with_limits(limit))["GET /v1/orders"]
-    (found,) = (*route.limits_address, *route.limits_principal)
-    assert found.exposed is exposed
+    (compiled,) = (*route.limits_address, *route.limits_principal)
+    assert compiled.exposed is exposed
 
 
 def test_limits_of_addresses_are_charged_before_and_all_others_after_verification() -> None:
@@ -63,7 +159,7 @@ def test_limits_of_addresses_are_charged_before_and_all_others_after_verificatio
 
 
 def test_routes_and_except_narrow_by_group_and_by_key() -> None:
-    found = routes(
+    narrowed = routes(
         with_limits(
             "all: {per: [key], rate: 9/s}",
             "some: {per: [key], rate: 9/s, routes: [orders, GET /v1/orders]}",
@@ -71,7 +167,7 @@ def test_routes_and_except_narrow_by_group_and_by_key() -> None:
             "one: {per: [key], rate: 9/s, routes: [orders, cancels], except: [orders]}",
         )
     )
-    assert {name: [limit.name for limit in route.limits_principal] for name, route in found.items()} == {
+    assert {name: [limit.name for limit in route.limits_principal] for name, route in narrowed.items()} == {
         "GET /v1/time": ["all", "most"],
         "GET /v1/orders": ["all", "some"],
         "POST /v1/orders": ["all", "some", "most"],
@@ -80,11 +176,11 @@ def test_routes_and_except_narrow_by_group_and_by_key() -> None:
 
 
 def test_an_open_route_is_charged_like_any_other() -> None:
-    found = routes(
+    opened = routes(
         with_limits("ip: {per: [ip], rate: 9/s}", "key: {per: [key], rate: 9/s}", "all: {per: [service], rate: 9/s}")
     )
-    assert [limit.name for limit in found["GET /v1/time"].limits_address] == ["ip"]
-    assert [limit.name for limit in found["GET /v1/time"].limits_principal] == ["key", "all"]
+    assert [limit.name for limit in opened["GET /v1/time"].limits_address] == ["ip"]
+    assert [limit.name for limit in opened["GET /v1/time"].limits_principal] == ["key", "all"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
 from guard.model.policy import Loss, OnLoss
-from guard.policy.units import Rate, UnitFault, duration_ms, percent, rate, share_on_loss, size_bytes, spelled
+from guard.policy.units import Rate, UnitFault, duration_ms, percent, quota, rate, share_on_loss, size_bytes, spelled
 
 
 @pytest.mark.parametrize(
@@ -27,12 +27,15 @@ def test_a_bare_number_is_refused_with_the_two_spellings_that_were_meant() -> No
         rate(20)
     with pytest.raises(UnitFault) as size:
         size_bytes(64)
+    with pytest.raises(UnitFault) as daily:
+        quota(200)
     with pytest.raises(UnitFault) as share:
         percent(50)
-    assert [fault.value.help_text for fault in (duration, rated, size, share)] == [
+    assert [fault.value.help_text for fault in (duration, rated, size, daily, share)] == [
         "say 30s or 30ms",
         "say 20/s or 20/m",
         "say 64KiB or 64B",
+        "say 200/day or 200/hour",
         "say 50%",
     ]
 
@@ -51,6 +54,20 @@ def test_a_rate_is_tokens_and_a_period(text: str, tokens: int, period_ms: int) -
 def test_what_is_not_exactly_a_rate_is_refused(value: object) -> None:
     with pytest.raises(UnitFault, match="is not a rate"):
         rate(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "period_ms"),
+    [("200000/day", 200_000, 86_400_000), ("9/d", 9, 86_400_000), ("5/hour", 5, 3_600_000), ("5/h", 5, 3_600_000)],
+)
+def test_a_quota_is_tokens_in_each_hour_or_day(text: str, tokens: int, period_ms: int) -> None:
+    assert quota(text) == Rate(tokens, period_ms)
+
+
+@pytest.mark.parametrize("value", ["20/s", "20/2d", "0/day", "20/days", "20 / day", "20/Day", "20/m", "20", None, True])
+def test_what_is_not_exactly_a_quota_is_refused(value: object) -> None:
+    with pytest.raises(UnitFault, match="is not a quota"):
+        quota(value)
 
 
 @pytest.mark.parametrize(("text", "size"), [("512B", 512), ("256KiB", 262_144), ("1MiB", 1_048_576), ("2GiB", 1 << 31)])

@@ -3,10 +3,10 @@ from guard.policy.unknown import field_comes_later, value_comes_later
 
 
 def test_a_field_comes_later_whatever_its_limit_or_route_is_called() -> None:
-    assert field_comes_later(("limits", "anything", "concurrent"))
+    assert field_comes_later(("limits", "anything", "reserve"))
     assert field_comes_later(("routes", "GET /x", "upgrade"))
-    assert not field_comes_later(("limits", "concurrent"))
-    assert not field_comes_later(("limits", "x", "y", "concurrent"))
+    assert not field_comes_later(("limits", "reserve"))
+    assert not field_comes_later(("limits", "x", "y", "reserve"))
     assert not field_comes_later(())
 
 
