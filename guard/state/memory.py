@@ -8,28 +8,14 @@ its receipt is forgotten: it belongs to the charge's id, and ends by itself.
 """
 
 from collections import deque
-from typing import TypeAlias
-
-import msgspec
 
 from guard.model.names import UnixMs
-from guard.model.questions import BeforeEpoch, Charge, Granted, Once, Receipt, Replayed, Short, Unavailable
+from guard.model.questions import Charge, Granted, Once, Receipt, Short, Unavailable
 from guard.state.meters import Meters
+from guard.state.nonces import Identity, Nonces
 from guard.state.protocols import LimitStore
-from guard.state.wheel import Wheel
-
-Identity: TypeAlias = tuple[str, str, bytes]
 
 _FULL = Unavailable("memory full")
-
-
-class Seen(msgspec.Struct, frozen=True, gc=False):
-    """An identity that was granted, or refused and burnt."""
-
-    binding: bytes
-    repeatable: bool
-    first_seen_at: UnixMs
-    forget_after: UnixMs
 
 
 class MemoryLimits(LimitStore):
@@ -42,7 +28,7 @@ class MemoryLimits(LimitStore):
     full bursts.
     """
 
-    __slots__ = ("_born_at", "_expiry", "_identities_max", "_meters", "_meters_max", "_now", "_receipts", "_seen")
+    __slots__ = ("_born_at", "_meters", "_meters_max", "_nonces", "_now", "_receipts")
 
     def __init__(
         self,
@@ -55,10 +41,8 @@ class MemoryLimits(LimitStore):
     ) -> None:
         self._born_at = born_at
         self._now = born_at
-        self._identities_max = identities_max
         self._meters_max = meters_max
-        self._seen: dict[Identity, Seen] = {}
-        self._expiry: Wheel[Identity] = Wheel()
+        self._nonces = Nonces(born_at, identities_max)
         self._meters = Meters(born_at if filled_since is None else filled_since)
         self._receipts = _Receipts(receipts_max)
 
@@ -70,34 +54,47 @@ class MemoryLimits(LimitStore):
     @property
     def remembered(self) -> tuple[int, int]:
         """How many identities and meters are held now."""
-        return len(self._seen), len(self._meters)
+        return len(self._nonces), len(self._meters)
 
     async def charge(self, charge: Charge) -> Receipt:
         """Ask and spend, in one step. See `LimitStore.charge`."""
         if charge.now > self._now:  # knockout: time_moves_on  # noqa: PLR1730
             self._now = charge.now
         now = self._now
-        self._sweep(now, len(charge.debits))
+        self._nonces.sweep(now, 2)  # twice as fast as charges can add, so that memory follows what is alive
+        self._meters.sweep(now, 2 * len(charge.debits))
         once = charge.once
         identity = None if once is None else once.identity
-        if once is not None:
-            refusal = self._before_epoch(once, now)
-            if refusal is not None:
-                return refusal
         receipt = self._receipts.find(charge.id, identity)
         if receipt is not None:  # knockout: asked_again
             return receipt
-        new = False
+        fresh: Once | None = None
         if once is not None:
-            seen = self._find(once.identity, now)
-            new = seen is None
-            if seen is not None and not _may_repeat(once, seen):  # knockout: replayed
-                return Replayed(now, seen.first_seen_at)
-        if not self._has_room(charge, new=new):  # knockout: memory_full
+            refusal = self._nonces.refusal(once, now)
+            if refusal is not None:
+                return refusal
+            fresh = once if self._nonces.is_new(once, now) else None
+        if not self._has_room(charge, new=fresh is not None):  # knockout: memory_full
             return _FULL
         answer = self._meters.take(charge, now)
-        if once is not None and new:
-            self._remember(once, answer, now)
+        if fresh is not None and (fresh.burns or isinstance(answer, Granted)):  # knockout: granted_or_burnt_is_seen
+            self._nonces.remember(fresh, now)
+        self._receipts.keep(charge.id, identity, answer)
+        return answer
+
+    async def repay(self, charge: Charge) -> Receipt:
+        """Take what there is of each debit, and remember the message. See `LimitStore.repay`."""
+        now = self._now = max(self._now, charge.now)
+        once = charge.once
+        identity = None if once is None else once.identity
+        receipt = self._receipts.find(charge.id, identity)
+        if receipt is not None:  # knockout: repaid_once
+            return receipt
+        if not self._has_room(charge, new=once is not None):
+            return _FULL
+        answer = self._meters.collect(charge, now)
+        if once is not None:
+            self._nonces.remember(once, now)
         self._receipts.keep(charge.id, identity, answer)
         return answer
 
@@ -113,44 +110,12 @@ class MemoryLimits(LimitStore):
         """End the leases that the charge's id holds."""
         self._meters.release(charge)
 
-    def _before_epoch(self, once: Once, now: UnixMs) -> BeforeEpoch | None:
-        if once.signed_at <= self._born_at + once.future_ms:  # knockout: before_epoch
-            return BeforeEpoch(now, self._born_at)
-        return None
-
-    def _find(self, identity: Identity, now: UnixMs) -> Seen | None:
-        seen = self._seen.get(identity)
-        if seen is not None and now > seen.forget_after:  # knockout: forgotten_when_over
-            return None
-        return seen
-
-    def _remember(self, once: Once, answer: Granted | Short, now: UnixMs) -> None:
-        if isinstance(answer, Short) and not once.burns:  # knockout: short_is_forgiven
-            return
-        self._seen[once.identity] = Seen(once.binding, once.repeatable, now, once.forget_after)
-        self._expiry.add(once.forget_after, once.identity)
-
     def _has_room(self, charge: Charge, *, new: bool) -> bool:
-        if new and len(self._seen) >= self._identities_max:  # knockout: identities_max
+        if new and self._nonces.full:  # knockout: identities_max
             return False
         if len(self._meters) + len(charge.debits) > self._meters_max:  # knockout: meters_max
             return len(self._meters) + self._meters.missing(charge.debits) <= self._meters_max
         return True
-
-    def _sweep(self, now: UnixMs, debits: int) -> None:
-        """Forget twice as fast as charges can add, so that memory follows what is alive."""
-        if now >= self._expiry.next_at:
-            for _ in range(2):
-                self._forget(now)
-        self._meters.sweep(now, 2 * debits)
-
-    def _forget(self, now: UnixMs) -> None:
-        identity = self._expiry.take(now)
-        if identity is None:
-            return
-        seen = self._seen.get(identity)
-        if seen is not None and now > seen.forget_after:  # knockout: expired_identity_is_dropped
-            del self._seen[identity]
 
 
 class _Receipts:
@@ -189,14 +154,3 @@ class _Receipts:
             oldest = self._order.popleft()
             del self._by_id[oldest]
             self._refunded.discard(oldest)
-
-
-def _may_repeat(once: Once, seen: Seen) -> bool:
-    """The same message again, on a route that only reads, under a scheme that has no nonce."""
-    if not once.repeatable:  # knockout: repeat_must_be_repeatable
-        return False
-    if not seen.repeatable:  # knockout: first_must_be_repeatable
-        return False
-    if once.binding != seen.binding:  # knockout: repeat_is_bound  # noqa: SIM103
-        return False
-    return True

@@ -45,6 +45,17 @@ class Meters:
             readings.append(holding.read(debit, wait))
         return Granted(now, tuple(readings))
 
+    def collect(self, charge: Charge, now: UnixMs) -> Granted:
+        """What each debit costs, as far as there is so much. A reading that is short says that there was not."""
+        readings = []
+        for debit in charge.debits:
+            holding = self._settled(debit, now)
+            left = holding.read(debit, 0).remaining
+            wait = None if left < debit.cost else 0
+            holding.take(min(debit.cost, left), charge.id)
+            readings.append(holding.read(debit, wait))
+        return Granted(now, tuple(readings))
+
     def missing(self, debits: tuple[Debit, ...]) -> int:
         """How many new meters these debits would make."""
         return len({debit.bucket for debit in debits if debit.bucket not in self._held})

@@ -26,6 +26,13 @@ class LimitStore(Protocol):
         """Ask and spend."""
         ...
 
+    async def repay(self, charge: Charge) -> Receipt:
+        """Take what was spent while this store could not be asked: of each debit as much as there is, never refusing.
+
+        The message is remembered. A charge that the store knows by its id takes nothing. Granted, or Unavailable.
+        """
+        ...
+
     async def refund(self, charge: Charge) -> None:
         """Give the tokens back, and the slots."""
         ...

@@ -5,9 +5,10 @@ from guard.state.memory import MemoryLimits
 from guard.state.protocols import LimitStore
 from tests.contract.calendar_quota import CalendarContract
 from tests.contract.limit_store import BORN, LimitStoreContract
+from tests.contract.repay import RepayContract
 from tests.contract.slots import SlotsContract
 
 
-class TestMemory(LimitStoreContract, CalendarContract, SlotsContract):
+class TestMemory(LimitStoreContract, CalendarContract, SlotsContract, RepayContract):
     async def open(self, born_at: UnixMs = BORN) -> LimitStore:
         return MemoryLimits(born_at)
