@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+SERVERS := $(VENV)/.servers
 
-.PHONY: help demo check test knockout fuzz raw soak bench profile clean
+.PHONY: help demo check test knockout fuzz raw soak faults bench profile clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -23,6 +24,17 @@ $(INSTALLED): pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
+# Debian starts what it installs, unless policy-rc.d says no: the tests start their own, and leave none running.
+NOT_STARTED := /usr/sbin/policy-rc.d
+HAS_SERVERS := { command -v redis-server && ls /usr/lib/postgresql/*/bin/postgres; } >/dev/null 2>&1
+
+$(SERVERS): $(INSTALLED)
+	@$(HAS_SERVERS) || { \
+		test -e $(NOT_STARTED) || { trap 'rm -f $(NOT_STARTED)' EXIT && \
+			printf '#!/bin/sh\nexit 101\n' >$(NOT_STARTED) && chmod +x $(NOT_STARTED); }; \
+		$(APT) redis-server postgresql; }
+	@touch $@
+
 demo:  ## gateway on 127.0.0.1:8080 before a demo exchange on 8081; ends with Ctrl-C
 	@test -x $(BIN)/guard || $(HAS_VENV) || { $(APT) python3-venv; }
 	@test -x $(BIN)/guard || { $(PYTHON) -m venv $(VENV) && echo "installing guard into $(VENV) …" && \
@@ -36,7 +48,7 @@ check: $(INSTALLED)  ## format, lint, types, layers and the tests without real s
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest -m 'not system' -n auto
 
-test: $(INSTALLED)  ## everything: also real servers on free ports of 127.0.0.1
+test: $(INSTALLED) $(SERVERS)  ## everything: also real servers on free ports of 127.0.0.1
 	$(BIN)/pytest
 
 knockout: $(INSTALLED)  ## take out each check, condition and reason in turn; each must turn a test red

@@ -7,6 +7,10 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+from tests.servers.fixtures import postgres_of_session, postgres_url, redis_of_session, redis_url
+
+__all__ = ["postgres_of_session", "postgres_url", "redis_of_session", "redis_url"]
+
 _EXAMPLES, _FUZZ_EXAMPLES = 100, 2000
 _FUZZ = bool(os.environ.get("GUARD_FUZZ"))
 

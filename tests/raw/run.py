@@ -20,9 +20,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.ports import free_port
 from tests.printed import say, say_table
 from tests.raw import paths
-from tests.system.gateway import free_port
 from tests.system.recording_backend import recording_backend
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -19,13 +19,14 @@ from guard.app.keys import open_keyring
 from guard.app.serving import serve
 from guard.service.policies import Rulebook, read_rulebook
 from guard.settings import Settings
+from tests.ports import free_port
 from tests.soak.aborts import Crowd, Size, checks
 from tests.soak.backend import echoing_backend
 from tests.soak.client import Caller
 from tests.soak.scene import HOST, POLICIES
 from tests.soak.verdict import Check, Say, Verdict, none
 from tests.soak.watched import Watched
-from tests.system.gateway import BY, NOBODY_URL, free_port
+from tests.system.gateway import BY, NOBODY_URL
 from tests.system.key_holder import Key, minted, signed, signed_fields
 from tests.system.raw_http import message
 

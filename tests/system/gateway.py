@@ -1,10 +1,8 @@
 """`guard serve` as a child process before a recording backend: what the system tests have in common."""
 
 import asyncio
-import errno
 import json
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -19,11 +17,11 @@ from typing import Any, TypeVar
 from guard.app.keys import open_keyring
 from guard.service.keyring import By, Keyring
 from guard.settings import Settings
+from tests.ports import free_port
 from tests.system.key_holder import Key, minted, signed
 from tests.system.raw_http import Response, ask, message
 from tests.system.recording_backend import Received, RecordingBackend
 
-_PORTS = range(15_000, 32_000)
 POLICIES = Path(__file__).parent / "policies"
 START_S = 20.0
 STOP_S = 10.0
@@ -209,17 +207,6 @@ def eventually(seen: Callable[[], Answer | None], within_s: float = 5.0) -> Answ
             return found
         assert time.monotonic() < end, f"not within {within_s} s"
         time.sleep(0.01)
-
-
-def free_port() -> int:
-    """A port that nobody uses, below those that the system gives to clients: a client of 127.0.0.1 that is given the
-    very port it connects to is connected to itself.
-    """
-    while True:
-        port = secrets.choice(_PORTS)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED:
-                return port
 
 
 def _nobody() -> tuple[socket.socket, str]:

@@ -13,7 +13,8 @@ from typing import Any
 from guard.app.keys import open_keyring
 from guard.service.keyring import By
 from guard.settings import Settings
-from tests.system.gateway import START_S, STOP_S, eventually, free_port
+from tests.ports import free_port
+from tests.system.gateway import START_S, STOP_S, eventually
 from tests.system.key_holder import Key, minted, signed
 from tests.system.raw_http import Response, ask
 
