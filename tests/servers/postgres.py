@@ -31,9 +31,9 @@ class PostgresServer(Server):
     def url(self) -> str:
         return f"postgresql://guard@127.0.0.1:{self.port}/guard"
 
-    def sql(self, statement: str) -> str:
+    def sql(self, *statements: str) -> str:
         """See `sql_at`."""
-        return sql_at(self.url, statement)
+        return sql_at(self.url, *statements)
 
     def command(self) -> tuple[str, ...]:
         if not (self.folder / "data").exists():
@@ -57,9 +57,10 @@ class PostgresServer(Server):
         _run(*self._as_user, *single, folder=self.folder, stdin=b"create database guard\n")
 
 
-def sql_at(url: str, statement: str) -> str:
-    """What psql prints: a line for each row, its columns parted by `|`."""
-    return _run(_binary("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement, url)
+def sql_at(url: str, *statements: str) -> str:
+    """What psql prints: a line for each row, its columns parted by `|`. The statements are sent one by one."""
+    commands = [word for statement in statements for word in ("-c", statement)]
+    return _run(_binary("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", *commands, url)
 
 
 @contextmanager
