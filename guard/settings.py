@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     database_url: str = ""
     sealing_key_file: Path | None = None
     assertion_key_file: Path | None = None
+    audit_key_file: Path | None = None
+    audit_checkpoints: Path | None = None
     workers: Annotated[int, Field(ge=1)] = 1
     decision_log: str = "-"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -119,6 +121,11 @@ class Settings(BaseSettings):
     def assertion_key(self) -> Path:
         """The file of the key that signs assertions: GUARD_ASSERTION_KEY_FILE, or a file in the home directory."""
         return self.assertion_key_file or self.home / "assertion.key"
+
+    @property
+    def audit_key(self) -> Path:
+        """The file of the key that signs audit checkpoints: GUARD_AUDIT_KEY_FILE, or a file in the home directory."""
+        return self.audit_key_file or self.home / "audit.key"
 
 
 def faults(invalid: ValidationError) -> list[str]:

@@ -26,6 +26,8 @@ _WORDS = {
     "tls_client_ca_file": "not set: none are asked for",
     "proxy_from": "not set: nobody",
     "assertion_key_file": "`GUARD_HOME/assertion.key`",
+    "audit_key_file": "`GUARD_HOME/audit.key`",
+    "audit_checkpoints": "not set: only in the database",
 }
 
 

@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from guard.app.alone import alone_on
+from guard.app.audit import signing_checkpoints
 from guard.app.clock import AnchoredClock
 from guard.app.keys import open_vault
 from guard.app.onward import open_onward
@@ -75,6 +76,7 @@ async def open_gateway(
     async with AsyncExitStack() as stack:
         vault = await stack.enter_async_context(open_vault(settings))
         stack.enter_context(alone_on(vault.database.file))
+        await stack.enter_async_context(signing_checkpoints(settings, vault.trail, clock.now))
         directory = await _followed(vault.keys, clock.now, stack)
         limits = MemoryLimits(clock.now(), filled_since=buckets_filled_since)
         pressure = Pressure(settings.in_flight_max)

@@ -6,10 +6,10 @@ from pathlib import Path
 import msgspec
 
 from guard.cli.key_files import wall_clock
-from guard.cli.screen import printable
+from guard.cli.screen import one_line
+from guard.model.audit import AuditRecord
 from guard.model.keys import KeyAlgorithm, KeyState
 from guard.service.keyring import Issued
-from guard.state.audit import AuditRow
 from guard.state.key_rows import KeyView
 
 
@@ -66,33 +66,33 @@ def list_text(keys: tuple[KeyView, ...]) -> str:
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
-def key_text(key: KeyView, history: tuple[AuditRow, ...]) -> str:
+def key_text(key: KeyView, history: tuple[AuditRecord, ...]) -> str:
     """One key and what was done to it, for a person."""
     lines = [f"key     {key.id}", f"state   {_standing(key, wall_clock())}", _rights(key)]
     if key.rotated_from is not None:
         lines.append(f"rotated from {key.rotated_from}")
-    for row in history:
-        why = f": {printable(row.why.encode())}" if row.why else ""
-        lines.append(f"{_time(row.at)}  {row.command} by {printable(row.actor.encode())}{why}")
+    for done in history:
+        why = f": {one_line(done.why)}" if done.why else ""
+        lines.append(f"{_time(done.at_ms)}  {done.command} by {one_line(done.actor)}{why}")
     return "\n".join(lines)
 
 
-def key_json(key: KeyView, history: tuple[AuditRow, ...]) -> str:
+def key_json(key: KeyView, history: tuple[AuditRecord, ...]) -> str:
     """One key and what was done to it, for a program."""
-    told = msgspec.to_builtins(key) | {"history": [_told(row) for row in history]}
+    told = msgspec.to_builtins(key) | {"history": [_told(done) for done in history]}
     return msgspec.json.encode(told).decode()
 
 
-def _told(row: AuditRow) -> dict[str, object]:
-    before = None if row.before is None else msgspec.Raw(row.before.encode())
+def _told(done: AuditRecord) -> dict[str, object]:
     return {
-        "revision": row.revision,
-        "at_ms": row.at,
-        "actor": row.actor,
-        "command": row.command,
-        "why": row.why,
-        "before": before,
-        "after": msgspec.Raw(row.after.encode()),
+        "revision": done.revision,
+        "at_ms": done.at_ms,
+        "actor": done.actor,
+        "from": done.origin,
+        "command": done.command,
+        "why": done.why,
+        "before": done.before,
+        "after": done.after,
     }
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -257,8 +258,7 @@ def export(
 
 
 def _by(actor: str | None, why: str) -> By:
-
-    return By(actor or getpass.getuser(), why)
+    return By(actor or getpass.getuser(), why, f"cli {socket.gethostname()}")
 
 
 def _answer(ask: Callable[[Keyring], Awaitable[Answer]]) -> Answer:

@@ -13,6 +13,7 @@ COMMANDS: dict[str, str] = {
     "check": "Read policies as the gateway would, and say what is wrong with them.",
     "schema": "The JSON Schema of policy files, for editors.",
     "keys": "Create, list, rotate, suspend and revoke API keys.",
+    "audit": "Verify, list and export the audit trail.",
     "assertion": "Print the public key with which backends verify Guard-Assertion.",
     "curl": "Send one signed request, and say why it was refused.",
     "sign": "Print a signed request as a curl command, without sending it.",

@@ -28,3 +28,8 @@ def printable(content: bytes) -> str:
     """Text as it may be shown: what is no UTF-8 and what steers a terminal is escaped."""
     text = content.decode(errors="backslashreplace")
     return "".join(each if each.isprintable() or each in "\n\t" else f"\\x{ord(each):02x}" for each in text)
+
+
+def one_line(text: str) -> str:
+    """Text of somebody else within a line of ours: it cannot begin another one, nor steer a terminal."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

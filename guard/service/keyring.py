@@ -9,14 +9,15 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from guard.core.lifecycle import TRANSITIONS, KeyCommand, Refused, next_state
+from guard.model.audit import AuditRecord, Deed, Subject
 from guard.model.keys import KeyAlgorithm, KeyRecord, KeyState, Secret
 from guard.model.names import AccountId, KeyId, UnixMs
 from guard.service.key_orders import KeyOrder, KeyringError, network, refuse_bad_order, secret_content
 from guard.signing.algorithms import api_key_hash
 from guard.signing.key_material import public_key_from
 from guard.signing.tokens import mint_key_id, mint_secret
-from guard.state.audit import AuditRow, Deed
 from guard.state.key_rows import KeyView, view
+from guard.state.key_table import AUDITED_AS
 from guard.state.vault import Vault
 
 OVERLAP_MS = 24 * 3600 * 1000
@@ -26,10 +27,11 @@ _ID_RANDOM_BYTES, _SECRET_RANDOM_BYTES = 20, 32
 
 
 class By(msgspec.Struct, frozen=True):
-    """Who asks, and why: for the audit trail."""
+    """Who asks, why, and from where: an address, or `cli` and a host. For the audit trail."""
 
     actor: str
     why: str = ""
+    origin: str = ""
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -127,9 +129,9 @@ class Keyring:
         """One key, without its secret."""
         return view(await self._found(key_id))
 
-    async def history(self, key_id: str) -> tuple[AuditRow, ...]:
+    async def history(self, key_id: str) -> tuple[AuditRecord, ...]:
         """What was done to one key, oldest first."""
-        return await self._trail.rows((await self._found(key_id)).id)
+        return await self._trail.records(Subject(AUDITED_AS, (await self._found(key_id)).id))
 
     async def _found(self, key_id: str) -> KeyRecord:
         record = await self._keys.find(KeyId(key_id))
@@ -180,7 +182,7 @@ class Keyring:
 
 
 def _deed(command: str, by: By, now: UnixMs) -> Deed:
-    return Deed(command=command, actor=by.actor, why=by.why, at=now)
+    return Deed(command=command, actor=by.actor, why=by.why, at=now, origin=by.origin)
 
 
 def _active(record: KeyRecord) -> KeyRecord:

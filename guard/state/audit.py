@@ -1,75 +1,183 @@
-"""The audit trail as rows: who did what, when and why. Written in the transaction of the change itself, so that no
-change is without its row and no row without its change. Who may read it is not decided here.
+"""The audit trail as rows: a chain of records that only grows, each holding the hash of the one before, and the signed
+checkpoints of it. A record is written in the transaction of the change itself, so that no change is without its record
+and no record without its change. Who may read it is not decided here.
+
+The document of a row is stored as it was hashed; its other columns repeat it, to be searched.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import insert, select
+from sqlalchemy import RowMapping, Select, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from guard.model.keys import KeyRecord
-from guard.model.names import KeyId, UnixMs
+from guard.model.audit import AuditRecord, Checkpoint, Deed, Subject, Touched
+from guard.model.names import UnixMs
+from guard.signing.audit_chain import hash_of
+from guard.signing.audit_key import AuditKey
 from guard.state.database import Database
-from guard.state.key_rows import view_as_json
-from guard.state.sql_schema import AUDIT
+from guard.state.faults import StateError
+from guard.state.head import Head, locked_head, move_head, read_head
+from guard.state.sql_schema import AUDIT_CHECKPOINTS, AUDIT_RECORDS
+from guard.wire.audit_lines import DOCUMENT_BYTES_MAX, checkpoint_line, document_of, record_line, value_of
+
+_ROWS_AT_ONCE = 1000
 
 
-class Deed(msgspec.Struct, frozen=True, kw_only=True):
-    """Who does what to keys, when and why: the part of an audit row that is not the key itself."""
-
-    command: str
-    actor: str
-    why: str
-    at: UnixMs
-
-
-class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One key touched by one deed. `before` and `after` are JSON without material; `before` is None for a new key."""
+class StoredRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A row: the record's document and hash, and what its other columns repeat of it."""
 
     number: int
-    revision: int
-    at: int
-    actor: str
-    command: str
-    why: str
-    key_id: str
-    before: str | None
-    after: str
+    revision: int | None
+    subject: Subject
+    document: bytes
+    hash: str
+
+    def line(self) -> bytes:
+        """The record as a line of an export."""
+        return record_line(self.document, self.hash)
+
+
+class Extent(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a trail reached at one moment: its records, the hash of the last, the number of the last checkpoint."""
+
+    records: int
+    hash: str
+    checkpoint: int
 
 
 class AuditTrail:
-    """The trail of one database, for reading. Raises DatabaseError if it cannot be read."""
+    """The trail of one database. Raises DatabaseError if it cannot be used."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def rows(self, key_id: KeyId | None = None) -> tuple[AuditRow, ...]:
-        """What was done to one key, or to all, oldest first."""
-        query = select(AUDIT).order_by(AUDIT.c.number)
-        if key_id is not None:
-            query = query.where(AUDIT.c.key_id == key_id)
+    async def append_event(self, deed: Deed, *touched: Touched) -> None:
+        """Record what changes nothing else in the database, such as a sign-in."""
+        async with self._database.writing() as connection:
+            await append(connection, deed, touched)
+
+    async def records(self, subject: Subject | None = None) -> tuple[AuditRecord, ...]:
+        """What was done to one subject, or to all, oldest first."""
+        return tuple([_record(row) async for row in self._rows(_all_records(subject))])
+
+    async def extent(self) -> Extent:
+        """How far it reaches now. What the checkpoints count is within it, since they are looked at first."""
         async with self._database.reading() as connection:
-            return tuple(AuditRow(**row) for row in (await connection.execute(query)).mappings())
+            reached = await connection.scalar(select(func.max(AUDIT_CHECKPOINTS.c.number)))
+            head = await read_head(connection)
+        return Extent(records=head.records, hash=head.hash, checkpoint=reached or 0)
+
+    async def stored_records(self, extent: Extent) -> AsyncIterator[StoredRecord]:
+        """Its records, oldest first, a thousand in memory at a time."""
+        query = select(AUDIT_RECORDS).where(AUDIT_RECORDS.c.number <= extent.records)
+        async for row in self._rows(query):
+            yield StoredRecord(
+                number=row["number"],
+                revision=row["revision"],
+                subject=Subject(row["subject_kind"], row["subject_id"]),
+                document=row["document"],
+                hash=row["hash"],
+            )
+
+    async def checkpoint_lines(self, extent: Extent) -> AsyncIterator[bytes]:
+        """Its checkpoints as lines, in the order in which they were signed."""
+        query = select(AUDIT_CHECKPOINTS).where(AUDIT_CHECKPOINTS.c.number <= extent.checkpoint)
+        async for row in self._rows(query):
+            yield checkpoint_line(row["document"], row["signature"])
+
+    async def sign(self, key: AuditKey, now: UnixMs) -> bytes | None:
+        """Sign where the chain ends, and keep the checkpoint: its line. None if this key has signed that already."""
+        async with self._database.reading() as connection:
+            if await _signed(connection, key.id, (await read_head(connection)).records):
+                return None
+        async with self._database.writing() as connection:
+            head = await locked_head(connection)
+            if await _signed(connection, key.id, head.records):  # knockout: checkpoint_is_new
+                return None
+            document = document_of(Checkpoint(count=head.records, hash=head.hash, at_ms=now, key=key.id))
+            signature = key.signature(document)
+            row = {"count": head.records, "key_id": key.id, "document": document, "signature": signature}
+            await connection.execute(insert(AUDIT_CHECKPOINTS), [row])
+        return checkpoint_line(document, signature)
+
+    async def _rows(self, query: Select[Any]) -> AsyncIterator[RowMapping]:
+        """The rows of a table that only grows, by their column `number`. Nothing stays open between two pages."""
+        number = query.selected_columns["number"]
+        reached = 0
+        while True:
+            page = query.where(number > reached).order_by(number).limit(_ROWS_AT_ONCE)
+            async with self._database.reading() as connection:
+                rows = (await connection.execute(page)).mappings().all()
+            for row in rows:
+                yield row
+            if len(rows) < _ROWS_AT_ONCE:
+                return
+            reached = rows[-1]["number"]
 
 
 async def append(
-    connection: AsyncConnection, deed: Deed, before: Mapping[KeyId, KeyRecord], after: Sequence[KeyRecord]
+    connection: AsyncConnection, deed: Deed, touched: Sequence[Touched], revision: int | None = None
 ) -> None:
-    """One row for each key of `after`, in the caller's transaction."""
-    await connection.execute(insert(AUDIT), [_row(record, before, deed) for record in after])
+    """One record for each subject of `touched`, in the caller's transaction, which writes."""
+    head = await locked_head(connection)
+    number, previous = head.records, head.hash
+    rows = []
+    for each in touched:
+        number += 1
+        document = document_of(_told(each, deed, number=number, previous=previous, revision=revision))
+        if len(document) > DOCUMENT_BYTES_MAX:  # knockout: record_can_be_read_again
+            raise StateError(f"the audit record of {deed.command} would be longer than {DOCUMENT_BYTES_MAX} bytes")
+        previous = hash_of(document)
+        rows.append(
+            {
+                "number": number,
+                "revision": revision,
+                "subject_kind": each.subject.kind,
+                "subject_id": each.subject.id,
+                "document": document,
+                "hash": previous,
+            }
+        )
+    if rows:
+        await connection.execute(insert(AUDIT_RECORDS), rows)
+        await move_head(connection, Head(head.revision, number, previous))
 
 
-def _row(record: KeyRecord, before: Mapping[KeyId, KeyRecord], deed: Deed) -> dict[str, Any]:
-    old = before.get(record.id)
-    return {
-        "revision": record.revision,
-        "at": deed.at,
-        "actor": deed.actor,
-        "command": deed.command,
-        "why": deed.why,
-        "key_id": record.id,
-        "before": None if old is None else view_as_json(old),
-        "after": view_as_json(record),
-    }
+def _told(each: Touched, deed: Deed, *, number: int, previous: str, revision: int | None) -> AuditRecord:
+    return AuditRecord(
+        number=number,
+        previous=previous,
+        revision=revision,
+        at_ms=deed.at,
+        actor=deed.actor,
+        origin=deed.origin,
+        command=deed.command,
+        subject=each.subject,
+        why=deed.why,
+        before=None if each.before is None else dict(each.before),
+        after=None if each.after is None else dict(each.after),
+    )
+
+
+def _all_records(subject: Subject | None) -> Select[Any]:
+    query = select(AUDIT_RECORDS)
+    if subject is None:
+        return query
+    return query.where(AUDIT_RECORDS.c.subject_kind == subject.kind, AUDIT_RECORDS.c.subject_id == subject.id)
+
+
+def _record(row: RowMapping) -> AuditRecord:
+    record = value_of(row["document"], AuditRecord)
+    if record is None:
+        raise StateError(f"audit record {row['number']} cannot be read: `guard audit verify` says what is broken")
+    return record
+
+
+async def _signed(connection: AsyncConnection, key_id: str, count: int) -> bool:
+    """Whether this key has signed this many records; nobody signs none."""
+    signed = select(AUDIT_CHECKPOINTS.c.number).where(
+        AUDIT_CHECKPOINTS.c.count == count, AUDIT_CHECKPOINTS.c.key_id == key_id
+    )
+    return count == 0 or (await connection.scalar(signed.limit(1))) is not None

@@ -52,9 +52,10 @@ def view(record: KeyRecord) -> KeyView:
     )
 
 
-def view_as_json(record: KeyRecord) -> str:
-    """The view as one line of JSON."""
-    return msgspec.json.encode(view(record)).decode()
+def view_as_json(record: KeyRecord) -> dict[str, Any]:
+    """The view as JSON values."""
+    told: dict[str, Any] = msgspec.to_builtins(view(record))
+    return told
 
 
 def to_row(record: KeyRecord, sealing: SealingKey) -> dict[str, Any]:

@@ -8,17 +8,21 @@ every change up to it.
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
-from sqlalchemy import BigInteger, bindparam, func, insert, or_, select, update
+from sqlalchemy import BigInteger, bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from guard.model.audit import Deed, Subject, Touched
 from guard.model.keys import KeyRecord
 from guard.model.names import KeyId, UnixMs
 from guard.state import audit
-from guard.state.audit import Deed
 from guard.state.database import Database
-from guard.state.key_rows import from_row, to_row
+from guard.state.head import locked_head, move_head, read_head
+from guard.state.key_rows import from_row, to_row, view_as_json
 from guard.state.sealing import SealingKey
-from guard.state.sql_schema import HEAD, KEYS
+from guard.state.sql_schema import KEYS
+
+AUDITED_AS = "key"
+"""The kind of subject that a key is in the audit trail."""
 
 _IDS_PER_QUERY = 500
 
@@ -41,12 +45,12 @@ class KeyTable:
     async def head(self) -> int:
         """The revision of the last change; 0 if there was none."""
         async with self._database.reading() as connection:
-            return await _head(connection)
+            return (await read_head(connection)).revision
 
     async def records_since(self, revision: int) -> tuple[int, tuple[KeyRecord, ...]]:
         """The revision of the last change, and every record that changed after the given one, as of one instant."""
         async with self._database.reading() as connection:
-            head = await _head(connection)
+            head = (await read_head(connection)).revision
             rows = await connection.execute(select(KEYS).where(KEYS.c.revision > revision).order_by(KEYS.c.created_at))
             return head, tuple(from_row(row, self._sealing) for row in rows.mappings())
 
@@ -96,7 +100,9 @@ class KeyTable:
     async def _write(
         self, connection: AsyncConnection, before: Mapping[KeyId, KeyRecord], records: Sequence[KeyRecord], deed: Deed
     ) -> int:
-        revision = await _head(connection) + 1
+        head = await locked_head(connection)
+        revision = head.revision + 1
+        await move_head(connection, msgspec.structs.replace(head, revision=revision))
         after = [msgspec.structs.replace(record, revision=revision) for record in records]
         rows = [to_row(record, self._sealing) for record in after]
         added = [row for row in rows if row["id"] not in before]
@@ -105,14 +111,17 @@ class KeyTable:
         for row in rows:
             if row["id"] in before:
                 await connection.execute(update(KEYS).where(KEYS.c.id == row["id"]).values(row))
-        await audit.append(connection, deed, before, after)
-        await connection.execute(update(HEAD).values(revision=revision))
+        touched = [_touched(record, before.get(record.id)) for record in after]
+        await audit.append(connection, deed, touched, revision)
         return revision
 
 
-async def _head(connection: AsyncConnection) -> int:
-    revision = await connection.scalar(select(func.max(HEAD.c.revision)))
-    return int(revision or 0)
+def _touched(record: KeyRecord, before: KeyRecord | None) -> Touched:
+    return Touched(
+        subject=Subject(AUDITED_AS, record.id),
+        before=None if before is None else view_as_json(before),
+        after=view_as_json(record),
+    )
 
 
 async def _taken(connection: AsyncConnection, ids: Sequence[KeyId]) -> tuple[KeyId, ...]:

@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """The newest migration. Versions are digits of equal length, so that they can be compared."""
 
 METADATA = MetaData(
@@ -52,18 +52,25 @@ KEYS = Table(
     Column("sealed_material", LargeBinary),
 )
 
-AUDIT = Table(
-    "audit",
+AUDIT_RECORDS = Table(
+    "audit_records",
+    METADATA,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("revision", BigInteger),
+    Column("subject_kind", Text, nullable=False),
+    Column("subject_id", Text, nullable=False, index=True),
+    Column("document", LargeBinary, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+
+AUDIT_CHECKPOINTS = Table(
+    "audit_checkpoints",
     METADATA,
     Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("revision", BigInteger, nullable=False),
-    Column("at", BigInteger, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("command", Text, nullable=False),
-    Column("why", Text, nullable=False),
-    Column("key_id", Text, ForeignKey("keys.id"), nullable=False, index=True),
-    Column("before", Text),
-    Column("after", Text, nullable=False),
+    Column("count", BigInteger, nullable=False, index=True),
+    Column("key_id", Text, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
 )
 
 HEAD = Table(
@@ -71,6 +78,8 @@ HEAD = Table(
     METADATA,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("revision", BigInteger, nullable=False),
+    Column("audit_records", BigInteger, nullable=False, server_default="0"),
+    Column("audit_hash", Text, nullable=False, server_default="0" * 64),
 )
 
 

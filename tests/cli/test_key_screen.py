@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from guard.cli.key_screen import as_text, issued_json, issued_text, key_json, key_text, list_text
+from guard.model.audit import AuditRecord, Subject
 from guard.service.keyring import Issued
-from guard.state.audit import AuditRow
 from guard.state.key_rows import KeyView
 
 NOW_MS = 1_800_000_000_000
@@ -26,16 +26,18 @@ VIEW = KeyView(
     last_used_at_ms=None,
     revision=1,
 )
-ROW = AuditRow(
+ROW = AuditRecord(
     number=1,
+    previous="0" * 64,
     revision=1,
-    at=NOW_MS,
+    at_ms=NOW_MS,
     actor="alice",
+    origin="cli desk",
     command="create",
+    subject=Subject("key", "k1"),
     why="",
-    key_id="k1",
     before=None,
-    after='{"id":"k1"}',
+    after={"id": "k1"},
 )
 
 
@@ -96,6 +98,13 @@ def test_key_for_a_person_has_its_history() -> None:
     ]
 
 
+def test_no_reason_begins_a_line_of_its_own() -> None:
+    forged = msgspec.structs.replace(ROW, why="x\n2027-01-15T08:00:00Z  revoke by root", actor="\x1b[2J")
+    assert key_text(VIEW, (forged,)).splitlines()[3:] == [
+        "2027-01-15T08:00:00Z  create by \\x1b[2J: x\\n2027-01-15T08:00:00Z  revoke by root"
+    ]
+
+
 def test_key_for_a_program_has_its_history() -> None:
     told = msgspec.json.decode(key_json(VIEW, (ROW,)))
     assert told["id"] == "k1"
@@ -104,6 +113,7 @@ def test_key_for_a_program_has_its_history() -> None:
             "revision": 1,
             "at_ms": NOW_MS,
             "actor": "alice",
+            "from": "cli desk",
             "command": "create",
             "why": "",
             "before": None,

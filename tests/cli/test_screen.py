@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from guard.cli.screen import complain, paint, printable, say
+from guard.cli.screen import complain, one_line, paint, printable, say
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,7 @@ def test_screens_are_indented_and_complaints_go_to_standard_error(capsys: pytest
 
 def test_what_steers_a_terminal_is_escaped() -> None:
     assert printable(b"a\n\tb\x1b[0m\r\xff" + "é␊".encode()) == "a\n\tb\\x1b[0m\\x0d\\xffé␊"
+
+
+def test_text_of_somebody_else_stays_in_its_line() -> None:
+    assert one_line("a\n\tb\x1b[0m\r\u2028é") == "a\\n\\tb\\x1b[0m\\r\\u2028é"

@@ -193,8 +193,8 @@ async def test_successor_of_a_key_that_expires_gets_as_long_a_cryptoperiod(
 async def test_rotation_is_one_change_with_an_audit_row_for_both_keys(keyring: Keyring, vault: Vault) -> None:
     _, new = await rotated(keyring)
     assert await vault.keys.head() == 2
-    rows = [row for row in await vault.trail.rows() if row.revision == 2]
-    assert [(row.command, row.key_id, row.before is None) for row in rows] == [
+    rows = [row for row in await vault.trail.records() if row.revision == 2]
+    assert [(row.command, row.subject.id, row.before is None) for row in rows] == [
         ("rotate", "old", False),
         ("rotate", new.key.id, True),
     ]
@@ -287,7 +287,7 @@ async def test_thousand_keys_are_imported_in_one_change_and_in_a_blink(keyring: 
     assert len(await keyring.take_over(orders, ALICE)) == 1000
     assert time.perf_counter() - began < 5
     assert await vault.keys.head() == 1
-    assert len(await vault.trail.rows()) == 1000
+    assert len(await vault.trail.records()) == 1000
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
+from guard.model.audit import Deed
 from guard.model.keys import KeyAlgorithm, KeyRecord, KeyState, Secret
 from guard.model.names import AccountId, KeyId, UnixMs
-from guard.state.audit import Deed
 
 CANARY = b"gs_canary-that-must-not-be-seen"
 CREATED = UnixMs(1_800_000_000_000)

@@ -38,7 +38,7 @@ async def test_sealing_key_is_made_with_the_database_and_missed_when_lost(url: s
 async def test_database_of_a_newer_guard_is_refused(vault: Vault, url: str, sealing: SealingKey) -> None:
     async with vault.database.writing() as connection:
         await connection.exec_driver_sql("update alembic_version set version_num = '0099'")
-    with pytest.raises(DatabaseError, match="has schema 0099, and this guard knows only 0001"):
+    with pytest.raises(DatabaseError, match="has schema 0099, and this guard knows only 0002"):
         await Vault.open(url, sealing)
 
 
@@ -64,8 +64,8 @@ async def test_path_that_cannot_be_opened_is_named(sealing: SealingKey, tmp_path
 
 async def test_database_that_fails_later_says_so_without_parameters(vault: Vault, tmp_path: Path) -> None:
     async with vault.database.writing() as connection:
-        await connection.exec_driver_sql("drop table audit")
-    with pytest.raises(DatabaseError, match="no such table: audit") as raised:
+        await connection.exec_driver_sql("drop table audit_records")
+    with pytest.raises(DatabaseError, match="no such table: audit_records") as raised:
         await vault.keys.insert([record("k1")], deed())
     assert CANARY.decode() not in f"{raised.value} {raised.value.__cause__}"
     assert str(tmp_path) in str(raised.value)

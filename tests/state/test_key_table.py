@@ -30,7 +30,7 @@ async def test_taken_id_adds_nothing_at_all(vault: Vault) -> None:
     assert await vault.keys.insert([record("k2"), record("k1")], deed()) == ("k1",)
     assert await vault.keys.head() == 1
     assert await vault.keys.find(KeyId("k2")) is None
-    assert len(await vault.trail.rows()) == 1
+    assert len(await vault.trail.records()) == 1
 
 
 async def test_unknown_key_is_changed_by_nobody(vault: Vault) -> None:
@@ -47,7 +47,7 @@ async def test_step_that_raises_undoes_everything(vault: Vault) -> None:
     with pytest.raises(LookupError):
         await vault.keys.change(KeyId("k1"), refuse, deed("suspend"))
     assert await vault.keys.head() == 1
-    assert len(await vault.trail.rows()) == 1
+    assert len(await vault.trail.records()) == 1
 
 
 async def test_last_use_is_written_without_a_new_revision_and_never_goes_back(vault: Vault) -> None:
@@ -111,10 +111,10 @@ async def test_nothing_that_was_acknowledged_is_lost_to_kill_9(url: str, sealing
         await child.wait()
     vault = await Vault.open(url, sealing)
     head, records = await vault.keys.records_since(0)
-    rows = await vault.trail.rows()
+    rows = await vault.trail.records()
     await vault.close()
     known = {each.id: each.state for each in records}
-    audited = {(row.command, row.key_id) for row in rows}
+    audited = {(row.command, row.subject.id) for row in rows}
     assert len(acknowledged) >= 30
     for command, key_id in acknowledged:
         assert key_id in known
@@ -140,7 +140,7 @@ async def test_two_writers_give_out_each_revision_once_and_in_order(
         await asyncio.sleep(0.005)
     _, records = await vault.keys.records_since(seen)
     followed.update({each.id: each for each in records})
-    rows = await vault.trail.rows()
+    rows = await vault.trail.records()
     _, everything = await vault.keys.records_since(0)
     await vault.close()
     for child in children:

@@ -16,7 +16,7 @@ async def test_no_secret_is_in_any_file_of_the_database_nor_in_the_audit(
     vault = await Vault.open(url, sealing)
     await vault.keys.insert([record("k1"), record("k2", algorithm=KeyAlgorithm.HMAC_SHA512)], deed())
     await vault.keys.change(KeyId("k1"), suspended, deed("suspend"))
-    assert CANARY.decode() not in repr((await vault.trail.rows(), await vault.keys.records_since(0)))
+    assert CANARY.decode() not in repr((await vault.trail.records(), await vault.keys.records_since(0)))
     names = set()
     for path in (tmp_path / "home").iterdir():
         names.add(path.name)
