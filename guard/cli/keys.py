@@ -1,8 +1,6 @@
 """`guard keys …`: the administrator's line on a terminal. What is done and what is refused is `service/keyring.py`."""
 
 import asyncio
-import getpass
-import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -10,14 +8,16 @@ from typing import Annotated, TypeVar
 import typer
 
 from guard.app.keys import open_keyring
+from guard.cli import reseal
 from guard.cli.key_files import duration, expiry, listed, orders_in, secret_from_stdin, text_of, write_env
 from guard.cli.key_screen import as_text, issued_json, issued_text, key_json, key_text, list_text
 from guard.cli.screen import complain
 from guard.cli.starting import settings_or_exit
+from guard.cli.who import Actor, Why, by
 from guard.core.lifecycle import KeyCommand
 from guard.model.keys import KeyAlgorithm
 from guard.service.key_orders import KeyOrder, KeyringError
-from guard.service.keyring import By, Keyring
+from guard.service.keyring import Keyring
 from guard.state.faults import StateError
 
 EXIT_REFUSED = 1
@@ -25,8 +25,6 @@ EXIT_REFUSED = 1
 Answer = TypeVar("Answer")
 
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
-Actor = Annotated[str | None, typer.Option(envvar="GUARD_ACTOR", help="Who does this; you, if not given.")]
-Why = Annotated[str, typer.Option(help="The reason, for the audit trail.")]
 KeyArgument = Annotated[str, typer.Argument(metavar="ID", show_default=False)]
 PublicKey = Annotated[Path | None, typer.Option(help="PEM, or raw, or base64 of it. Never the private key.")]
 Out = Annotated[Path | None, typer.Option(help="Write the key to a new .env file, and do not show the secret.")]
@@ -87,7 +85,7 @@ def create(
         expires_at_ms=expiry(expires),
     )
     with write_env(out) as save:
-        issued = _answer(lambda keyring: keyring.create(order, _by(actor, why)))
+        issued = _answer(lambda keyring: keyring.create(order, by(actor, why)))
         save(issued)
     typer.echo(issued_json(issued, out) if as_json else issued_text(issued, out))
 
@@ -156,7 +154,7 @@ def rotate(
     """See `help` above."""
     overlap_ms, public = duration(overlap, "--overlap"), text_of(public_key)
     with write_env(out) as save:
-        issued = _answer(lambda ring: ring.rotate(key_id, _by(actor, why), overlap_ms=overlap_ms, public_key=public))
+        issued = _answer(lambda ring: ring.rotate(key_id, by(actor, why), overlap_ms=overlap_ms, public_key=public))
         save(issued)
     typer.echo(issued_json(issued, out) if as_json else issued_text(issued, out))
 
@@ -179,7 +177,7 @@ def _add(word: str, command: KeyCommand, summary: str) -> None:
 
     def act(key_id: KeyArgument, *, actor: Actor = None, why: Why = "", as_json: AsJson = False) -> None:
 
-        key = _answer(lambda keyring: keyring.command(key_id, command, _by(actor, why)))
+        key = _answer(lambda keyring: keyring.command(key_id, command, by(actor, why)))
         typer.echo(as_text(key) if as_json else f"{key.id} is {key.state}.")
 
     app.command(word, short_help=summary, help="\n".join(("\b", *examples, "", summary)))(act)
@@ -229,7 +227,7 @@ def import_(
     elif key_id or public_key or secret_stdin:
         raise typer.BadParameter("FILE has its own ids, secrets and public keys", param_hint="FILE")
     orders = orders_in(file, given)
-    keys = _answer(lambda keyring: keyring.take_over(orders, _by(actor, why)))
+    keys = _answer(lambda keyring: keyring.take_over(orders, by(actor, why)))
     typer.echo(as_text(keys) if as_json else f"{len(keys)} imported.")
 
 
@@ -257,8 +255,7 @@ def export(
         typer.echo(as_text(key))
 
 
-def _by(actor: str | None, why: str) -> By:
-    return By(actor or getpass.getuser(), why, f"cli {socket.gethostname()}")
+app.command("reseal", short_help=reseal.SUMMARY, help=reseal.HELP)(reseal.reseal)
 
 
 def _answer(ask: Callable[[Keyring], Awaitable[Answer]]) -> Answer:

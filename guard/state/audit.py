@@ -18,7 +18,7 @@ from guard.signing.audit_chain import hash_of
 from guard.signing.audit_key import AuditKey
 from guard.state.database import Database
 from guard.state.faults import StateError
-from guard.state.head import Head, locked_head, move_head, read_head
+from guard.state.head import locked_head, move_head, read_head
 from guard.state.sql_schema import AUDIT_CHECKPOINTS, AUDIT_RECORDS
 from guard.wire.audit_lines import DOCUMENT_BYTES_MAX, checkpoint_line, document_of, record_line, value_of
 
@@ -142,7 +142,7 @@ async def append(
         )
     if rows:
         await connection.execute(insert(AUDIT_RECORDS), rows)
-        await move_head(connection, Head(head.revision, number, previous))
+        await move_head(connection, msgspec.structs.replace(head, records=number, hash=previous))
 
 
 def _told(each: Touched, deed: Deed, *, number: int, previous: str, revision: int | None) -> AuditRecord:

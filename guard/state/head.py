@@ -1,4 +1,5 @@
-"""The one row that every change locks and moves: the revision of the keys, and the end of the audit chain.
+"""The one row that every change locks and moves: the revision of the keys, the end of the audit chain, and which key
+seals secrets.
 
 Why it is right: whoever writes holds this row before reading what it builds on, until the commit. So no two changes get
 one revision, and no two records follow the same one, on however many nodes.
@@ -14,11 +15,15 @@ from guard.state.sql_schema import HEAD
 
 
 class Head(msgspec.Struct, frozen=True):
-    """The revision of the last change, how many audit records there are, and the hash of the last one."""
+    """The revision of the last change, how many audit records there are, and the hash of the last one.
+
+    `sealing_id` is the key-encryption key that seals; None before the first was replaced: the oldest of the file.
+    """
 
     revision: int
     records: int
     hash: str
+    sealing_id: str | None = None
 
 
 async def read_head(connection: AsyncConnection) -> Head:
@@ -34,9 +39,9 @@ async def locked_head(connection: AsyncConnection) -> Head:
 async def move_head(connection: AsyncConnection, head: Head) -> None:
     """Write it."""
     values = {"revision": head.revision, "audit_records": head.records, "audit_hash": head.hash}
-    await connection.execute(update(HEAD).values(values))
+    await connection.execute(update(HEAD).values(values | {"sealing_id": head.sealing_id}))
 
 
 async def _found(connection: AsyncConnection, query: Select[Any]) -> Head:
     row = (await connection.execute(query)).mappings().one()
-    return Head(row["revision"], row["audit_records"], row["audit_hash"])
+    return Head(row["revision"], row["audit_records"], row["audit_hash"], row["sealing_id"])

@@ -16,7 +16,7 @@ from guard.model.keys import Secret
 from guard.state.faults import StateError
 
 _KEY_BYTES = 32
-_FILE_BYTES_MAX = 1024
+_FILE_BYTES_MAX = 64 * 1024
 
 
 class KeyFileError(StateError):
@@ -32,6 +32,16 @@ class KeyFile(msgspec.Struct, frozen=True):
 
     def load(self) -> Secret:
         """The key in the file. Raises KeyFileError if it is missing, readable by others, or no such key."""
+        try:
+            root = base64.b64decode(self.content().strip(), validate=True)
+        except binascii.Error:
+            root = b""
+        if len(root) != _KEY_BYTES:
+            raise self.unusable()
+        return Secret(root)
+
+    def content(self) -> bytes:
+        """What the file says, whatever it is. Raises KeyFileError if it is missing or readable by others."""
         path = self.path
         try:
             with path.open("rb") as file:
@@ -43,13 +53,28 @@ class KeyFile(msgspec.Struct, frozen=True):
             raise KeyFileError(f"the {self.name} {path} cannot be read ({error.strerror})") from error
         if mode & 0o077:
             raise KeyFileError(f"the {self.name} {path} can be read by others: run `chmod 600 {path}`")
+        return text
+
+    def replace(self, content: bytes) -> None:
+        """Put other content in its place, durably: whoever reads sees the old or the new. Its owner stays."""
+        path = self.path.resolve()
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         try:
-            root = base64.b64decode(text.strip(), validate=True)
-        except binascii.Error:
-            root = b""
-        if len(root) != _KEY_BYTES:
-            raise KeyFileError(f"{path} is no {self.name} (32 bytes in base64): put back the one that guard made")
-        return Secret(root)
+            owner = path.stat()
+            try:
+                _write_durably(draft, content)
+                os.chown(draft, owner.st_uid, owner.st_gid)
+                draft.replace(path)
+            except BaseException:
+                draft.unlink(missing_ok=True)
+                raise
+            _sync_directory(path.parent)
+        except OSError as error:
+            raise KeyFileError(f"the {self.name} {self.path} cannot be written ({error.strerror})") from error
+
+    def unusable(self) -> KeyFileError:
+        """Its content is no such key."""
+        return KeyFileError(f"{self.path} is no {self.name} (32 bytes in base64): put back the one that guard made")
 
     def create(self) -> Secret:
         """A new key in a new file. Raises FileExistsError if there is one already."""

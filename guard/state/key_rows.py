@@ -58,8 +58,8 @@ def view_as_json(record: KeyRecord) -> dict[str, Any]:
     return told
 
 
-def to_row(record: KeyRecord, sealing: SealingKey) -> dict[str, Any]:
-    """Every column of the record, its material sealed. Destroyed material is NULL."""
+def to_row(record: KeyRecord, sealing: SealingKey, under: str | None = None) -> dict[str, Any]:
+    """Every column of the record, its material sealed under that key. Destroyed material is NULL."""
     return {
         "id": record.id,
         "account": record.account,
@@ -76,7 +76,7 @@ def to_row(record: KeyRecord, sealing: SealingKey) -> dict[str, Any]:
         "last_used_at": record.last_used_at,
         "label": record.label,
         "revision": record.revision,
-        "sealed_material": _sealed(record, sealing),
+        "sealed_material": _sealed(record, sealing, under),
     }
 
 
@@ -103,11 +103,18 @@ def from_row(row: RowMapping, sealing: SealingKey) -> KeyRecord:
     )
 
 
-def _sealed(record: KeyRecord, sealing: SealingKey) -> bytes | None:
+def resealed(row: RowMapping, sealing: SealingKey, under: str) -> bytes:
+    """The same material sealed under another key. Raises SealingError if it cannot be opened."""
+    purpose = _purpose(KeyAlgorithm(row["algorithm"]))
+    material = sealing.open(row["id"], purpose, row["sealed_material"])
+    return sealing.seal(row["id"], purpose, material, under)
+
+
+def _sealed(record: KeyRecord, sealing: SealingKey, under: str | None) -> bytes | None:
     material = record.material.reveal()
     if record.algorithm is KeyAlgorithm.API_KEY:
-        material = material[PEPPER_BYTES:]  # the pepper is derived from the sealing key, and kept nowhere else
-    return sealing.seal(record.id, _purpose(record.algorithm), material) if material else None
+        material = material[PEPPER_BYTES:]  # the pepper is in the sealing key's file, and kept nowhere else
+    return sealing.seal(record.id, _purpose(record.algorithm), material, under) if material else None
 
 
 def _opened(key_id: str, algorithm: KeyAlgorithm, sealed: bytes | None, sealing: SealingKey) -> Secret:

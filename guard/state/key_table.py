@@ -34,14 +34,6 @@ class KeyTable:
         self._database = database
         self._sealing = sealing
 
-    async def prove_sealing(self) -> None:
-        """Open one sealed secret, so that a wrong sealing key is found at once and not at the first request."""
-        query = select(KEYS).where(KEYS.c.sealed_material.is_not(None)).limit(1)
-        async with self._database.reading() as connection:
-            row = (await connection.execute(query)).mappings().first()
-        if row is not None:
-            from_row(row, self._sealing)
-
     async def head(self) -> int:
         """The revision of the last change; 0 if there was none."""
         async with self._database.reading() as connection:
@@ -104,7 +96,7 @@ class KeyTable:
         revision = head.revision + 1
         await move_head(connection, msgspec.structs.replace(head, revision=revision))
         after = [msgspec.structs.replace(record, revision=revision) for record in records]
-        rows = [to_row(record, self._sealing) for record in after]
+        rows = [to_row(record, self._sealing, head.sealing_id) for record in after]
         added = [row for row in rows if row["id"] not in before]
         if added:
             await connection.execute(insert(KEYS), added)

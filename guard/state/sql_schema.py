@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest migration. Versions are digits of equal length, so that they can be compared."""
 
 METADATA = MetaData(
@@ -80,6 +80,7 @@ HEAD = Table(
     Column("revision", BigInteger, nullable=False),
     Column("audit_records", BigInteger, nullable=False, server_default="0"),
     Column("audit_hash", Text, nullable=False, server_default="0" * 64),
+    Column("sealing_id", Text),
 )
 
 

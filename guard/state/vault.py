@@ -4,17 +4,19 @@ in it by subject. It has no behaviour of its own.
 
 from guard.state.audit import AuditTrail
 from guard.state.database import Database
+from guard.state.key_seals import KeySeals
 from guard.state.key_table import KeyTable
 from guard.state.sealing import SealingKey
 
 
 class Vault:
-    """`keys` and `trail` share one database, and every secret in it is sealed under `sealing`."""
+    """`keys`, `seals` and `trail` share one database, and every secret in it is sealed under `sealing`."""
 
     def __init__(self, database: Database, sealing: SealingKey) -> None:
         self.database = database
         self.sealing = sealing
         self.keys = KeyTable(database, sealing)
+        self.seals = KeySeals(database, sealing)
         self.trail = AuditTrail(database)
 
     @classmethod
@@ -22,7 +24,7 @@ class Vault:
         """Open, make or migrate the database. Raises DatabaseError, or SealingError if this is not its sealing key."""
         vault = cls(await Database.open(url), sealing)
         try:
-            await vault.keys.prove_sealing()
+            await vault.seals.prove()
         except BaseException:
             await vault.close()
             raise

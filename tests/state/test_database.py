@@ -6,6 +6,7 @@ import pytest
 from guard.state.database import DatabaseError, sealing_key_of
 from guard.state.key_file import KeyFileError
 from guard.state.sealing import SealingKey
+from guard.state.sql_schema import SCHEMA_VERSION
 from guard.state.vault import Vault
 from tests.state.key_records import CANARY, deed, record
 
@@ -38,7 +39,7 @@ async def test_sealing_key_is_made_with_the_database_and_missed_when_lost(url: s
 async def test_database_of_a_newer_guard_is_refused(vault: Vault, url: str, sealing: SealingKey) -> None:
     async with vault.database.writing() as connection:
         await connection.exec_driver_sql("update alembic_version set version_num = '0099'")
-    with pytest.raises(DatabaseError, match="has schema 0099, and this guard knows only 0002"):
+    with pytest.raises(DatabaseError, match=f"has schema 0099, and this guard knows only {SCHEMA_VERSION}"):
         await Vault.open(url, sealing)
 
 

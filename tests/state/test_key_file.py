@@ -62,3 +62,36 @@ def test_file_that_cannot_be_read_or_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(KeyFileError, match="cannot be made"):
         KeyFile(tmp_path / "file" / "some.key", "some key", "").create()
+
+
+def test_other_content_takes_its_place_whole_and_for_its_owner_only(made: KeyFile) -> None:
+    made.replace(b"other\n")
+    assert made.content() == b"other\n"
+    assert stat.S_IMODE(made.path.stat().st_mode) == 0o600
+    assert [each.name for each in made.path.parent.iterdir()] == ["some.key"]
+
+
+def test_link_to_the_file_stays_a_link(made: KeyFile, tmp_path: Path) -> None:
+    link = tmp_path / "link.key"
+    link.symlink_to(made.path)
+    KeyFile(link, "some key", "").replace(b"other\n")
+    assert link.is_symlink()
+    assert made.content() == b"other\n"
+
+
+def test_content_that_cannot_be_written_leaves_the_old_one(made: KeyFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = made.content()
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.chown", refuse)
+    with pytest.raises(KeyFileError, match=f"the some key {made.path} cannot be written"):
+        made.replace(b"other\n")
+    assert made.content() == before
+    assert [each.name for each in made.path.parent.iterdir()] == ["some.key"]
+
+
+def test_file_that_is_not_there_is_not_replaced(file: KeyFile) -> None:
+    with pytest.raises(KeyFileError, match="cannot be written"):
+        file.replace(b"other\n")

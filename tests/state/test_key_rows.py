@@ -7,7 +7,7 @@ from sqlalchemy import RowMapping
 
 from guard.model.keys import KeyAlgorithm, KeyRecord, KeyState, Secret
 from guard.model.names import KeyId, UnixMs
-from guard.state.key_rows import from_row, to_row, view, view_as_json
+from guard.state.key_rows import from_row, resealed, to_row, view, view_as_json
 from guard.state.sealing import SealingError, SealingKey
 from tests.state.key_records import CANARY, CREATED, record
 
@@ -86,3 +86,14 @@ def test_view_shows_everything_but_the_material() -> None:
         "revision": 7,
     }
     assert "material" not in view(full()).__struct_fields__
+
+
+@pytest.mark.parametrize("algorithm", [KeyAlgorithm.HMAC_SHA256, KeyAlgorithm.API_KEY])
+def test_material_that_was_sealed_anew_is_the_same(algorithm: KeyAlgorithm, tmp_path: Path) -> None:
+    sealing = SealingKey.create(tmp_path / "sealing.key")
+    material = sealing.pepper + b"h" * 32 if algorithm is KeyAlgorithm.API_KEY else CANARY
+    row = cast("RowMapping", to_row(record(algorithm=algorithm, material=Secret(material)), sealing))
+    old = sealing.ids[0]
+    moved = {**row, "sealed_material": resealed(row, sealing, sealing.add())}
+    sealing.drop((old,))
+    assert from_row(cast("RowMapping", moved), sealing).material.reveal() == material
