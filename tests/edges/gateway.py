@@ -24,7 +24,7 @@ from guard.service.policies import Rulebook
 from guard.service.pressure import Pressure
 from guard.state.memory import MemoryLimits
 from guard.upstream.backend import Backend as Upstream
-from tests.build import NOW, limit, policies, record, route, service
+from tests.build import NOW, limit, policies, record, route, service, slots
 from tests.directory import Keys
 from tests.line import SCHEMES
 from tests.upstream.scripted_backend import Backend, Script, scripted
@@ -125,12 +125,13 @@ def scope(message: Facts, content_length: int | None = None) -> dict[str, Any]:
 
 
 def rules(url: str = "http://127.0.0.1:1") -> PolicySet:
-    """An order route, a read route, an open route that takes uploads, and a limit of 3 for each key."""
+    """An order route, a read route, both limited to 3 for each key; an open route that takes uploads; one at a time."""
     per_key = limit("key", capacity=3)
     served = service(
         route(limits_principal=(per_key,), total_ms=600),
         route("GET", "/v1/orders", limits_principal=(per_key,), scope="read", total_ms=600),
         route("ANY", "/open", auth=None, scope=None, reads=False, total_ms=600),
+        route("POST", "/v1/pending", limits_principal=(slots(),), limits_address=(slots(per=("ip",)),), total_ms=600),
     )
     upstream = msgspec.structs.replace(served.upstream, urls=(url,), response_ms=300)
     return policies(msgspec.structs.replace(served, upstream=upstream))

@@ -15,7 +15,7 @@ from tests.build import facts, record, signed
 from tests.edges.gateway import Front, front
 from tests.upstream.asking import until
 from tests.upstream.build_allow import monotonic_ms, upstream
-from tests.upstream.scripted_backend import OK, Peer, answering
+from tests.upstream.scripted_backend import OK, Peer, Script, answering
 
 _ok = answering(OK)
 
@@ -61,6 +61,33 @@ async def test_a_backend_that_does_not_answer_may_have_it() -> None:
         assert event.upstream_us > 250_000
         assert event.guard_us is not None
         assert event.guard_us < 250_000
+
+
+async def _silent(peer: Peer) -> None:
+    await peer.request()
+    await peer.ended()
+
+
+async def _breaks_off(peer: Peer) -> None:
+    await peer.request()
+    await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\npart")
+
+
+@pytest.mark.parametrize(("script", "status"), [(_ok, 200), (_silent, 504), (_breaks_off, 502)])
+async def test_however_an_exchange_ends_its_slots_are_free_again(script: Script, status: int) -> None:
+    async with front(script) as gateway:
+        for number in range(2):
+            message = signed("POST", b"/v1/pending", nonce=f"nonce-{number:020d}")
+            assert (await gateway.ask(message)).status == status
+
+
+async def test_whatever_is_refused_gives_the_slot_of_its_address_back() -> None:
+    async with front(_ok) as gateway:
+        assert (await gateway.ask(signed("POST", b"/v1/pending", secret=b"forged"))).status == 401
+        assert (
+            await gateway.ask(signed("POST", b"/v1/pending", body=b"broken off"), b"broken", gone=True)
+        ).status == 400
+        assert (await gateway.ask(signed("POST", b"/v1/pending"))).status == 200
 
 
 async def test_a_client_that_stalls_its_own_upload_is_late_and_not_its_backend() -> None:

@@ -351,6 +351,18 @@ async def test_an_application_that_is_cancelled_is_concluded() -> None:
     assert [event.sent for event in door.events] == ["yes"]
 
 
+async def test_an_application_that_raises_gives_its_slots_back() -> None:
+    async def app(_: Any, __: Any, ___: Any) -> None:
+        raise ZeroDivisionError
+
+    door = Door(app)
+    for number in range(2):
+        with pytest.raises(ZeroDivisionError):
+            await door.ask(signed("POST", b"/v1/pending", nonce=f"nonce-{number:020d}"))
+        assert (door.response.status, door.response.problem["code"]) == (502, "upstream.broken")
+        door.response.body = b""
+
+
 def test_admitted_cannot_be_changed() -> None:
     admitted = Admitted(request_id=RequestId("r"), account=None, key_id=None, scopes=frozenset())
     with pytest.raises(AttributeError):
