@@ -37,8 +37,5 @@ def wait_ms(spent: int, cost: int, since: UnixMs, now: UnixMs, quota: Calendar) 
 
 
 def next_ms(spent: int, since: UnixMs, now: UnixMs, quota: Calendar) -> int:
-    """Milliseconds until there are more tokens. 0 when there are all."""
-    there = left(spent, since, now, quota)
-    if there >= quota.tokens:  # knockout: calendar_next_is_zero_when_all_are_there
-        return 0
-    return wait_ms(spent, there + 1, since, now, quota) or 0
+    """Milliseconds until there are more tokens. 0 when there are all: then there never will be more."""
+    return wait_ms(spent, left(spent, since, now, quota) + 1, since, now, quota) or 0

@@ -112,9 +112,10 @@ class HeldCalendar(msgspec.Struct, gc=False):
         self.spent -= cost
 
     def refund(self, cost: int, taken_at: UnixMs, now: UnixMs) -> None:
-        """Give back what was taken in this period; that of an earlier one is over."""
+        """Give back what was taken in this period, as far as it is known; that of an earlier one is over."""
         self.settle(now)
-        if taken_at >= calendar_quota.begin(self.at, self.meter):  # knockout: ended_period_is_not_refunded
+        counted_since = max(self.since, calendar_quota.begin(self.at, self.meter))
+        if taken_at >= counted_since:  # knockout: only_what_was_counted_is_refunded
             self.spent = max(self.spent - cost, 0)
 
     def wait_ms(self, cost: int, _holder: str) -> int | None:

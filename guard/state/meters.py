@@ -30,9 +30,9 @@ class Meters:
         for debit in charge.debits:
             holding = self._settled(debit, now)
             held.append(holding)
-            if debit.vetoes and not holding.take(debit.cost, charge.id):
+            if debit.vetoes and not holding.take(debit.cost, charge.id):  # knockout: veto
                 return self._short(charge, held, now)
-        if charge.hold_ms:
+        if charge.hold_ms:  # knockout: slots_are_leased
             end = UnixMs(now + charge.hold_ms)
             for holding in held:
                 if isinstance(holding, HeldSlots):
@@ -76,7 +76,7 @@ class Meters:
         """End the leases that the charge's id holds."""
         for debit in charge.debits:
             held = self._held.get(debit.bucket)
-            if isinstance(held, HeldSlots):
+            if isinstance(held, HeldSlots):  # knockout: slots_are_released
                 held.release(charge.id)
 
     def sweep(self, now: UnixMs, looks: int) -> None:

@@ -182,6 +182,16 @@ class CalendarContract(Suite):
         assert remaining(await store.charge(charge("b", daily(1, tokens=480), now=half_past))) == [3]  # 10, 6 spent
         assert remaining(await store.charge(charge("c", daily(1, tokens=480), now=MIDNIGHT + DAY_MS))) == [479]
 
+    async def test_refund_of_what_a_lengthened_period_does_not_know_gives_nothing(self) -> None:
+        store = await self.open()
+        earlier = charge("a", hourly(4), now=TEN)
+        await store.charge(earlier)
+        await store.charge(charge("b", hourly(6), now=TEN + HOUR_MS))
+        later = TEN + HOUR_MS + HOUR_MS // 2
+        assert remaining(await store.charge(charge("c", daily(1, tokens=480), now=later))) == [3]
+        await store.refund(earlier)
+        assert remaining(await store.charge(charge("d", daily(1, tokens=480), now=later))) == [2]
+
     async def test_bucket_that_becomes_a_quota_starts_with_nothing(self) -> None:
         store = await self.open()
         await store.charge(charge("a", debit(1), now=TEN))
