@@ -44,6 +44,10 @@ class Server(ABC):
     def empty(self) -> None:
         """Forget everything, while it is down."""
 
+    def environment(self) -> dict[str, str]:
+        """What it finds in its environment."""
+        return dict(os.environ)
+
     @property
     def pid(self) -> int:
         assert self._process is not None, f"{self._name} is not running"
@@ -57,8 +61,12 @@ class Server(ABC):
         """Start it and wait until it serves."""
         assert self._process is None, f"{self._name} is running"
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603  # a server that the tests installed
-                ("/usr/bin/setpriv", "--pdeathsig", "KILL", *self.command()), stdout=log, stderr=log, cwd=self.folder
+            self._process = subprocess.Popen(  # noqa: S603  # a server that the tests installed, or our own program
+                ("/usr/bin/setpriv", "--pdeathsig", "KILL", *self.command()),
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env=self.environment(),
             )
         self.until(self.answers)
 

@@ -10,13 +10,14 @@ import msgspec
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
-    """What counts of an answer. `sent` and `request_id` are the fields of guard, empty where they are not there."""
+    """What counts of an answer. `sent`, `reason` and `request_id` are fields of guard, empty where they are missing."""
 
     status: int
     body: bytes
     sent: bytes
     request_id: bytes
     closes: bool
+    reason: bytes = b""
 
 
 class Caller(asyncio.Protocol):
@@ -95,7 +96,8 @@ class Caller(asyncio.Protocol):
         if not asked.done():
             sent, request_id = _value(head, b"guard-sent"), _value(head, b"guard-request-id")
             closes = _value(head, b"connection") == b"close"
-            asked.set_result(Answer(int(head[9:12]), body, sent, request_id, closes))
+            reason = _value(head, b"guard-reason")
+            asked.set_result(Answer(int(head[9:12]), body, sent, request_id, closes, reason))
 
 
 def _value(head: bytes, name: bytes) -> bytes:

@@ -1,0 +1,35 @@
+"""Exactly the condition that is meant is taken out."""
+
+import pytest
+
+from tests.faults.knocking import without
+
+_PYTHON = """
+if a:
+    pass
+elif b and (c):  # knockout: second  # noqa: X
+    pass
+if d:  # knockout: third
+    pass
+"""
+_LUA = """
+if seen then -- knockout: replayed
+  return
+end
+"""
+
+
+def test_a_condition_in_python_never_holds() -> None:
+    assert without(_PYTHON, ".py", "second") == _PYTHON.replace("b and (c)", "False")
+    assert without(_PYTHON, ".py", "third") == _PYTHON.replace("if d:", "if False:")
+
+
+def test_a_condition_in_lua_never_holds() -> None:
+    assert without(_LUA, ".lua", "replayed") == _LUA.replace("seen", "false")
+
+
+def test_a_mark_that_is_not_there_or_there_twice_is_told() -> None:
+    with pytest.raises(ValueError, match="0 conditions"):
+        without(_PYTHON, ".py", "first")
+    with pytest.raises(ValueError, match="2 conditions"):
+        without(_LUA * 2, ".lua", "replayed")
