@@ -12,32 +12,37 @@ from pathlib import Path
 from tests.faults.node import ROOT
 
 _CONDITIONS = {
-    ".py": (re.compile(r"^(\s*)(el)?if .+:(\s*# knockout: (\S+).*)$"), "{indent}{el}if False:{mark}"),
-    ".lua": (re.compile(r"^(\s*)(else)?if .+ then(\s*-- knockout: (\S+).*)$"), "{indent}{el}if false then{mark}"),
+    ".py": (re.compile(r"^(?P<head>\s*(el)?if ).+?(?P<tail>:(\s*#.*)?)$"), "False"),
+    ".lua": (re.compile(r"^(?P<head>\s*(else)?if ).+?(?P<tail> then\b.*)$"), "false"),
 }
 
 
 @contextmanager
-def knocked_out(file: str, name: str) -> Iterator[Path]:
-    """A tree in whose copy of a file the condition that carries this mark never holds, for the time of the block."""
+def knocked_out(file: str, clue: str) -> Iterator[Path]:
+    """A tree in whose copy of a file one condition never holds, for the time of the block. See `without`."""
     with tempfile.TemporaryDirectory(prefix="guard-knocked-out-") as folder:
         tree = Path(folder)
         shutil.copytree(ROOT / "guard", tree / "guard", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(ROOT / "policies", tree / "policies")
         target = tree / file
-        target.write_text(without(target.read_text(), target.suffix, name))
+        target.write_text(without(target.read_text(), target.suffix, clue))
         yield tree
 
 
-def without(source: str, suffix: str, name: str) -> str:
-    """A source whose condition of this mark is false. Raises ValueError if there is not exactly one."""
-    pattern, becomes = _CONDITIONS[suffix]
-    lines, found = source.splitlines(keepends=True), 0
-    for number, line in enumerate(lines):
-        marked = pattern.match(line.rstrip("\n"))
-        if marked and marked[4] == name:
-            found += 1
-            lines[number] = becomes.format(indent=marked[1], el=marked[2] or "", mark=marked[3]) + "\n"
-    if found != 1:
-        raise ValueError(f"{found} conditions carry the mark {name}")
+def without(source: str, suffix: str, clue: str) -> str:
+    """A source in which the condition is false on the one line that contains the clue: its mark, or its own words.
+
+    Raises ValueError if there is not exactly one such line.
+    """
+    pattern, never = _CONDITIONS[suffix]
+    lines = source.splitlines(keepends=True)
+    found = [
+        (number, marked)
+        for number, line in enumerate(lines)
+        if clue in line and (marked := pattern.match(line.rstrip()))
+    ]
+    if len(found) != 1:
+        raise ValueError(f"{len(found)} conditions have the words {clue!r}")
+    ((number, marked),) = found
+    lines[number] = f"{marked['head']}{never}{marked['tail']}\n"
     return "".join(lines)

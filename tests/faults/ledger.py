@@ -1,7 +1,7 @@
 """The backend of the fault runs, in a process of its own: it writes down every request that it executes, and when.
 
 A request's mark is the last segment of its path. It is fast enough for some 100,000s of requests from many gateways,
-and answers all of them at once; what it has written it tells at `GET /ledger`.
+and answers all of them at once; what it has written it tells at `/ledger`, and how much that is at `/count`.
 """
 
 import asyncio
@@ -18,7 +18,6 @@ import msgspec
 import uvloop
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
-_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 _STOP_S = 10.0
 
 
@@ -59,8 +58,16 @@ class LedgerBackend(msgspec.Struct, frozen=True):
 
     def ledger(self) -> Ledger:
         """Ask it directly."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ledger", timeout=30) as answer:
-            return Ledger(msgspec.msgpack.decode(answer.read(), type=tuple[Executed, ...]))
+        return Ledger(msgspec.msgpack.decode(self._asked("ledger"), type=tuple[Executed, ...]))
+
+    def count(self) -> int:
+        """How many requests it has executed so far."""
+        return int(self._asked("count"))
+
+    def _asked(self, what: str) -> bytes:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{what}", timeout=30) as answer:
+            told: bytes = answer.read()
+        return told
 
 
 @contextmanager
@@ -105,11 +112,15 @@ class _Peer(asyncio.Protocol):
 
     def _execute(self, mark: str) -> None:
         if mark == "ledger":
-            told = msgspec.msgpack.encode(self._executed)
-            self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(told) + told)
-            return
-        self._executed.append(Executed(mark, time.monotonic_ns()))
-        self._transport.write(_ANSWER)
+            self._answer(msgspec.msgpack.encode(self._executed))
+        elif mark == "count":
+            self._answer(b"%d" % len(self._executed))
+        else:
+            self._executed.append(Executed(mark, time.monotonic_ns()))
+            self._answer(b"ok")
+
+    def _answer(self, content: bytes) -> None:
+        self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(content), content))
 
 
 async def _serve() -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from guard.settings import Settings
 from tests.ports import free_port
-from tests.servers.process import Server
+from tests.servers.process import Server, family
 from tests.system.raw_http import Response, ask, message
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -19,20 +19,26 @@ _SKEWED = Path(__file__).parent / "skewed"
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """What all nodes of a fleet share. `tree` is the program."""
+    """What all nodes of a fleet share. Administrators reach the database by `admin_url`; `tree` is the program."""
 
     policies: Path
     home: Path
     backend_url: str
     state_url: str = "memory://"
     database_url: str = ""
+    admin_url: str = ""
     tree: Path = ROOT
     environment: dict[str, str] = {}
 
     @property
     def settings(self) -> Settings:
         """What the administrator's commands need to know."""
-        return Settings(home=self.home, database_url=self.database_url)
+        return Settings(home=self.home, database_url=self.admin_url)
+
+    @property
+    def served_database(self) -> str:
+        """The database as nodes reach it."""
+        return self.database_url or self.settings.database
 
 
 class Node(Server):
@@ -55,7 +61,7 @@ class Node(Server):
     def command(self) -> tuple[str, ...]:
         place = self._place
         listen = ("--listen", f"127.0.0.1:{self.port}", "--health-listen", f"127.0.0.1:{self.health_port}")
-        stores = ("--state-url", place.state_url, "--database-url", place.settings.database)
+        stores = ("--state-url", place.state_url, "--database-url", place.served_database)
         flags = ("--policies", str(place.policies), *listen, *stores, "--decision-log", str(self.folder / "decisions"))
         return (sys.executable, "-m", "guard", "serve", *flags, "--workers", str(self._workers))
 
@@ -85,6 +91,10 @@ class Node(Server):
     def health(self, path: str) -> Response:
         """One of the health resources."""
         return ask(self.health_port, message("GET", path, [(b"Host", b"health")]), timeout_s=2.0)
+
+    def workers(self) -> list[int]:
+        """The processes under its supervisor."""
+        return [pid for pid in family(self.pid) if pid != self.pid]
 
     def decisions(self) -> list[dict[str, Any]]:
         """The decision log, line by line."""

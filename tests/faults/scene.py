@@ -1,8 +1,8 @@
-"""What the fault runs share: a fleet of nodes before one ledger, on state and a database that the run chose."""
+"""What the fault runs share: a fleet of nodes before one ledger, on the state and the database that a run chose."""
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -11,10 +11,11 @@ import msgspec
 from guard.app.keys import open_keyring
 from guard.service.keyring import By
 from tests.faults.ledger import Ledger, LedgerBackend, ledger_backend
-from tests.faults.node import Node, Place
+from tests.faults.node import ROOT, Node, Place
 from tests.faults.traffic import Orders
 from tests.system.key_holder import Key, minted
 
+BY = By("fault runs")
 _KEYS = 8
 
 
@@ -31,38 +32,83 @@ class Fleet(msgspec.Struct, frozen=True):
 
     def orders(self, name: str, **how: object) -> Orders:
         """What clients of all nodes send. `how` is for `Orders`."""
-        keys = tuple((key.id, key.secret.decode()) for key in self.keys)
         ports = tuple(node.port for node in self.nodes)
-        return msgspec.convert({"name": name, "ports": ports, "keys": keys, **how}, Orders)
+        return msgspec.convert({"name": name, "ports": ports, "keys": pairs(self.keys), **how}, Orders)
+
+    def import_keys(self, *keys: Key) -> None:
+        """What `guard keys import` does, without starting a process."""
+        import_keys(self.place, *keys)
 
 
 @contextmanager
 def fleet(
-    policy: str, *, nodes: int = 2, workers: int = 2, clocks_ms: tuple[int, ...] = (), **place: object
+    policy: str,
+    *,
+    nodes: int = 2,
+    workers: int = 2,
+    clocks_ms: tuple[int, ...] = (),
+    state_url: str = "memory://",
+    database_url: str = "",
+    admin_url: str = "",
+    tree: Path = ROOT,
+    environment: dict[str, str] | None = None,
 ) -> Iterator[Fleet]:
-    """Nodes of so many workers each that serve one policy, for the time of the block. `place` is for `Place`."""
+    """Nodes of so many workers each that serve one policy, for the time of the block.
+
+    `admin_url` is the database as administrators reach it, if that is another way.
+    """
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="guard-fleet-")))
         backend = stack.enter_context(ledger_backend())
         (home / "policies").mkdir()
         (home / "policies" / "faults.yaml").write_text(policy)
-        where = msgspec.convert(
-            {"policies": home / "policies", "home": home, "backend_url": backend.url, **place}, Place, strict=False
+        place = Place(
+            policies=home / "policies",
+            home=home,
+            backend_url=backend.url,
+            state_url=state_url,
+            database_url=database_url,
+            admin_url=admin_url or database_url,
+            tree=tree,
+            environment=environment or {},
         )
         keys = tuple(minted() for _ in range(_KEYS))
-        import_keys(where, *keys)
-        started = []
-        for number in range(nodes):
-            ahead_ms = clocks_ms[number] if clocks_ms else 0
-            started.append(stack.enter_context(Node(where, workers=workers, clock_ahead_ms=ahead_ms)))
-        yield Fleet(where, tuple(started), backend, keys)
+        import_keys(place, *keys)
+        ahead = clocks_ms or (0,) * nodes
+        started = tuple(
+            stack.enter_context(Node(place, workers=workers, clock_ahead_ms=ahead[number])) for number in range(nodes)
+        )
+        yield Fleet(place, started, backend, keys)
+
+
+def pairs(keys: Iterable[Key]) -> tuple[tuple[str, str], ...]:
+    """Keys as clients are told them: id and secret."""
+    return tuple((key.id, key.secret.decode()) for key in keys)
 
 
 def import_keys(place: Place, *keys: Key) -> None:
-    """What `guard keys import` does, without starting a process."""
+    """See `Fleet.import_keys`."""
 
     async def imported() -> None:
         async with open_keyring(place.settings) as keyring:
-            await keyring.take_over([key.order for key in keys], By("fault runs"))
+            await keyring.take_over([key.order for key in keys], BY)
 
     asyncio.run(imported())
+
+
+def policy(*, rate: int = 0, burst: int = 0, past: str = "10s", future: str = "5s", extra: str = "") -> str:
+    """One service: orders, reads and cancels, all counted by the limit of their account if there is one."""
+    limits = f"limits: {{account: {{per: [account], rate: {rate}/s, burst: {burst}}}}}" if rate else ""
+    return f"""
+version: 1
+service: faults
+match: {{hosts: [faults.test]}}
+upstream: "${{BACKEND_URL}}"
+auth: {{schemes: [guard-v1], window: {{past: {past}, future: {future}}}}}
+{limits}
+{extra}
+routes:
+  POST /v1/orders/{{mark}}: {{scope: trade}}
+  GET /v1/orders/{{mark}}: {{scope: read}}
+  DELETE /v1/orders/{{mark}}: {{scope: trade, priority: critical}}
+"""

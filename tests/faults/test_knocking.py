@@ -7,29 +7,30 @@ from tests.faults.knocking import without
 _PYTHON = """
 if a:
     pass
-elif b and (c):  # knockout: second  # noqa: X
+elif b[1:] and (c):  # knockout: second  # noqa: X
     pass
 if d:  # knockout: third
     pass
 """
 _LUA = """
-if seen then -- knockout: replayed
+if seen then return end
+elseif late and sure then -- knockout: stale
   return
 end
 """
 
 
 def test_a_condition_in_python_never_holds() -> None:
-    assert without(_PYTHON, ".py", "second") == _PYTHON.replace("b and (c)", "False")
-    assert without(_PYTHON, ".py", "third") == _PYTHON.replace("if d:", "if False:")
+    assert without(_PYTHON, ".py", "knockout: third") == _PYTHON.replace("if d:", "if False:")
 
 
 def test_a_condition_in_lua_never_holds() -> None:
-    assert without(_LUA, ".lua", "replayed") == _LUA.replace("seen", "false")
+    assert without(_LUA, ".lua", "if seen") == _LUA.replace("seen", "false")
+    assert without(_LUA, ".lua", "knockout: stale") == _LUA.replace("late and sure", "false")
 
 
-def test_a_mark_that_is_not_there_or_there_twice_is_told() -> None:
+def test_a_clue_that_is_not_there_or_there_twice_is_told() -> None:
     with pytest.raises(ValueError, match="0 conditions"):
-        without(_PYTHON, ".py", "first")
+        without(_PYTHON, ".py", "knockout: first")
     with pytest.raises(ValueError, match="2 conditions"):
-        without(_LUA * 2, ".lua", "replayed")
+        without(_LUA * 2, ".lua", "if seen")

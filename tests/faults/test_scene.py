@@ -7,20 +7,12 @@ import msgspec
 import pytest
 
 from tests.faults.knocking import knocked_out
-from tests.faults.scene import Fleet, fleet
+from tests.faults.scene import Fleet, fleet, policy
 from tests.faults.traffic import NO_ANSWER, traffic
 
 pytestmark = pytest.mark.system
 
-_POLICY = """
-version: 1
-service: faults
-match: {hosts: [faults.test]}
-upstream: "${BACKEND_URL}"
-auth: {schemes: [guard-v1], window: {past: 5s, future: 500ms}}
-routes:
-  POST /v1/orders/{mark}: {scope: trade}
-"""
+_POLICY = policy(past="5s", future="500ms")
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +65,7 @@ def test_a_node_lives_by_a_clock_of_its_own() -> None:
 
 def test_a_node_whose_program_lacks_a_condition_does_without() -> None:
     with (
-        knocked_out("guard/state/memory.py", "replayed") as tree,
+        knocked_out("guard/state/memory.py", "knockout: replayed") as tree,
         fleet(_POLICY, nodes=1, workers=1, tree=tree) as broken,
         traffic(broken.orders("broken", clients=1, most=5, replayed=1.0)) as sending,
     ):

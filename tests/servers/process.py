@@ -80,7 +80,7 @@ class Server(ABC):
 
     def pause(self) -> None:
         """SIGSTOP: it holds its connections, and the kernel accepts new ones, but nothing is answered."""
-        for pid in _family(self.pid):  # the parent first, so that no more are born
+        for pid in family(self.pid):  # the parent first, so that no more are born
             os.kill(pid, signal.SIGSTOP)
             self._paused.append(pid)
 
@@ -135,9 +135,9 @@ class Server(ABC):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _family(pid: int) -> Iterator[int]:
+def family(pid: int) -> Iterator[int]:
     """A process and all that descend from it, parents first."""
     yield pid
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in task.read_text().split():
-            yield from _family(int(child))
+            yield from family(int(child))

@@ -22,6 +22,12 @@ class ClusterNode(msgspec.Struct, frozen=True):
     first_slot: int
     last_slot: int
 
+    def held(self) -> list[str]:
+        """All keys that it holds."""
+        found = self.server.ask("KEYS", "*")
+        assert isinstance(found, list)
+        return [key.decode() for key in found]
+
 
 class RedisCluster(msgspec.Struct, frozen=True):
     """All slots are served."""

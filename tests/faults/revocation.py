@@ -1,0 +1,136 @@
+"""Keys are revoked while both nodes are asked with them: once `guard keys revoke` has said that it is in force, not one
+request of that key is executed any more. It says so within a second, also while pub/sub is a black hole and the
+database half a second slow.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from tests.faults.node import ROOT
+from tests.faults.scene import Fleet, fleet, policy
+from tests.faults.stores import database, single
+from tests.faults.traffic import traffic
+from tests.faults.watching import only_answers_of_guard, outcomes
+from tests.faults.wires import Kind
+from tests.soak.verdict import Say, Verdict, at_least, at_most, none
+
+NAME = "revocation"
+SEEDED = False
+
+_IN_FORCE_S_MAX = 1.0
+_UNDER_WAY_NS = 100_000_000
+_EACH_WAY_MS = 250
+
+
+class Size(msgspec.Struct, frozen=True):
+    """How many requests in all, of so many clients, and how many of the keys are revoked meanwhile."""
+
+    requests: int
+    clients: int
+    revoked: int
+
+
+FULL = Size(requests=100_000, clients=64, revoked=6)
+SMALL = Size(requests=6000, clients=16, revoked=2)
+
+
+class _Revoked(msgspec.Struct, frozen=True):
+    """A key that is no more: when that was told, and how long it took."""
+
+    index: int
+    told_ns: int
+    took_s: float
+
+
+def run(size: Size, say: Say, seed: int = 0, tree: Path = ROOT) -> Verdict:
+    """Every second key is revoked in fair weather, the others in foul."""
+    with (
+        single(seed) as state,
+        database(seed) as kept,
+        fleet(
+            policy(future="500ms"), state_url=state.url, database_url=kept.url, admin_url=kept.server.url, tree=tree
+        ) as place,
+    ):
+        orders = [
+            place.orders(f"all{number}", clients=size.clients // 2, most=size.requests // 2, verb="GET")
+            for number in range(2)
+        ]
+        with traffic(*orders) as sending:
+            sending.go()
+            revoked = []
+            for index in range(size.revoked):
+                _wait_for(place, size.requests * (index + 1) // (size.revoked + 2))
+                if index % 2:
+                    state.proxies[0].pause(kinds=frozenset({Kind.HEARS}))
+                    kept.proxy.delay(_EACH_WAY_MS)
+                revoked.append(_revoke(place, index))
+                say(f"{'foul' if index % 2 else 'fair'} weather: in force after {revoked[-1].took_s:.2f} s")
+                state.heal()
+                kept.proxy.heal()
+            sendings = sending.finish()
+        executed = place.ledger().executed
+    say(outcomes(sendings))
+    told = {each.index: each.told_ns for each in revoked}
+    after = [each for each in sendings if each.begun_ns > told.get(_index(each.mark, len(place.keys)), each.begun_ns)]
+    late = [
+        each
+        for each in executed
+        if each.at_ns > told.get(_index(each.mark, len(place.keys)), each.at_ns) + _UNDER_WAY_NS
+    ]
+    return Verdict(
+        NAME,
+        (
+            none("requests sent after their key was revoked, and passed", sum(each.status == 200 for each in after)),
+            none("executed after their key was revoked", len(late)),
+            at_least("requests sent after their key was revoked", len(after), size.revoked),
+            at_most("until it was in force", max(each.took_s for each in revoked), _IN_FORCE_S_MAX, " s"),
+            at_least("requests sent", len(sendings), size.requests - 1),
+            only_answers_of_guard(sendings),
+        ),
+    )
+
+
+def _index(mark: str, keys: int) -> int:
+    """Which key a mark was signed with: clients take one after the other."""
+    return int(mark.rpartition("-")[2]) % keys
+
+
+def _wait_for(place: Fleet, count: int) -> None:
+    while place.backend.count() < count // 2:
+        time.sleep(0.02)
+
+
+def _revoke(place: Fleet, index: int) -> _Revoked:
+    """Run the command. What a command that only shows the key takes is the time to start one."""
+    key = place.keys[index]
+    begun_ns = time.monotonic_ns()
+    guard(place, "keys", "show", key.id)
+    shown_ns = time.monotonic_ns()
+    guard(place, "keys", "revoke", key.id, "--why", "fault run")
+    told_ns = time.monotonic_ns()
+    return _Revoked(index, told_ns, round((told_ns - shown_ns - (shown_ns - begun_ns)) / 1e9, 2))
+
+
+def guard(place: Fleet, *words: str) -> str:
+    """What a command of the program prints."""
+    where = {
+        "GUARD_HOME": str(place.place.home),
+        "GUARD_DATABASE_URL": place.place.settings.database,
+        "GUARD_STATE_URL": place.place.state_url,
+        "PYTHONPATH": str(place.place.tree),
+    }
+    done = subprocess.run(  # noqa: S603  # our own program
+        (sys.executable, "-m", "guard", *words),
+        env={**os.environ, **where},
+        cwd=place.place.home,
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
