@@ -18,6 +18,13 @@ from tests.system.key_holder import Key, minted
 BY = By("fault runs")
 _KEYS = 8
 
+# Clients sign as guard-v1 says; a node whose clock is behind by two seconds may still serve them.
+_SCHEME = """
+scheme: faults-v1
+extends: guard-v1
+time: {past_ms: 10000, future_ms: 3000}
+"""
+
 
 class Fleet(msgspec.Struct, frozen=True):
     """All nodes are ready; all keys are of one account."""
@@ -62,6 +69,7 @@ def fleet(
         backend = stack.enter_context(ledger_backend())
         (home / "policies").mkdir()
         (home / "policies" / "faults.yaml").write_text(policy)
+        (home / "policies" / "faults-v1.scheme.yaml").write_text(_SCHEME)
         place = Place(
             policies=home / "policies",
             home=home,
@@ -96,7 +104,7 @@ def import_keys(place: Place, *keys: Key) -> None:
     asyncio.run(imported())
 
 
-def policy(*, rate: int = 0, burst: int = 0, past: str = "10s", future: str = "5s", extra: str = "") -> str:
+def policy(*, rate: int = 0, burst: int = 0, past: str = "10s", future: str = "1s", extra: str = "") -> str:
     """One service: orders, reads and cancels, all counted by the limit of their account if there is one."""
     limits = f"limits: {{account: {{per: [account], rate: {rate}/s, burst: {burst}}}}}" if rate else ""
     return f"""
@@ -104,7 +112,7 @@ version: 1
 service: faults
 match: {{hosts: [faults.test]}}
 upstream: "${{BACKEND_URL}}"
-auth: {{schemes: [guard-v1], window: {{past: {past}, future: {future}}}}}
+auth: {{schemes: [faults-v1], window: {{past: {past}, future: {future}}}}}
 {limits}
 {extra}
 routes:

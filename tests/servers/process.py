@@ -12,6 +12,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -67,6 +68,7 @@ class Server(ABC):
                 stderr=log,
                 cwd=self.folder,
                 env=self.environment(),
+                process_group=0,
             )
         self.until(self.answers)
 
@@ -91,11 +93,14 @@ class Server(ABC):
         self._paused = []
 
     def kill(self) -> None:
-        """SIGKILL: no goodbye, nothing written any more."""
+        """SIGKILL: no goodbye, nothing written any more. Of a process that has ended, those that it left behind."""
         assert self._process is not None
-        self.pause()
+        if self._process.poll() is None:
+            self.pause()
         for pid in self._paused:
             os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
         self._process.wait(_STOP_S)
         self._process = None
         self._paused = []
