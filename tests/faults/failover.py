@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from tests.faults.node import ROOT
-from tests.faults.scene import Fleet, fleet, policy
+from tests.faults.scene import PATIENT, Fleet, fleet, policy
 from tests.faults.stores import State, database, under_sentinel
 from tests.faults.traffic import HOST, Sending, traffic
 from tests.faults.watching import at_most_once, only_answers_of_guard, outcomes
@@ -43,7 +43,13 @@ def run(size: Size, say: Say, seed: int = 0, tree: Path = ROOT) -> Verdict:
     with (
         under_sentinel(seed) as state,
         database(seed) as kept,
-        fleet(policy(past="60s", future="1s"), state_url=state.url, database_url=kept.url, tree=tree) as place,
+        fleet(
+            policy(past="60s", future="500ms"),
+            state_url=state.url,
+            database_url=kept.url,
+            tree=tree,
+            environment=PATIENT,
+        ) as place,
         traffic(place.orders("meanwhile", clients=4, pause_ms=5, seed=seed)) as sending,
     ):
         sending.go()

@@ -103,7 +103,7 @@ class Link:
         self._tasks = [asyncio.create_task(way) for way in ways]
         try:
             await asyncio.gather(*self._tasks)
-        except (ConnectionError, TimeoutError):
+        except OSError:
             self.cut()
         except asyncio.CancelledError:
             self.cut()

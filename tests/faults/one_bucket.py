@@ -6,8 +6,7 @@ from pathlib import Path
 import msgspec
 
 from tests.faults.node import ROOT
-from tests.faults.one_nonce import PATIENT
-from tests.faults.scene import fleet, policy
+from tests.faults.scene import PATIENT, fleet, policy
 from tests.faults.stores import database, single
 from tests.faults.traffic import traffic
 from tests.faults.watching import Span, admitted, only_answers_of_guard, outcomes, under_demand

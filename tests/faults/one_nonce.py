@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from tests.faults.node import ROOT
-from tests.faults.scene import fleet, policy
+from tests.faults.scene import PATIENT, fleet, policy
 from tests.faults.stores import database, single
 from tests.faults.traffic import traffic
 from tests.faults.watching import at_most_once, only_answers_of_guard, outcomes
@@ -52,6 +52,3 @@ def run(size: Size, say: Say, seed: int = 0, tree: Path = ROOT) -> Verdict:
             only_answers_of_guard(sendings),
         ),
     )
-
-
-PATIENT = {"GUARD_STATE_MS_MAX": "250"}

@@ -13,7 +13,7 @@ import msgspec
 
 from tests.faults import trouble
 from tests.faults.node import ROOT
-from tests.faults.scene import Fleet, fleet, policy
+from tests.faults.scene import PATIENT, Fleet, fleet, policy
 from tests.faults.stores import State, Topology, database, in_cluster, single, under_sentinel
 from tests.faults.traffic import Sending, traffic
 from tests.faults.trouble import Trouble, Victims
@@ -69,6 +69,7 @@ def run(size: Size, say: Say, seed: int = 0, tree: Path = ROOT) -> Verdict:
                 database_url=kept.url,
                 admin_url=kept.server.url,
                 tree=tree,
+                environment=PATIENT,
             )
         )
         storm = _Storm(place, Victims(place, state, kept, draw), say)

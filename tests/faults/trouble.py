@@ -14,7 +14,7 @@ from typing import TypeAlias
 import msgspec
 
 from tests.faults.link import Fate, Towards
-from tests.faults.scene import Fleet
+from tests.faults.scene import PATIENCE_MS, Fleet
 from tests.faults.stores import CHARGES, Database, State
 from tests.faults.wires import EVERY_KIND, Kind
 from tests.servers.process import Server
@@ -53,9 +53,9 @@ def answers_hang(victims: Victims) -> Iterator[None]:
 
 @contextmanager
 def answers_are_late(victims: Victims) -> Iterator[None]:
-    """Around the deadline, so that some come before it and some after."""
+    """By up to a deadline on each way, so that some come before it and some after."""
     for proxy in victims.state.proxies:
-        proxy.delay(0, victims.draw.uniform(10, 60))
+        proxy.delay(0, victims.draw.uniform(PATIENCE_MS / 4, PATIENCE_MS))
     yield
     victims.state.heal()
 
