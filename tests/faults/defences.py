@@ -4,11 +4,12 @@ import msgspec
 
 
 class Defence(msgspec.Struct, frozen=True):
-    """The condition stands on the one line of the file that contains the clue."""
+    """The condition stands on the one line of the file that contains the clue. `always`: it admits when it holds."""
 
     run: str
     file: str
     clue: str
+    always: bool = False
 
 
 _CHARGE = "guard/state/redis/lua/charge.lua"
@@ -16,7 +17,7 @@ _SHARD = "guard/state/redis/shard.py"
 
 DEFENCES = (
     Defence("one-nonce", _CHARGE, "if not repeats then"),
-    Defence("one-bucket", _CHARGE, "if debit.units > entry.level then"),
+    Defence("one-bucket", _CHARGE, "if has(entry, debit, holder, now) then", always=True),
     Defence("state-loss", _CHARGE, "asked.latest <= epoch"),
     Defence("failover", _CHARGE, "asked.latest <= epoch"),
     Defence("storm", _SHARD, "knockout: unconfirmed"),

@@ -12,29 +12,29 @@ from pathlib import Path
 from tests.faults.node import ROOT
 
 _CONDITIONS = {
-    ".py": (re.compile(r"^(?P<head>\s*(el)?if ).+?(?P<tail>:(\s*#.*)?)$"), "False"),
-    ".lua": (re.compile(r"^(?P<head>\s*(else)?if ).+?(?P<tail> then\b.*)$"), "false"),
+    ".py": (re.compile(r"^(?P<head>\s*(el)?if ).+?(?P<tail>:(\s*#.*)?)$"), "False", "True"),
+    ".lua": (re.compile(r"^(?P<head>\s*(else)?if ).+?(?P<tail> then\b.*)$"), "false", "true"),
 }
 
 
 @contextmanager
-def knocked_out(file: str, clue: str) -> Iterator[Path]:
-    """A tree in whose copy of a file one condition never holds, for the time of the block. See `without`."""
+def knocked_out(file: str, clue: str, *, always: bool = False) -> Iterator[Path]:
+    """A tree in whose copy of a file one condition is none, for the time of the block. See `without`."""
     with tempfile.TemporaryDirectory(prefix="guard-knocked-out-") as folder:
         tree = Path(folder)
         shutil.copytree(ROOT / "guard", tree / "guard", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(ROOT / "policies", tree / "policies")
         target = tree / file
-        target.write_text(without(target.read_text(), target.suffix, clue))
+        target.write_text(without(target.read_text(), target.suffix, clue, always=always))
         yield tree
 
 
-def without(source: str, suffix: str, clue: str) -> str:
-    """A source in which the condition is false on the one line that contains the clue: its mark, or its own words.
+def without(source: str, suffix: str, clue: str, *, always: bool = False) -> str:
+    """A source in which a condition never holds, or `always`: that of the line with the clue, its mark or its words.
 
     Raises ValueError if there is not exactly one such line.
     """
-    pattern, never = _CONDITIONS[suffix]
+    pattern, never, ever = _CONDITIONS[suffix]
     lines = source.splitlines(keepends=True)
     found = [
         (number, marked)
@@ -44,5 +44,5 @@ def without(source: str, suffix: str, clue: str) -> str:
     if len(found) != 1:
         raise ValueError(f"{len(found)} conditions have the words {clue!r}")
     ((number, marked),) = found
-    lines[number] = f"{marked['head']}{never}{marked['tail']}\n"
+    lines[number] = f"{marked['head']}{ever if always else never}{marked['tail']}\n"
     return "".join(lines)

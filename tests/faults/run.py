@@ -63,7 +63,7 @@ def _without_defences(runs: list[ModuleType]) -> int:
         for run in runs:
             if defence.run != run.NAME:
                 continue
-            with knocked_out(defence.file, defence.clue) as tree:
+            with knocked_out(defence.file, defence.clue, always=defence.always) as tree:
                 missed = any(one(run, seed, small=True, tree=tree).broken for seed in range(_KNOCKOUT_SEEDS))
             say(f"{'red     ' if missed else 'SURVIVED'}  {defence.run} without {defence.clue!r} of {defence.file}")
             survived += [] if missed else [defence]

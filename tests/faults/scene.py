@@ -18,7 +18,7 @@ from tests.system.key_holder import Key, minted
 BY = By("fault runs")
 
 PATIENCE_MS = 250
-PATIENT = {"GUARD_STATE_MS_MAX": str(PATIENCE_MS)}
+PATIENT = {"GUARD_STORE_MS_MAX": str(PATIENCE_MS)}
 """For runs that ask how exact the store is, not how quick: on a busy machine many answers miss the usual deadline."""
 
 _KEYS = 8

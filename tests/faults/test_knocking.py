@@ -29,6 +29,11 @@ def test_a_condition_in_lua_never_holds() -> None:
     assert without(_LUA, ".lua", "knockout: stale") == _LUA.replace("late and sure", "false")
 
 
+def test_a_condition_that_admits_always_holds() -> None:
+    assert without(_PYTHON, ".py", "knockout: third", always=True) == _PYTHON.replace("if d:", "if True:")
+    assert without(_LUA, ".lua", "if seen", always=True) == _LUA.replace("seen", "true")
+
+
 def test_a_clue_that_is_not_there_or_there_twice_is_told() -> None:
     with pytest.raises(ValueError, match="0 conditions"):
         without(_PYTHON, ".py", "knockout: first")
