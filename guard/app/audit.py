@@ -16,6 +16,9 @@ from guard.state.key_file import KeyFile
 
 SIGN_EVERY_MS = 60_000
 
+_LAST_S = 2
+"""How long the end waits for the last checkpoint. A database that is gone must not hold up a restart."""
+
 _log = structlog.get_logger()
 
 
@@ -31,19 +34,24 @@ async def signing_checkpoints(
 ) -> AsyncIterator[None]:
     """For the time of the block the end of the chain is signed: at once, then every `every_ms`, and when it ends."""
     key = open_audit_key(settings)
+    stop = asyncio.Event()
 
     async def signing() -> None:
-        while True:
+        last = False
+        while not last:
+            last = stop.is_set()
             await _attempt(trail, key, now, settings.audit_checkpoints)
-            await asyncio.sleep(every_ms / 1000)
+            await asyncio.wait((waiting,), timeout=every_ms / 1000)
 
+    waiting = asyncio.create_task(stop.wait())
     task = asyncio.create_task(signing(), name="sign the audit trail")
     try:
         yield
     finally:
+        stop.set()
+        await asyncio.wait((task,), timeout=_LAST_S)
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await _attempt(trail, key, now, settings.audit_checkpoints)
+        await asyncio.gather(task, waiting, return_exceptions=True)
 
 
 async def sign_checkpoint(trail: AuditTrail, key: AuditKey, now: Callable[[], UnixMs], file: Path | None) -> None:

@@ -181,11 +181,13 @@ async def _verified_here(
     show: Callable[[int], None],
 ) -> Whole | Broken:
     """The trail of this database, against its own key, those given, and the checkpoints that were kept elsewhere."""
-    own = open_audit_key(settings)
+    if settings.audit_key.exists():
+        own = open_audit_key(settings)
+        keys = {own.id: own.public, **keys}
     kept = settings.audit_checkpoints
     if checkpoints is None and kept is not None and kept.exists():
         checkpoints = kept
-    return await verify_trail(trail, {own.id: own.public, **keys}, _lines(checkpoints), show)
+    return await verify_trail(trail, keys, _lines(checkpoints), show)
 
 
 def _lines(file: Path | None) -> Iterator[bytes]:

@@ -56,11 +56,15 @@ class KeyFile(msgspec.Struct, frozen=True):
         return text
 
     def replace(self, content: bytes) -> None:
-        """Put other content in its place, durably: whoever reads sees the old or the new. Its owner stays."""
+        """Put other content in its place, durably: whoever reads sees the old or the new. Its owner stays.
+
+        Only for whoever is alone in changing it.
+        """
         path = self.path.resolve()
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        draft = path.with_name(f".{path.name}.new")
         try:
             owner = path.stat()
+            draft.unlink(missing_ok=True)  # one that was interrupted may hold what has been taken out since
             try:
                 _write_durably(draft, content)
                 os.chown(draft, owner.st_uid, owner.st_gid)

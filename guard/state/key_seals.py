@@ -9,7 +9,7 @@ more, which stays so. Files are changed by whoever holds the head row. Each step
 from collections.abc import Mapping
 
 import msgspec
-from sqlalchemy import LargeBinary, bindparam, func, select, update
+from sqlalchemy import LargeBinary, bindparam, func, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from guard.model.audit import Deed, Subject, Touched
@@ -25,7 +25,9 @@ from guard.state.sql_schema import KEYS
 AUDITED_AS = "sealing key"
 
 _ROWS_AT_ONCE = 500
-_KEK_ID = func.substr(KEYS.c.sealed_material, KEK_ID_AT + 1, KEK_ID_BYTES, type_=LargeBinary)
+_KEK_ID = func.substr(  # numbers in the text, not as parameters: PostgreSQL groups only by what it sees to be the same
+    KEYS.c.sealed_material, literal_column(str(KEK_ID_AT + 1)), literal_column(str(KEK_ID_BYTES)), type_=LargeBinary
+)
 _SEALED = KEYS.c.sealed_material.is_not(None)
 _RESEAL = update(KEYS).where(KEYS.c.id == bindparam("key_id")).values(sealed_material=bindparam("sealed"))
 

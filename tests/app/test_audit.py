@@ -10,6 +10,8 @@ from guard.model.audit import Deed, Subject, Touched
 from guard.model.names import UnixMs
 from guard.settings import Settings
 from guard.signing.audit_chain import Whole, verified
+from guard.signing.audit_key import AuditKey
+from guard.state.audit import AuditTrail
 from guard.state.key_file import KeyFileError
 from guard.state.sealing import SealingKey
 from guard.state.vault import Vault
@@ -98,6 +100,20 @@ async def test_a_trail_that_cannot_be_signed_is_told_and_nothing_stops(
             pass
     assert {log["event"] for log in logs} == {"audit.unsigned"}
     assert any("no such table" in log["error"] for log in logs)
+
+
+class Silent(AuditTrail):
+    async def sign(self, key: AuditKey, now: UnixMs) -> bytes | None:  # noqa: ARG002  # it never gets that far
+        await asyncio.Event().wait()
+        return None
+
+
+async def test_database_that_does_not_answer_holds_up_no_restart(
+    settings: Settings, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guard.app.audit._LAST_S", 0.01)
+    async with asyncio.timeout(2), signing_checkpoints(settings, Silent(vault.database), now):
+        pass
 
 
 async def test_no_file_is_needed(settings: Settings, vault: Vault) -> None:

@@ -71,6 +71,12 @@ def test_other_content_takes_its_place_whole_and_for_its_owner_only(made: KeyFil
     assert [each.name for each in made.path.parent.iterdir()] == ["some.key"]
 
 
+def test_rest_of_an_interrupted_change_is_removed(made: KeyFile) -> None:
+    made.path.with_name(".some.key.new").write_bytes(b"an old key")
+    made.replace(b"other\n")
+    assert [each.name for each in made.path.parent.iterdir()] == ["some.key"]
+
+
 def test_link_to_the_file_stays_a_link(made: KeyFile, tmp_path: Path) -> None:
     link = tmp_path / "link.key"
     link.symlink_to(made.path)
