@@ -52,3 +52,30 @@ class KeyDirectory(Protocol):
     def touch(self, key_id: KeyId, now: UnixMs) -> None:
         """Remember that the key was used. Written to the database later, in batches."""
         ...
+
+
+class StoreMeter(Protocol):
+    """Who counts what stores do (`telemetry.meter`). A call is a dictionary's entry or two: never a wait or an error.
+
+    Every text becomes a label of a metric, so it must be one of a few that the code names: no key, account or address.
+    """
+
+    def store_op(self, op: str, outcome: str, us: int) -> None:
+        """A question to a shared store ended after `us`, from enqueueing to its answer or to giving up."""
+        ...
+
+    def store_up(self, store: str, up: bool) -> None:  # noqa: FBT001  # it is what the metric says
+        """Whether a store answers now; to be told at start and at each change."""
+        ...
+
+    def store_fallback(self, function: str) -> None:
+        """Policy answered in place of a store that did not, for this function of it."""
+        ...
+
+    def revocation_delay(self, ms: int) -> None:
+        """So long after its change in the database a key's new state came into force here."""
+        ...
+
+    def clock_skew(self, against: str, ms: int) -> None:
+        """How far this node's clock is ahead of another's: of `redis` or of `database`."""
+        ...
