@@ -10,7 +10,9 @@ import msgspec
 
 from guard.app.gateway import open_gateway
 from guard.app.keys import open_keyring
-from guard.app.serving import listening, stop_event, until_ready
+from guard.app.listening import listening
+from guard.app.node import Node, open_node
+from guard.app.serving import stop_event, until_ready
 from guard.demo.app import demo_exchange
 from guard.model.keys import KeyAlgorithm
 from guard.model.names import UnixMs
@@ -49,7 +51,7 @@ async def serve_dev(
         listening(demo_exchange(), exchange_listen),
         open_gateway(settings, rules, buckets_filled_since=_EVER) as running,
         listening(running.gateway, settings.listen, settings.server),
-        listening(running.health, settings.health_listen),
+        open_node(settings, Node(readiness=running.readiness, tally=running.meter.tally)),
     ):
         await until_ready(running, stop)
         announce()

@@ -22,7 +22,7 @@ from guard.app.onward import open_onward
 from guard.edges.asgi import Gateway
 from guard.edges.body import UnverifiedBudget
 from guard.edges.exchange import Onward
-from guard.edges.health import Health, Readiness
+from guard.edges.health import Readiness
 from guard.edges.http import HttpEdge
 from guard.edges.wrapped import App
 from guard.model.names import KeyId, RequestId, UnixMs
@@ -38,6 +38,7 @@ from guard.state.key_table import KeyTable
 from guard.state.memory import MemoryLimits
 from guard.state.vault import Vault
 from guard.telemetry.decision_log import DecisionLog, timestamp
+from guard.telemetry.meter import Meter
 
 FOLLOW_EVERY_MS = 250
 
@@ -47,16 +48,16 @@ _log = structlog.get_logger()
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
-    """A gateway that is ready to be served: the data plane, the health resources, and its keys.
+    """A gateway that is ready to be served: the data plane, its keys, and what it counts.
 
     Setting `draining` makes it not ready, so that balancers send their clients elsewhere.
     """
 
     gateway: Gateway
-    health: Health
     vault: Vault
     directory: FollowingDirectory
     readiness: Callable[[], Readiness]
+    meter: Meter
     draining: asyncio.Event
     log: DecisionLog | None
     now: Callable[[], UnixMs]
@@ -81,6 +82,7 @@ async def open_gateway(
         limits = MemoryLimits(clock.now(), filled_since=buckets_filled_since)
         pressure = Pressure(settings.in_flight_max)
         stack.push_async_callback(_stopped, asyncio.create_task(pressure.beating(), name="beat"))
+        meter = Meter(in_flight=lambda: pressure.in_flight, policy=lambda: rules.policies.digest)
         log = _decision_log(settings.decision_log, vault.sealing.log_tag_key, stack)
         onward = open_onward(settings, rules, app, stack)
         http = HttpEdge(
@@ -90,7 +92,7 @@ async def open_gateway(
                 obstacle=onward.obstacle,
                 body_ms_max=settings.body_ms_max,
             ),
-            aftermath=_aftermath(limits, log),
+            aftermath=_aftermath(limits, log, meter),
             onward=onward,
             budget=UnverifiedBudget(settings.body_bytes_unverified_max, settings.body_bytes_unverified_per_address_max),
             body_ms_max=settings.body_ms_max,
@@ -100,11 +102,11 @@ async def open_gateway(
         draining = asyncio.Event()
         readiness = _readiness(rules.policies, directory, limits, clock.now, draining)
         yield Running(
-            gateway=Gateway(http, request_ids()),
-            health=Health(readiness),
+            gateway=Gateway(http, request_ids(), meter.failure),
             vault=vault,
             directory=directory,
             readiness=readiness,
+            meter=meter,
             draining=draining,
             log=log,
             now=clock.now,
@@ -153,10 +155,10 @@ async def _stopped(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-def _aftermath(limits: MemoryLimits, log: DecisionLog | None) -> Aftermath:
+def _aftermath(limits: MemoryLimits, log: DecisionLog | None, meter: Meter) -> Aftermath:
     if log is None:
-        return Aftermath(limits, None, str, timestamp)
-    return Aftermath(limits, log.record, log.key_tag, timestamp)
+        return Aftermath(limits, None, str, timestamp, meter)
+    return Aftermath(limits, log.record, log.key_tag, timestamp, meter)
 
 
 def _decision_log(name: str, tag_key: bytes, stack: AsyncExitStack) -> DecisionLog | None:

@@ -47,7 +47,7 @@ def dev(
     def announce() -> None:
         typer.echo(_screen(settings, exchange_listen, source, rules))
 
-    run(serve_dev(settings, rules, exchange_listen, _KEY, announce), settings)
+    run(serve_dev(settings, rules, exchange_listen, _KEY, announce), settings.log_level)
 
 
 def demo_policy() -> Path:

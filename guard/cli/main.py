@@ -10,6 +10,7 @@ from typer.main import get_command
 COMMANDS: dict[str, str] = {
     "dev": "A gateway, a demo exchange and a key on this machine, in one command.",
     "serve": "The gateway, in front of the backends that your policies name.",
+    "healthcheck": "Ask the gateway on this machine whether it is ready.",
     "check": "Read policies as the gateway would, and say what is wrong with them.",
     "schema": "The JSON Schema of policy files, for editors.",
     "keys": "Create, list, rotate, suspend and revoke API keys.",
@@ -20,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "flood": "Run into the limits of your own gateway, on purpose.",
     "version": "Print the version.",
 }
+HIDDEN: dict[str, str] = {"worker": "One of several processes behind `guard serve`."}
 
 
 class LazyGroup(TyperGroup):
@@ -58,5 +60,5 @@ def guard() -> None:
     """Nothing of its own."""
 
 
-for _name, _summary in COMMANDS.items():
-    app.command(_name, help=_summary)(_stub)
+for _name, _summary in (COMMANDS | HIDDEN).items():
+    app.command(_name, help=_summary, hidden=_name in HIDDEN)(_stub)

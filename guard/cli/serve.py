@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from guard.app.serving import serve as serve_until_stopped
+from guard.app.workers import serve_workers
 from guard.cli.starting import rules_or_exit, run, settings_or_exit
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
@@ -29,7 +30,7 @@ def serve(
     tls_cert_file: Annotated[Path | None, typer.Option(help="Certificate for TLS, PEM; read again on change.")] = None,
     tls_key_file: Annotated[Path | None, typer.Option(help="Its key, PEM, without a passphrase.")] = None,
     server: Annotated[str | None, typer.Option(help="guard, or uvicorn for comparison.")] = None,
-    health_listen: Annotated[str | None, typer.Option(help="HOST:PORT for /livez and /readyz.")] = None,
+    health_listen: Annotated[str | None, typer.Option(help="HOST:PORT for /livez, /readyz and /metrics.")] = None,
     database_url: Annotated[str | None, typer.Option(help="The key database: sqlite:///FILE.")] = None,
     sealing_key_file: Annotated[Path | None, typer.Option(help="The key that seals secrets at rest.")] = None,
     state_url: Annotated[str | None, typer.Option(help="Where nonces and buckets are: memory:// for now.")] = None,
@@ -53,4 +54,5 @@ def serve(
         log_level=log_level,
     )
     rules = rules_or_exit(settings.policies)
-    run(serve_until_stopped(settings, rules), settings)
+    serving = serve_until_stopped if settings.workers == 1 else serve_workers
+    run(serving(settings, rules), settings.log_level)

@@ -9,6 +9,7 @@ import uvloop
 from pydantic import ValidationError
 
 from guard.app.onward import Misplaced
+from guard.app.worker import CannotServe
 from guard.policy.diagnostic import render
 from guard.policy.load import Invalid
 from guard.service.policies import Rulebook, read_rulebook
@@ -41,12 +42,12 @@ def rules_or_exit(directory: Path) -> Rulebook:
     return rules
 
 
-def run(main: Coroutine[Any, Any, None], settings: Settings) -> None:
+def run(main: Coroutine[Any, Any, None], log_level: str) -> None:
     """Run the event loop. A refusal to start ends with one clear line, not with a traceback."""
-    logs.configure(settings.log_level)
+    logs.configure(log_level)
     try:
         uvloop.run(main)
-    except (StateError, Misplaced) as error:
+    except (StateError, Misplaced, CannotServe) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
     except OSError as error:

@@ -21,12 +21,14 @@ _log = structlog.get_logger()
 
 
 class Gateway:
-    """An ASGI 3 application. `failures` counts what was our own fault; it must stay 0."""
+    """An ASGI 3 application. `count_failure` is called for each that was our own fault; there must be none."""
 
-    def __init__(self, http: HttpEdge, mint_request_id: Callable[[], RequestId]) -> None:
+    def __init__(
+        self, http: HttpEdge, mint_request_id: Callable[[], RequestId], count_failure: Callable[[], object]
+    ) -> None:
         self._http = http
         self._mint_request_id = mint_request_id
-        self.failures = 0
+        self._count_failure = count_failure
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection scope."""
@@ -39,7 +41,7 @@ class Gateway:
         except Exception:  # the one outermost except: fail closed, say so, go on
             if responder.handed_over:
                 raise
-            self.failures += 1
+            self._count_failure()
             _log.exception("gateway.error", request_id=request_id)
             if not responder.started:
                 deny = Deny(code="gateway.error")

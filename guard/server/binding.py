@@ -18,14 +18,19 @@ _UNIX_MODE = 0o660
 class Binding:
     """A socket that is bound; a Unix socket listens already, so that others can tell it from a dead one's.
 
-    Raises OSError if the address cannot be had.
+    `inherited` was bound by the process that started this one, which keeps its file. Raises OSError if the address
+    cannot be had.
     """
 
-    def __init__(self, at: Endpoint, *, share_port: bool = False) -> None:
+    def __init__(self, at: Endpoint, *, inherited: socket.socket | None = None) -> None:
+        self.port: int
         self._file: tuple[str, int] | None = None
-        if isinstance(at, Internet):
-            self.socket = bound(at.host, at.port, share_port=share_port)
-            self.port: int = self.socket.getsockname()[1]
+        if inherited is not None:
+            self.socket = inherited
+            self.port = inherited.getsockname()[1] if isinstance(at, Internet) else 0
+        elif isinstance(at, Internet):
+            self.socket = bound(at.host, at.port)
+            self.port = self.socket.getsockname()[1]
         else:
             self.socket = _unix(at.path)
             self._file = (at.path, os.lstat(at.path).st_ino)
@@ -46,13 +51,11 @@ class Binding:
             return
 
 
-def bound(host: str, port: int, *, share_port: bool = False) -> socket.socket:
-    """A TCP socket that is bound and does not listen yet. Processes share its port only if all of them ask for it."""
+def bound(host: str, port: int) -> socket.socket:
+    """A TCP socket that is bound and does not listen yet."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if share_port:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listening.bind((host, port))
     except OSError:

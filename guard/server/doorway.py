@@ -3,7 +3,8 @@ PROXY header of a trusted peer, then the TLS handshake. Both have one deadline; 
 without an answer.
 
 Sockets are accepted here, so that not a byte behind the PROXY header is read before TLS, that each handshake uses the
-certificate in force, and that a busy gateway lets in more than one client a turn of its loop (libuv's servers do not).
+certificate in force, that a busy gateway lets in more than one client a turn of its loop (libuv's servers do not), and
+that processes that accept from one socket each get their share (`spread`).
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from guard.wire.client_address import canonical, in_networks
 _UNIX = "unix"
 _AGAIN_S = 0.1
 _A_TURN = 128
+_LEFT_TO_OTHERS_S = 0.005
 
 _log = structlog.get_logger()
 
@@ -34,6 +36,12 @@ class House(Protocol):
 
     limits: Limits
     crowd: Crowd
+
+    def ahead(self) -> int:
+        """How many clients more this process holds than another that accepts from the same socket."""
+
+    def counted(self) -> None:
+        """There is one client more or less than before."""
 
     def refused(self, refused: Refused) -> None:
         """Remember a refusal."""
@@ -62,7 +70,7 @@ class Doorway:
 
     def close(self, listening: socket.socket) -> None:
         """Accept no more, but whoever the system has connected already."""
-        self._accept(listening, BACKLOG)
+        self._take(listening, BACKLOG)
         self._loop.remove_reader(listening)
         if self._again is not None:
             self._again.cancel()
@@ -73,28 +81,50 @@ class Doorway:
             visit.cancel()
 
     @property
-    def empty(self) -> bool:
-        """Whether everybody has come through, or was given up."""
-        return not self._visits
+    def visitors(self) -> int:
+        """How many have neither come through nor were given up."""
+        return len(self._visits)
 
-    def _accept(self, listening: socket.socket, clients_max: int = _A_TURN) -> None:
+    def _accept(self, listening: socket.socket) -> None:
+        for _ in range(_A_TURN):
+            if self._house.ahead():
+                self._pause(listening, _LEFT_TO_OTHERS_S, self._accept_left)
+                return
+            if not self._take(listening, 1):
+                return
+
+    def _accept_left(self, listening: socket.socket) -> None:
+        """Accept of those whom nobody else has taken."""
+        self.open(listening)
+        self._take(listening, min(max(1, self._house.ahead()), _A_TURN))
+
+    def _take(self, listening: socket.socket, clients_max: int) -> bool:
+        """Whether there may be more."""
         for _ in range(clients_max):
             try:
                 client, name = listening.accept()
             except BlockingIOError:
-                return
+                return False
             except ConnectionError:  # gone already
                 continue
             except OSError as error:  # out of descriptors: those who wait stay in the backlog meanwhile
                 _log.warning("listener.accept_failed", error=str(error))
-                self._loop.remove_reader(listening)
-                self._again = self._loop.call_later(_AGAIN_S, self.open, listening)
-                return
+                self._pause(listening, _AGAIN_S, self.open)
+                return False
             client.setblocking(False)  # noqa: FBT003  # the socket module's own signature
             longer = self._certificates is not None or (self._proxied and self._is_trusted(name))
             visit = self._loop.create_task(self._visit(client, name) if longer else self._let_in(client))
             self._visits.add(visit)
-            visit.add_done_callback(self._visits.discard)
+            visit.add_done_callback(self._done)
+        return True
+
+    def _pause(self, listening: socket.socket, pause_s: float, then: Callable[[socket.socket], None]) -> None:
+        self._loop.remove_reader(listening)
+        self._again = self._loop.call_later(pause_s, then, listening)
+
+    def _done(self, visit: asyncio.Task[None]) -> None:
+        self._visits.discard(visit)
+        self._house.counted()
 
     async def _let_in(self, client: socket.socket) -> None:
         """Nothing stands before its first request."""

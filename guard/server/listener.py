@@ -5,8 +5,11 @@ section 7.8). What it refuses and how long it waits is in `limits`; what becomes
 """
 
 import asyncio
+import socket
 from collections.abc import Callable, Hashable
 from contextlib import suppress
+
+import msgspec
 
 from guard.server.binding import BACKLOG, Binding
 from guard.server.connection import Connection
@@ -17,6 +20,7 @@ from guard.server.exchange import App, Exchange
 from guard.server.limits import Limits
 from guard.server.peer import Names
 from guard.server.refusal import Refused, log_refused
+from guard.server.spread import ABSENT, Spread
 from guard.server.tls import Certificates, Secured, Tls
 from guard.wire.client_address import canonical
 
@@ -24,12 +28,19 @@ _LAST_S = 1
 _DEFAULTS = Limits()
 
 
+class Shared(msgspec.Struct, frozen=True):
+    """A socket that this process was given to accept from beside others, and how it shares newcomers with them."""
+
+    socket: socket.socket
+    spread: Spread
+
+
 class Listener:
     """Binds at once and reads its certificates, so that what cannot be had is an OSError here; listens from `start` to
     `stop`.
 
-    `proxy_from` names the peers (networks, or `unix`) whose connections begin with a PROXY header; `share_port` lets
-    other processes listen on the same port; `refused` hears of each refusal that the application never saw.
+    `proxy_from` names the peers (networks, or `unix`) whose connections begin with a PROXY header; `shared` is a
+    socket that other processes accept from too; `refused` hears of each refusal that the application never saw.
     """
 
     def __init__(
@@ -41,7 +52,7 @@ class Listener:
         grace_s: float = 10,
         tls: Tls | None = None,
         proxy_from: tuple[str, ...] = (),
-        share_port: bool = False,
+        shared: Shared | None = None,
         refused: Callable[[Refused], object] | None = None,
     ) -> None:
         self.limits = limits
@@ -52,7 +63,9 @@ class Listener:
         self._grace_s = grace_s
         self._certificates = None if tls is None else Certificates(tls)
         self._doorway = Doorway(self, self._certificates, proxy_from)
-        self._binding = Binding(endpoint(listen), share_port=share_port)
+        inherited = None if shared is None else shared.socket
+        self._binding = Binding(endpoint(listen), inherited=inherited)
+        self._spread = None if shared is None else shared.spread
         self._connections: set[Connection] = set()
         self._running: dict[Exchange, asyncio.Task[None]] = {}
         self._following: asyncio.Task[None] | None = None
@@ -76,6 +89,7 @@ class Listener:
         if self._certificates is not None:
             self._following = loop.create_task(self._certificates.follow(), name="follow the certificates")
         self._binding.socket.listen(BACKLOG)
+        self.counted()
         self._doorway.open(self._binding.socket)
 
     async def stop(self) -> None:
@@ -134,6 +148,19 @@ class Listener:
         """One connection less."""
         self._connections.discard(connection)
         self.crowd.leave(connection)
+        self.counted()
+
+    def ahead(self) -> int:
+        """How many clients more this process holds than another that accepts from the same socket."""
+        if self._spread is None:
+            return 0
+        self.counted()
+        return self._spread.ahead()
+
+    def counted(self) -> None:
+        """There is one client more or less than before: tell the other processes."""
+        if self._spread is not None:
+            self._spread.hold(len(self._connections) + self._doorway.visitors if self._accepting else ABSENT)
 
     def refused(self, refused: Refused) -> None:
         """Log a refusal, and tell whoever wants to hear of it."""
@@ -164,12 +191,13 @@ class Listener:
             self._following.cancel()
         self._doorway.close(self._binding.socket)
         self._binding.close()
+        self.counted()
 
     async def _emptied(self) -> None:
         while self._busy():  # noqa: ASYNC110  # at the end of a process, a poll is good enough
             await asyncio.sleep(0.005)
 
     def _busy(self) -> bool:
-        if self._connections or not self._doorway.empty:
+        if self._connections or self._doorway.visitors:
             return True
         return not all(task.done() for task in self._running.values())

@@ -1,19 +1,19 @@
-"""The line after the answer: what was decided and what came of it goes to the decision log, a request that never
-reached its backend gets its tokens back, and its slots are free again. Never on the answer's path.
+"""The line after the answer: what was decided and what came of it is counted and goes to the decision log, a request that
+never reached its backend gets its tokens back, and its slots are free again. Never on the answer's path.
 """
 
 from collections.abc import Callable
 
 import msgspec
 
-from guard.core.stages import Allow, Identified, Screened, Signed, Verified
+from guard.core.stages import Allow, Routed, Verified
 from guard.model.decision import About, DecisionEvent, Deny
 from guard.model.exchange import Sent
 from guard.model.facts import Facts
 from guard.model.names import KeyId, UnixMs
-from guard.model.questions import Reading
 from guard.service.judge import Judgement
 from guard.state.protocols import LimitStore
+from guard.telemetry.meter import Meter
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -44,14 +44,17 @@ class Aftermath:
         record: Callable[[DecisionEvent], None] | None,
         key_tag: Callable[[KeyId], str],
         timestamp: Callable[[UnixMs], str],
+        meter: Meter,
     ) -> None:
         self._limits = limits
         self._record = record
         self._key_tag = key_tag
         self._timestamp = timestamp
+        self._meter = meter
 
     async def conclude(self, facts: Facts, judgement: Judgement, outcome: Outcome) -> None:
-        """Give slots back, and tokens if not one byte reached the backend; log the decision."""
+        """Count the decision; give slots back, and tokens if not one byte reached the backend; log it."""
+        self._count(judgement, outcome)
         paid, room = judgement.paid, judgement.room
         if paid is not None:
             if outcome.sent is Sent.NO:
@@ -63,10 +66,21 @@ class Aftermath:
         if self._record is not None:
             self._record(self._event(facts, judgement, outcome))
 
+    def _count(self, judgement: Judgement, outcome: Outcome) -> None:
+        judged, routed, meter = judgement.outcome, judgement.routed, self._meter
+        service, route = ("", "") if routed is None else (routed.service.name, routed.route.name)
+        decision, reason = ("deny", judged.code) if isinstance(judged, Deny) else ("allow", outcome.code or "")
+        meter.decision(service, route, decision, reason, "enforce")
+        meter.added(decision, outcome.guard_us)
+        if outcome.upstream_us is not None:
+            meter.upstream(service, outcome.upstream_us)
+        for would in _shadow(judgement):
+            meter.decision(service, route, "deny", would.code, "shadow")
+
     def _event(self, facts: Facts, judgement: Judgement, outcome: Outcome) -> DecisionEvent:
         deny = judgement.outcome if isinstance(judgement.outcome, Deny) else None
         routed, about = judgement.routed, _about(judgement)
-        readings, shadow = _spent(judgement)
+        readings = judgement.outcome.readings
         return DecisionEvent(
             ts=self._timestamp(facts.received_at),
             id=facts.request_id,
@@ -80,7 +94,7 @@ class Aftermath:
             transport=facts.transport.value,
             method=facts.verb,
             route=None if routed is None else routed.route.name,
-            shadow=tuple(would.code for would in shadow),
+            shadow=tuple(would.code for would in _shadow(judgement)),
             cost=None if routed is None else routed.route.cost,
             key=None if about is None else self._key_tag(about.key_id),  # as claimed: only an account is a proof
             account=None if about is None else about.account,
@@ -107,13 +121,9 @@ def _about(judgement: Judgement) -> About | None:
     return About(identified.claim.key_id, identified.claim.scheme, None if proved is None else proved.account)
 
 
-def _spent(judgement: Judgement) -> tuple[tuple[Reading, ...], tuple[Deny, ...]]:
-    if isinstance(judgement.outcome, Allow):
-        return judgement.outcome.readings, judgement.outcome.shadow
-    shadow = (
-        judgement.reached.shadow if isinstance(judgement.reached, Screened | Signed | Verified | Identified) else ()
-    )
-    return judgement.outcome.readings, shadow
+def _shadow(judgement: Judgement) -> tuple[Deny, ...]:
+    """What shadow rules would have denied, as far as the message came."""
+    return () if judgement.reached is None or isinstance(judgement.reached, Routed) else judgement.reached.shadow
 
 
 def _skew_ms(facts: Facts, judgement: Judgement, deny: Deny | None) -> int | None:

@@ -17,6 +17,7 @@ OTHER: Final = "(other)"
 _DECISIONS = families.DECISIONS.name
 _REPLAYS: Key = (families.REPLAYS.name,)
 _FAILURES: Key = (families.FAILURES.name,)
+_RESTARTS: Key = (families.RESTARTS.name,)
 _REPLAYED = "auth.replayed"
 
 
@@ -52,6 +53,7 @@ class Meter:
 
     def failure(self) -> None:
         """A message was denied for a fault of our own."""
+        self.decision("", "", "deny", "gateway.error", "enforce")
         self._counts[_FAILURES] += 1
 
     def store_op(self, op: str, outcome: str, us: int) -> None:
@@ -76,12 +78,13 @@ class Meter:
 
     def workers(self, states: Mapping[str, int]) -> None:
         """How many workers are in each state now."""
+        self._counts.setdefault(_RESTARTS, 0)
         for state, count in states.items():
             self._gauge((families.WORKERS.name, state), count)
 
     def restart(self) -> None:
         """A worker was started in the place of another."""
-        self._count((families.RESTARTS.name,))
+        self._count(_RESTARTS)
 
     def tally(self) -> Tally:
         """All of it, as it is now."""

@@ -58,7 +58,8 @@ async def test_a_fresh_home_gets_its_database_sealing_key_and_decision_log(tmp_p
     home = tmp_path / "home"
     async with open_gateway(_settings(home), rules(tmp_path / "policies")) as running:
         assert await _status(running.gateway, scope(facts("GET", b"/v1/x"))) == 401
-        assert await _status(running.health, {"type": "http", "method": "GET", "path": "/livez"}) == 200
+        refused = ("guard_decisions_total", "exchange", "GET /v1/{rest...}", "deny", "auth.missing", "enforce")
+        assert running.meter.tally().counts[refused] == 1
     assert (home / "sealing.key").stat().st_mode & 0o077 == 0
     assert (home / "guard.db").exists()
     [line] = (home / "decisions.jsonl").read_text().splitlines()

@@ -8,7 +8,6 @@ import structlog
 import typer
 
 from guard.cli.starting import rules_or_exit, run, settings_or_exit
-from guard.settings import Settings
 from guard.state.faults import StateError
 
 
@@ -59,7 +58,7 @@ def test_what_keeps_the_gateway_from_starting_is_one_line(
         raise fault
 
     with pytest.raises(typer.Exit) as ended:
-        run(fails(), Settings())
+        run(fails(), "info")
     assert ended.value.exit_code == 1
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 1

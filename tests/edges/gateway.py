@@ -23,6 +23,7 @@ from guard.service.judge import Judge
 from guard.service.policies import Rulebook
 from guard.service.pressure import Pressure
 from guard.state.memory import MemoryLimits
+from guard.telemetry.meter import Meter
 from guard.upstream.backend import Backend as Upstream
 from tests.build import NOW, limit, policies, record, route, service, slots
 from tests.directory import Keys
@@ -152,12 +153,19 @@ async def front(script: Script, *, now: UnixMs = NOW, url: str | None = None) ->
                 *(Rulebook(policies=policy_set, schemes=SCHEMES), keys, limits, lambda: now),
                 strain=lambda _: pressure.strain(),
             ),
-            aftermath=Aftermath(limits, events.append, str, str),
+            aftermath=Aftermath(limits, events.append, str, str, Meter()),
             pressure=pressure,
             onward=Backends({"exchange": upstream}, None),
             budget=UnverifiedBudget(10_000, 10_000),
             body_ms_max=1000,
             now=lambda: now,
         )
-        yield Front(Gateway(edge, lambda: RequestId(f"req_{next(numbers)}")), keys, behind, events, limits, pressure)
+        yield Front(
+            Gateway(edge, lambda: RequestId(f"req_{next(numbers)}"), lambda: None),
+            keys,
+            behind,
+            events,
+            limits,
+            pressure,
+        )
         await upstream.aclose()

@@ -1,7 +1,7 @@
 """Which edge is a scope for, and what happens when we are wrong."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import msgspec
@@ -23,23 +23,24 @@ def log() -> Iterator[io.StringIO]:
     structlog.reset_defaults()
 
 
-def _broken(gateway: Front) -> Gateway:
+def _broken(gateway: Front, count_failure: Callable[[], object]) -> Gateway:
     """The same gateway, with a bug in it."""
 
     def bug(*_: object) -> NoReturn:
         raise ZeroDivisionError("the canary of a bug")
 
     http = msgspec.structs.replace(gateway.gateway._http, now=bug)
-    return Gateway(http, lambda: RequestId("req_bug"))
+    return Gateway(http, lambda: RequestId("req_bug"), count_failure)
 
 
 async def test_a_bug_of_ours_denies_is_logged_and_counted_and_tells_the_client_nothing(log: io.StringIO) -> None:
+    failures: list[int] = []
     async with front(answering(OK)) as gateway:
-        gateway.gateway = _broken(gateway)
+        gateway.gateway = _broken(gateway, lambda: failures.append(1))
         answer = await gateway.ask(signed())
         assert (answer.status, answer.problem["code"], answer.problem["sent"]) == (500, "gateway.error", "unknown")
         assert b"canary" not in answer.body
-        assert gateway.gateway.failures == 1
+        assert failures == [1]
         assert gateway.backend.received == []
         assert "the canary of a bug" in log.getvalue()
         head = await gateway.ask(facts("HEAD", b"/v1/orders"))

@@ -85,17 +85,22 @@ def test_a_file_that_is_gone_already_is_no_fault(tmp_path: Path) -> None:
     binding.close()
 
 
-def test_a_port_is_shared_only_if_both_ask_for_it() -> None:
-    alone = Binding(Internet("127.0.0.1", 0))
-    alone.socket.listen()
-    with pytest.raises(OSError, match="in use"):
-        Binding(Internet("127.0.0.1", alone.port), share_port=True)
-    alone.close()
-    one = Binding(Internet("127.0.0.1", 0), share_port=True)
-    other = Binding(Internet("127.0.0.1", one.port), share_port=True)
-    one.socket.listen()
-    other.socket.listen()
-    with pytest.raises(OSError, match="in use"):
-        Binding(Internet("127.0.0.1", one.port))
-    one.close()
-    other.close()
+def test_an_inherited_socket_is_taken_as_it_is_and_its_file_left_to_whoever_bound_it(tmp_path: Path) -> None:
+    file = tmp_path / "guard.sock"
+    first = Binding(UnixPath(str(file)))
+    heir = Binding(UnixPath(str(file)), inherited=first.socket.dup())
+    assert heir.port == 0
+    heir.close()
+    assert file.exists()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(file))
+    first.close()
+    assert not file.exists()
+
+
+def test_an_inherited_port_is_the_one_that_it_is_bound_to() -> None:
+    first = Binding(Internet("127.0.0.1", 0))
+    heir = Binding(Internet("127.0.0.1", 0), inherited=first.socket.dup())
+    assert heir.port == first.port
+    heir.close()
+    first.close()

@@ -1,5 +1,6 @@
 """After the answer: one event, and the tokens back where nothing was sent."""
 
+import msgspec
 import pytest
 
 from guard.core.stages import Allow
@@ -11,6 +12,8 @@ from guard.model.questions import Charge
 from guard.service.aftermath import Aftermath, Outcome
 from guard.service.judge import Judgement
 from guard.state.memory import MemoryLimits
+from guard.telemetry.meter import Meter
+from guard.telemetry.tally import Key, Tally
 from tests.build import NOW, facts, signed
 from tests.line import decided
 
@@ -39,7 +42,9 @@ async def _concluded(
     message: Facts, judgement: Judgement, sent: Sent = Sent.NO, store: Store | None = None
 ) -> DecisionEvent:
     events: list[DecisionEvent] = []
-    aftermath = Aftermath(store or Store(), events.append, lambda key_id: f"tag:{key_id}", lambda at: f"at:{at}")
+    aftermath = Aftermath(
+        store or Store(), events.append, lambda key_id: f"tag:{key_id}", lambda at: f"at:{at}", Meter()
+    )
     outcome = Outcome(status=200, sent=sent, guard_us=7, upstream_us=9, bytes_in=1, bytes_out=2)
     await aftermath.conclude(message, judgement, outcome)
     [event] = events
@@ -83,7 +88,7 @@ async def test_slots_of_an_address_are_released_whatever_was_decided() -> None:
 async def test_where_nobody_wants_events_tokens_are_given_back_all_the_same() -> None:
     store = Store()
     allowed, outcome = _allowed(), Outcome(status=502, sent=Sent.NO, guard_us=7)
-    aftermath = Aftermath(store, None, str, str)
+    aftermath = Aftermath(store, None, str, str, Meter())
     await aftermath.conclude(signed(), Judgement(outcome=allowed, reached=allowed, paid=_PAID), outcome)
     assert store.refunded == ["req_test"]
 
@@ -118,3 +123,51 @@ async def test_the_skew_of_a_clock_is_logged() -> None:
     assert (await _concluded(late, Judgement(outcome=outcome, reached=outcome))).skew_ms == 40
     stale = Deny(code="auth.stale", skew_ms=9000)
     assert (await _concluded(facts(), Judgement(outcome=stale, reached=None))).skew_ms == 9000
+
+
+async def _counted(judgement: Judgement, outcome: Outcome) -> Tally:
+    meter = Meter()
+    await Aftermath(Store(), None, str, str, meter).conclude(signed(), judgement, outcome)
+    return meter.tally()
+
+
+def _decisions(tally: Tally) -> dict[Key, int]:
+    return {key[1:]: count for key, count in tally.counts.items() if key[0] == "guard_decisions_total"}
+
+
+_ROUTE = ("exchange", "POST /v1/orders")
+
+
+async def test_an_allowed_message_is_counted_with_what_guard_added_and_what_its_backend_took() -> None:
+    allowed = _allowed()
+    tally = await _counted(
+        Judgement(outcome=allowed, reached=allowed), Outcome(status=200, sent=Sent.YES, guard_us=7, upstream_us=9)
+    )
+    assert _decisions(tally) == {(*_ROUTE, "allow", "", "enforce"): 1}
+    assert tally.timings["guard_added_latency_seconds", "allow"][-1] == 7
+    assert tally.timings["guard_upstream_latency_seconds", "exchange"][-1] == 9
+
+
+async def test_what_was_allowed_and_not_answered_is_counted_with_its_reason() -> None:
+    allowed = _allowed()
+    outcome = Outcome(status=502, sent=Sent.NO, guard_us=7, code="upstream.unreachable")
+    tally = await _counted(Judgement(outcome=allowed, reached=allowed), outcome)
+    assert _decisions(tally) == {(*_ROUTE, "allow", "upstream.unreachable", "enforce"): 1}
+    assert ("guard_upstream_latency_seconds", "exchange") not in tally.timings
+
+
+async def test_a_denied_message_is_counted_by_its_true_reason_and_one_without_a_route_without_it() -> None:
+    outcome = Outcome(status=401, sent=Sent.NO, guard_us=7)
+    identified = _allowed().verified.identified
+    tally = await _counted(Judgement(outcome=Deny(code="auth.bad_signature"), reached=identified), outcome)
+    assert _decisions(tally) == {(*_ROUTE, "deny", "auth.bad_signature", "enforce"): 1}
+    assert tally.timings["guard_added_latency_seconds", "deny"][-1] == 7
+    tally = await _counted(Judgement(outcome=Deny(code="route.unknown"), reached=None), outcome)
+    assert _decisions(tally) == {("", "", "deny", "route.unknown", "enforce"): 1}
+
+
+async def test_what_a_shadow_rule_would_have_denied_is_counted_beside_what_was_decided() -> None:
+    allowed = msgspec.structs.replace(_allowed(), shadow=(Deny(code="limit.key"),))
+    outcome = Outcome(status=200, sent=Sent.YES, guard_us=7)
+    tally = await _counted(Judgement(outcome=allowed, reached=allowed), outcome)
+    assert _decisions(tally) == {(*_ROUTE, "allow", "", "enforce"): 1, (*_ROUTE, "deny", "limit.key", "shadow"): 1}

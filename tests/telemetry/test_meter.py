@@ -69,6 +69,7 @@ def test_failures_fallbacks_and_restarts_are_counted() -> None:
     meter.restart()
     counts = meter.tally().counts
     assert counts["guard_failures_total",] == 1
+    assert counts[_DECISIONS, "", "", "deny", "gateway.error", "enforce"] == 1
     assert counts["guard_store_fallback_total", "replay"] == 1
     assert counts["guard_worker_restarts_total",] == 1
 
@@ -113,5 +114,6 @@ def test_every_family_is_counted_by_somebody_with_as_many_labels_as_it_has(famil
     meter.clock_skew("redis", 1)
     meter.workers({"ready": 1})
     tally = meter.tally()
-    [key] = [key for key in (*tally.counts, *tally.timings, *tally.gauges) if key[0] == family.name]
-    assert len(key) == 1 + len(family.labels)
+    keys = [key for key in (*tally.counts, *tally.timings, *tally.gauges) if key[0] == family.name]
+    assert keys
+    assert {len(key) for key in keys} == {1 + len(family.labels)}

@@ -1,0 +1,54 @@
+"""A worker that follows a script instead of serving: `python scripted_worker.py SCRIPT LINK`.
+
+SCRIPT is a list of steps in JSON, run one after another. It imports little, since tests start many of it.
+"""
+
+import os
+import signal
+import socket
+import sys
+import time
+
+import msgspec
+
+
+def _frame(message: object) -> bytes:
+    content = msgspec.msgpack.encode(message)
+    return len(content).to_bytes(4, "big") + content
+
+
+def report(*waiting_for: str, served: int = 0) -> bytes:
+    """A Report, with so many counted."""
+    return _frame(["Report", list(waiting_for), [{("served",): served}, {}, {}]])
+
+
+def _heard(link: socket.socket) -> object:
+    length = link.recv(4, socket.MSG_WAITALL)
+    return msgspec.msgpack.decode(link.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL)) if length else None
+
+
+def main(script: str, link: socket.socket) -> None:
+    """See the module."""
+    for step, *words in msgspec.json.decode(script):
+        match step:
+            case "hear":
+                assert (message := _heard(link)) is None or message[0] == words[0], message  # type: ignore[index]
+            case "report":
+                link.sendall(report(*words[1:], served=words[0]))
+            case "refuse":
+                link.sendall(_frame(["Refusal", words[0]]))
+            case "babble":
+                link.sendall(b"\0\0\0\1\xc1")
+            case "die":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "hang":
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                time.sleep(60)
+            case "close":
+                link.close()
+            case "exit":
+                sys.exit(words[0])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], socket.socket(fileno=int(sys.argv[2])))

@@ -1,0 +1,121 @@
+"""The gateway as a worker serves it, and the supervisor over it."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import structlog
+
+import guard.app.workers
+from guard.app.link import Task
+from guard.app.worker import CannotServe
+from guard.app.workers import COMMAND, Orders, gateway_worker, serve_workers
+from guard.server.spread import nobody
+from guard.settings import Settings
+from tests.app.test_gateway import rules
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+
+
+@contextmanager
+def _task(settings: Settings, policy: str) -> Iterator[tuple[Task, int]]:
+    """A task with a socket that is bound, and its port."""
+    memory = os.memfd_create("test")
+    os.write(memory, nobody(1))
+    bound = socket.create_server(("127.0.0.1", 0))
+    port = bound.getsockname()[1]
+    content = msgspec.json.encode(Orders(settings.model_dump_json(), policy))
+    yield Task(content, 0, bound.detach(), memory), port
+    os.close(memory)
+
+
+async def _status(port: int) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /v1/x HTTP/1.1\r\nHost: a\r\n\r\n")
+    line = await asyncio.wait_for(reader.readline(), 5)
+    writer.close()
+    await writer.wait_closed()
+    return line
+
+
+async def test_a_worker_serves_the_gateway_on_the_socket_that_it_was_given(tmp_path: Path) -> None:
+    book = rules(tmp_path / "policies")
+    settings = Settings(home=tmp_path / "home", policies=tmp_path / "policies", decision_log="none")
+    with _task(settings, book.policies.digest) as (task, port):
+        async with gateway_worker(task) as working:
+            assert b" 401 " in await _status(port)
+            assert [reason.split(":")[0] for reason in working.waiting_for()] == ["memory"]
+            working.draining()
+            assert working.waiting_for() == ("draining",)
+        [count] = [count for key, count in working.tally().counts.items() if key[0] == "guard_decisions_total"]
+        assert count == 1
+
+
+async def test_policies_that_are_not_the_supervisors_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules(tmp_path / "policies")
+    settings = Settings(home=tmp_path / "home", policies=tmp_path / "policies", decision_log="none")
+    with _task(settings, "0000000") as (task, _):
+        async with gateway_worker(task):
+            pass
+    assert "policy.differs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"policies": Path("/nonexistent")}, "/nonexistent"),
+        ({"database_url": "sqlite:////"}, "database"),
+    ],
+)
+async def test_what_cannot_be_served_is_one_sentence(tmp_path: Path, wrong: dict[str, Any], says: str) -> None:
+    rules(tmp_path / "policies")
+    given = {"home": tmp_path / "home", "policies": tmp_path / "policies", "decision_log": "none", **wrong}
+    with _task(Settings(**given), "") as (task, _), pytest.raises(CannotServe, match=says):
+        async with gateway_worker(task):
+            pass
+    socket.socket(fileno=task.listening).close()
+
+
+def test_workers_are_started_as_this_program_and_never_from_the_current_directory() -> None:
+    assert COMMAND[1:] == ("-P", "-m", "guard", "worker")
+
+
+async def test_the_supervisor_serves_health_and_gives_its_workers_their_orders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a worker of a script: the real ones need shared state, and are for the system tests."""
+    scripted = Path(__file__).with_name("scripted_worker.py")
+    script = '[["hear","Task"],["report",1],["hear","Drain"],["exit",0]]'
+    monkeypatch.setattr(guard.app.workers, "COMMAND", (COMMAND[0], str(scripted), script))
+    health = tmp_path / "health.sock"
+    settings = Settings(listen="127.0.0.1:0", health_listen=f"unix:{health}", home=tmp_path / "home")
+    serving = asyncio.create_task(serve_workers(settings, rules(tmp_path / "policies")))
+    async with asyncio.timeout(30):
+        while b" 200 " not in await _ready(health):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(serving, 10)
+
+
+async def _ready(health: Path) -> bytes:
+    try:
+        reader, writer = await asyncio.open_unix_connection(health)
+    except OSError:
+        return b""
+    writer.write(b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    answer = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    return answer
