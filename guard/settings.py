@@ -98,8 +98,10 @@ class Settings(BaseSettings):
         if self.tls_client_certs == "required" and self.tls_client_ca_file is None:
             raise ValueError("GUARD_TLS_CLIENT_CERTS=required needs GUARD_TLS_CLIENT_CA_FILE")
         plain = self.tls_cert_file is None and not self.proxy_from and not self.listen.startswith("unix:")
-        if self.server == "uvicorn" and not plain:
-            raise ValueError("GUARD_SERVER=uvicorn is for comparison: no TLS, no PROXY protocol and no Unix socket")
+        if self.server == "uvicorn" and not (plain and self.workers == 1):
+            raise ValueError(
+                "GUARD_SERVER=uvicorn is for comparison: no TLS, no PROXY protocol, no Unix socket and one worker"
+            )
         return self
 
     @property

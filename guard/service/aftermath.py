@@ -1,5 +1,5 @@
-"""The line after the answer: what was decided and what came of it is counted and goes to the decision log, a request that
-never reached its backend gets its tokens back, and its slots are free again. Never on the answer's path.
+"""The line after the answer: what was decided and what came of it is counted and logged, a request that never reached
+its backend gets its tokens back, and its slots are free again. Never on the answer's path.
 """
 
 from collections.abc import Callable

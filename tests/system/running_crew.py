@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.ports import free_port
 from tests.system.crew_worker import Config
-from tests.system.gateway import free_port
 from tests.system.raw_http import ask, message
 
 _ROOT = Path(__file__).parents[2]

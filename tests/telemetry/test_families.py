@@ -1,5 +1,8 @@
 """The table of metrics keeps to Prometheus' manners, and bounds what it labels."""
 
+import re
+from pathlib import Path
+
 from guard.telemetry.families import BY_NAME, FAMILIES, Kind
 
 
@@ -18,3 +21,10 @@ def test_every_family_has_help_a_base_unit_and_a_name_that_prometheus_takes() ->
         assert not family.name.endswith(("_ms", "_us", "_milliseconds"))
         assert "_seconds" in family.name or family.kind is not Kind.HISTOGRAM
         assert not {"key", "key_id", "account", "ip", "address"} & set(family.labels)
+
+
+def test_the_document_explains_every_family_with_its_labels_and_no_other() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    rows = re.findall(r"^\| `(guard_\w+)` \| ([^|]*)\|", document, re.MULTILINE)
+    told = {name: tuple(label.strip() for label in labels.split(",") if label.strip()) for name, labels in rows}
+    assert told == {family.name: family.labels for family in FAMILIES}
