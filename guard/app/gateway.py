@@ -80,8 +80,7 @@ async def open_gateway(
         await stack.enter_async_context(signing_checkpoints(settings, vault.trail, clock.now))
         directory = await _followed(vault.keys, clock.now, stack)
         limits = MemoryLimits(clock.now(), filled_since=buckets_filled_since)
-        pressure = Pressure(settings.in_flight_max)
-        stack.push_async_callback(_stopped, asyncio.create_task(pressure.beating(), name="beat"))
+        pressure = _pressure(settings, stack)
         meter = Meter(in_flight=lambda: pressure.in_flight, policy=lambda: rules.policies.digest)
         log = _decision_log(settings.decision_log, vault.sealing.log_tag_key, stack)
         onward = open_onward(settings, rules, app, stack)
@@ -111,6 +110,12 @@ async def open_gateway(
             log=log,
             now=clock.now,
         )
+
+
+def _pressure(settings: Settings, stack: AsyncExitStack) -> Pressure:
+    pressure = Pressure(settings.in_flight_max)
+    stack.push_async_callback(_stopped, asyncio.create_task(pressure.beating(), name="beat"))
+    return pressure
 
 
 def _strain(pressure: Pressure, onward: Onward) -> Callable[[str], int]:

@@ -16,6 +16,7 @@ from guard.telemetry.tally import Tally
 
 _LENGTH_BYTES: Final = 4
 _CONTENT_BYTES_MAX: Final = 16 * 1024 * 1024
+_CLOSE_S: Final = 1
 
 
 class Task(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -100,9 +101,12 @@ class Link(Generic[_Heard]):
             return None
 
     async def close(self) -> None:
-        """Send what was said, and close."""
+        """Send what was said, if the other end still reads, and close."""
         self._writer.close()
         try:
-            await self._writer.wait_closed()
+            async with asyncio.timeout(_CLOSE_S):
+                await self._writer.wait_closed()
+        except TimeoutError:
+            self._writer.transport.abort()
         except OSError:
             return

@@ -108,7 +108,7 @@ class Supervisor:
             if self._stop.is_set():
                 return
             failures = 0 if life.ready and life.lasted_s >= _YOUNG_S else failures + 1
-            _log.error(
+            _log.warning(
                 "worker.ended", worker=place.number, code=life.code, lasted_s=round(life.lasted_s, 1), why=life.refusal
             )
             self._refuse_hopelessness(life, failures)

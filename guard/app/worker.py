@@ -65,7 +65,8 @@ async def work(link_descriptor: int, target: Target) -> None:
 
 async def _serve(link: Link[Down], task: Task, target: Target, stop: asyncio.Event) -> None:
     async with target(task) as working:
-        hearing = asyncio.create_task(_hear(link, working, stop), name="hear the supervisor")
+        hearing = asyncio.create_task(_hear(link, working), name="hear the supervisor")
+        hearing.add_done_callback(lambda _: stop.set())  # however it ends: nobody tells this worker anything any more
         await _report(link, working, stop)
         working.draining()
         link.say(Report(_DRAINING, working.tally()))
@@ -73,14 +74,14 @@ async def _serve(link: Link[Down], task: Task, target: Target, stop: asyncio.Eve
     link.say(Report(_DRAINING, working.tally()))
 
 
-async def _hear(link: Link[Down], working: Working, stop: asyncio.Event) -> None:
+async def _hear(link: Link[Down], working: Working) -> None:
+    """Hand on what there is to hear, until it is to drain."""
     while not isinstance(news := await link.hear(), Drain):
         if news is None:
             _log.warning("worker.orphaned")
-            break
+            return
         if not isinstance(news, Task):
             working.hear(news)
-    stop.set()
 
 
 async def _report(link: Link[Down], working: Working, stop: asyncio.Event) -> None:

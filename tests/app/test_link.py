@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+import guard.app.link
 from guard.app.link import DOWN, UP, Down, Drain, KeysChanged, Link, Refusal, Report, Task, Up
 from guard.telemetry.tally import Tally
 
@@ -76,3 +77,12 @@ async def test_it_is_clear_until_the_other_end_does_not_read() -> None:
         await asyncio.sleep(0)
         clear.append(worker.clear)
         assert clear == [True, False, True]
+
+
+async def test_closing_does_not_wait_for_an_end_that_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard.app.link, "_CLOSE_S", 0.05)
+    above, below = socket.socketpair()
+    worker = await Link.of(below, DOWN)
+    worker.say(Refusal("x" * 4_000_000))
+    await asyncio.wait_for(worker.close(), 5)
+    above.close()

@@ -5,7 +5,7 @@ import mmap
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
@@ -26,6 +26,7 @@ class _Target:
         self.meter = Meter()
         self.waiting_for: tuple[str, ...] = ()
         self.heard: list[News] = []
+        self.hear: Callable[[News], object] = self.heard.append
         self.steps: list[str] = []
 
     @asynccontextmanager
@@ -35,7 +36,7 @@ class _Target:
         yield Working(
             waiting_for=lambda: self.waiting_for,
             tally=self.meter.tally,
-            hear=self.heard.append,
+            hear=self.hear,
             draining=lambda: self.steps.append("draining"),
         )
         self.meter.restart()  # something is counted while it finishes
@@ -100,6 +101,20 @@ async def test_news_are_handed_on() -> None:
             while len(target.heard) < 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
     assert target.heard == [KeysChanged(7), KeysChanged(8)]
+
+
+async def test_a_bug_in_what_hears_the_news_does_not_leave_it_deaf() -> None:
+    def bug(_: News) -> None:
+        raise ZeroDivisionError("the canary of a bug")
+
+    target = _Target()
+    target.hear = bug
+    async with _working(target) as (supervisor, running):
+        supervisor.say(_TASK)
+        await _report(supervisor)
+        supervisor.say(KeysChanged(7))
+        await asyncio.wait_for(running, 10)
+    assert target.steps == ["open", "draining", "closed"]
 
 
 async def test_it_drains_when_its_supervisor_is_no_more() -> None:
