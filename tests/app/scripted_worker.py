@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import time
+from typing import Any
 
 import msgspec
 
@@ -22,24 +23,27 @@ def report(*waiting_for: str, served: int = 0) -> bytes:
     return _frame(["Report", list(waiting_for), [{("served",): served}, {}, {}]])
 
 
-def _heard(link: socket.socket) -> object:
-    length = link.recv(4, socket.MSG_WAITALL)
-    return msgspec.msgpack.decode(link.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL)) if length else None
+def _heard(link: socket.socket) -> list[Any]:
+    length = int.from_bytes(link.recv(4, socket.MSG_WAITALL), "big")
+    return msgspec.msgpack.decode(link.recv(length, socket.MSG_WAITALL), type=list)
 
 
 def main(script: str, link: socket.socket) -> None:
     """See the module."""
+    place = -1
     for step, *words in msgspec.json.decode(script):
         match step:
             case "hear":
-                assert (message := _heard(link)) is None or message[0] == words[0], message  # type: ignore[index]
+                kind, *rest = _heard(link)
+                assert kind == words[0], kind
+                place = rest[1] if kind == "Task" else place
             case "report":
                 link.sendall(report(*words[1:], served=words[0]))
             case "refuse":
                 link.sendall(_frame(["Refusal", words[0]]))
             case "babble":
                 link.sendall(b"\0\0\0\1\xc1")
-            case "die":
+            case "die" if place in (words or [place]):
                 os.kill(os.getpid(), signal.SIGKILL)
             case "hang":
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)

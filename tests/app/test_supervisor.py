@@ -101,6 +101,18 @@ async def test_workers_that_always_die_young_are_given_up(monkeypatch: pytest.Mo
         await _run(_supervisor(*_READY, ("die",), workers=1), _Told())
 
 
+async def test_it_does_not_give_up_while_another_worker_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard.app.supervisor, "_PAUSE_S", 0.001)
+    supervisor = _supervisor(*_READY, ("die", 1), *_DRAINS)
+    running = asyncio.create_task(_run(supervisor, _Told()))
+    async with asyncio.timeout(60):
+        while supervisor.tally().counts["guard_worker_restarts_total",] < 6 and not running.done():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    if not running.done():
+        os.kill(os.getpid(), signal.SIGTERM)
+    await running
+
+
 async def test_a_worker_that_does_not_drain_in_time_is_killed_and_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard.app.supervisor, "_MARGIN_S", 0.1)
     with pytest.raises(CannotServe, match="before they had finished"):
