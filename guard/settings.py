@@ -10,6 +10,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _LISTEN = r"^(unix:/.+|(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5})$"
+_STATE_URL = r"^(memory://|rediss?://.+|rediss?\+(sentinel|cluster)://.+)$"
+_MEMORY = "memory://"
 _UNIX = "unix"
 _PORT_MAX = 65535
 
@@ -24,7 +26,8 @@ class Settings(BaseSettings):
     listen: Annotated[str, Field(pattern=_LISTEN)] = "127.0.0.1:8080"
     server: Literal["guard", "uvicorn"] = "guard"
     health_listen: Annotated[str | None, Field(pattern=_LISTEN)] = None
-    state_url: str = "memory://"
+    state_url: Annotated[str, Field(pattern=_STATE_URL)] = _MEMORY
+    store_ms_max: Annotated[int, Field(ge=1, le=1000)] = 20
     database_url: str = ""
     sealing_key_file: Path | None = None
     assertion_key_file: Path | None = None
@@ -73,19 +76,12 @@ class Settings(BaseSettings):
                 ip_network(network)
         return proxy_from
 
-    @field_validator("state_url")
-    @classmethod
-    def _only_memory_yet(cls, url: str) -> str:
-        if url != "memory://":
-            raise ValueError("only memory:// is known yet; shared state on Redis comes with a later version")
-        return url
-
     @model_validator(mode="after")
     def _one_worker_on_memory(self) -> "Settings":
-        if self.workers > 1:
+        if self.workers > 1 and not self.shares_state:
             raise ValueError(
-                "several workers need shared state, and memory:// belongs to one process: set GUARD_WORKERS=1 "
-                "(shared state on Redis comes with a later version)"
+                "several workers need shared state, and memory:// belongs to one process: set GUARD_STATE_URL to a "
+                "Redis, as in redis://127.0.0.1:6379, or GUARD_WORKERS=1"
             )
         return self
 
@@ -103,6 +99,11 @@ class Settings(BaseSettings):
                 "GUARD_SERVER=uvicorn is for comparison: no TLS, no PROXY protocol, no Unix socket and one worker"
             )
         return self
+
+    @property
+    def shares_state(self) -> bool:
+        """Whether nonces and limits are kept where other processes find them."""
+        return self.state_url != _MEMORY
 
     @property
     def proxies(self) -> tuple[str, ...]:

@@ -21,12 +21,16 @@ def decided(
     key: KeyRecord | Unavailable | None = record(),  # noqa: B008  # a frozen value
     key_later: KeyRecord | Unavailable | None = None,
     room: Receipt | None = None,
+    late_room: Receipt | None = None,
     receipt: Receipt | None = None,
     body: bytes | Body | None = None,
     now: UnixMs = NOW,
     later: UnixMs | None = None,
 ) -> Allow | Deny:
-    """`room` and `receipt` are granted unless given; `key_later` and `later` are the key and time after the charge."""
+    """`room` and `receipt` are granted unless given; `key_later` and `later` are the key and time after the charge.
+
+    `late_room` is what the address's limits say only then.
+    """
     routed = decide.route(rules or policies(), facts)
     if isinstance(routed, Deny):
         return routed
@@ -44,7 +48,7 @@ def decided(
         return verified
     at = now if later is None else later
     answered = receipt or Granted(now=at, readings=())
-    return decide.admit(verified, answered, key if key_later is None else key_later, at)
+    return decide.admit(verified, answered, key if key_later is None else key_later, at, late_room)
 
 
 def code(outcome: Allow | Deny) -> str:

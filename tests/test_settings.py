@@ -42,7 +42,8 @@ def test_the_environment_is_read_and_a_flag_beats_it(monkeypatch: pytest.MonkeyP
         ("GUARD_HEAD_BYTES_MAX", "100", "1024"),
         ("GUARD_WORKERS", "4", "several workers need shared state"),
         ("GUARD_WORKERS", "0", "greater than or equal to 1"),
-        ("GUARD_STATE_URL", "redis://127.0.0.1", "only memory:// is known yet"),
+        ("GUARD_STATE_URL", "file:///tmp/state", "String should match pattern"),
+        ("GUARD_STORE_MS_MAX", "0", "greater than or equal to 1"),
         ("GUARD_LOG_LEVEL", "loud", "debug"),
     ],
 )

@@ -24,7 +24,7 @@ def alone_on(database: Path) -> Iterator[None]:
         os.close(descriptor)
         raise StateError(
             f"another gateway serves the keys of {database}, and state in memory belongs to one process: stop it, or "
-            "give this one a GUARD_HOME of its own (shared state on Redis comes with a later version)"
+            "give this one a GUARD_HOME of its own, or set GUARD_STATE_URL to a Redis for both"
         ) from None
     try:
         yield

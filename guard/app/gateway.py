@@ -14,11 +14,11 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from guard.app.alone import alone_on
 from guard.app.audit import signing_checkpoints
 from guard.app.clock import AnchoredClock
 from guard.app.keys import open_vault
 from guard.app.onward import open_onward
+from guard.app.stores import open_limits
 from guard.edges.asgi import Gateway
 from guard.edges.body import UnverifiedBudget
 from guard.edges.exchange import Onward
@@ -35,7 +35,7 @@ from guard.service.pressure import Pressure
 from guard.settings import Settings
 from guard.state.directory import FollowingDirectory
 from guard.state.key_table import KeyTable
-from guard.state.memory import MemoryLimits
+from guard.state.protocols import LimitStore
 from guard.state.vault import Vault
 from guard.telemetry.decision_log import DecisionLog, timestamp
 from guard.telemetry.meter import Meter
@@ -76,10 +76,10 @@ async def open_gateway(
     clock = AnchoredClock(time.time_ns, time.monotonic_ns)
     async with AsyncExitStack() as stack:
         vault = await stack.enter_async_context(open_vault(settings))
-        stack.enter_context(alone_on(vault.database.file))
         await stack.enter_async_context(signing_checkpoints(settings, vault.trail, clock.now))
         directory = await _followed(vault.keys, clock.now, stack)
-        limits = MemoryLimits(clock.now(), filled_since=buckets_filled_since)
+        store = open_limits(settings, vault.database.file, clock.now, buckets_filled_since)
+        limits = await stack.enter_async_context(store)
         pressure = _pressure(settings, stack)
         meter = Meter(in_flight=lambda: pressure.in_flight, policy=lambda: rules.policies.digest)
         log = _decision_log(settings.decision_log, vault.sealing.log_tag_key, stack)
@@ -126,14 +126,12 @@ def _strain(pressure: Pressure, onward: Onward) -> Callable[[str], int]:
 def _readiness(
     policies: PolicySet,
     directory: FollowingDirectory,
-    limits: MemoryLimits,
+    limits: LimitStore,
     now: Callable[[], UnixMs],
     draining: asyncio.Event,
 ) -> Callable[[], Readiness]:
-    ready_at = UnixMs(limits.born_at + policies.future_ms_max)
-
     def readiness() -> Readiness:
-        waiting_for = _waiting_for(directory, now(), ready_at)
+        waiting_for = _waiting_for(directory, now(), limits.born_at, policies.future_ms_max)
         return Readiness(policy=policies.digest, reasons=("draining",) if draining.is_set() else waiting_for)
 
     return readiness
@@ -160,7 +158,7 @@ async def _stopped(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-def _aftermath(limits: MemoryLimits, log: DecisionLog | None, meter: Meter) -> Aftermath:
+def _aftermath(limits: LimitStore, log: DecisionLog | None, meter: Meter) -> Aftermath:
     if log is None:
         return Aftermath(limits, None, str, timestamp, meter)
     return Aftermath(limits, log.record, log.key_tag, timestamp, meter)
@@ -180,9 +178,13 @@ def _stdout(line: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def _waiting_for(directory: FollowingDirectory, now: UnixMs, ready_at: UnixMs) -> tuple[str, ...]:
+def _waiting_for(
+    directory: FollowingDirectory, now: UnixMs, born_at: UnixMs | None, future_ms_max: int
+) -> tuple[str, ...]:
     reasons = []
-    if now <= ready_at:
+    if born_at is None:
+        reasons.append("state: the shared state has not answered yet")
+    elif now <= born_at + future_ms_max:
         reasons.append("memory: younger than the clock lead that the policies grant")
     if isinstance(directory.find(_NOBODY, now), Unavailable):
         reasons.append("keys: the database has not answered lately")

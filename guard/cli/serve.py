@@ -33,9 +33,9 @@ def serve(
     health_listen: Annotated[str | None, typer.Option(help="HOST:PORT for /livez, /readyz and /metrics.")] = None,
     database_url: Annotated[str | None, typer.Option(help="The key database: sqlite:///FILE.")] = None,
     sealing_key_file: Annotated[Path | None, typer.Option(help="The key that seals secrets at rest.")] = None,
-    state_url: Annotated[str | None, typer.Option(help="Where nonces and buckets are: memory:// for now.")] = None,
+    state_url: Annotated[str | None, typer.Option(help="Where nonces and limits are: memory://, or redis://…")] = None,
     decision_log: Annotated[str | None, typer.Option(help="File to append decisions to; -: stdout; none.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes: 1 while state is in memory.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that serve; more than 1 need a Redis.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
     """See `help` above."""

@@ -93,6 +93,7 @@ def room(identified: Identified, now: UnixMs, body_ms_max: int = 0) -> Charge | 
         now=now,
         debits=taken,
         hold_ms=_hold_ms(taken, body_ms_max + identified.route.total_ms),
+        critical=identified.route.critical,
         loss=identified.route.loss,
     )
 
@@ -150,14 +151,7 @@ def charge(verified: Verified, now: UnixMs, obstacle: str | None = None) -> Char
     taken, once = debits(identified, verified.record, identified.route.limits_principal), _once(verified)
     if once is None and not taken:
         return None
-    return Charge(
-        id=identified.facts.request_id,
-        now=now,
-        once=once,
-        debits=taken,
-        hold_ms=_hold_ms(taken, identified.route.total_ms),
-        loss=identified.route.loss,
-    )
+    return _question(verified, now, once, taken)
 
 
 def burn(verified: Verified, now: UnixMs) -> Charge | None:
@@ -165,20 +159,31 @@ def burn(verified: Verified, now: UnixMs) -> Charge | None:
     once = _once(verified)
     if once is None or not once.burns:
         return None
-    return Charge(id=verified.identified.facts.request_id, now=now, once=once, loss=verified.identified.route.loss)
+    return _question(verified, now, once, ())
 
 
-def admit(verified: Verified, receipt: Receipt, record: KeyRecord | Unavailable | None, now: UnixMs) -> Allow | Deny:
-    """Is it fresh, is there room, and does what time may have changed still hold? `record` is the key as it is now."""
+def admit(
+    verified: Verified,
+    receipt: Receipt,
+    record: KeyRecord | Unavailable | None,
+    now: UnixMs,
+    room: Receipt | None = None,
+) -> Allow | Deny:
+    """Is it fresh, is there room, and does what time may have changed still hold? `record` is the key as it is now.
+
+    `room` is that of the address, where it was not known when the message was screened.
+    """
     at = now if isinstance(receipt, Unavailable) else receipt.now
-    shadow = pipeline.run(pipeline.ADMIT, Admission(verified=verified, receipt=receipt, record=record, now=at))
+    admission = Admission(verified=verified, receipt=receipt, record=record, now=at, room=room)
+    shadow = pipeline.run(pipeline.ADMIT, admission)
     if isinstance(shadow, Deny):
         return shadow
+    late = room.readings if isinstance(room, Granted | Short) else ()
     readings = receipt.readings if isinstance(receipt, Granted | Short) else ()
     return Allow(
         verified=verified,
         admitted_at=at,
-        readings=(*verified.readings, *readings),
+        readings=(*verified.readings, *late, *readings),
         shadow=(*verified.shadow, *shadow),
     )
 
@@ -242,6 +247,21 @@ def _about(deny: Deny, claim: Claim | ClaimFault | None, proved: KeyRecord | Non
         return deny
     account = None if proved is None else proved.account
     return structs.replace(deny, about=About(claim.key_id, claim.scheme, account))
+
+
+def _question(verified: Verified, now: UnixMs, once: Once | None, taken: tuple[Debit, ...]) -> Charge:
+    route, record = verified.identified.route, verified.record
+    return Charge(
+        id=verified.identified.facts.request_id,
+        now=now,
+        once=once,
+        debits=taken,
+        hold_ms=_hold_ms(taken, route.total_ms),
+        account=None if record is None else record.account,
+        key_id=None if record is None else record.id,
+        critical=route.critical,
+        loss=route.loss,
+    )
 
 
 def _hold_ms(taken: tuple[Debit, ...], exchange_ms: int) -> int:

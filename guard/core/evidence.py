@@ -67,9 +67,13 @@ class Hearing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A verified message, with the store's receipt and its key's record as it is now."""
+    """A verified message, with the store's receipt and its key's record as it is now.
+
+    `room` is how the address's limits took it, where that was not known before the body was read.
+    """
 
     verified: Verified
     receipt: Receipt
     record: KeyRecord | Unavailable | None
     now: UnixMs
+    room: Receipt | None = None

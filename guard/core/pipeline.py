@@ -8,7 +8,7 @@ is the gateway's own and always ends it. Between the tables one question is aske
 from collections.abc import Callable
 from typing import TypeVar
 
-from guard.core.checks.address import address_has_room, address_is_permitted
+from guard.core.checks.address import address_had_room, address_has_room, address_is_permitted
 from guard.core.checks.credentials import claim_is_complete, credentials_are_present
 from guard.core.checks.freshness import (
     late_timestamp_is_inside_window,
@@ -17,6 +17,7 @@ from guard.core.checks.freshness import (
     timestamp_is_still_inside_window,
 )
 from guard.core.checks.key import (
+    key_is_not_buried,
     key_record_is_at_hand,
     key_state_permits_use,
     key_state_still_permits_use,
@@ -89,6 +90,8 @@ STILL = (
 # The nonce and every limit have been asked for, all or nothing; time has passed meanwhile.
 ADMIT = (
     *STILL,
+    address_had_room,
+    key_is_not_buried,
     nonce_is_fresh,
     limits_have_room,
 )

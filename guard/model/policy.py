@@ -72,6 +72,11 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the limit counts addresses, and so is charged before anything is verified."""
         return "ip" in self.per and "key" not in self.per and "account" not in self.per
 
+    @property
+    def of_account(self) -> bool:
+        """Whether what it counts belongs to one account, where there is one."""
+        return "key" in self.per or "account" in self.per
+
 
 class OnLoss(StrEnum):
     """What is done about a question that the shared store does not answer: No, Yes, or what this process knows."""

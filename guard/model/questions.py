@@ -8,7 +8,7 @@ from typing import TypeAlias
 import msgspec
 
 from guard.model.keys import KeyRecord
-from guard.model.names import Address, KeyId, UnixMs
+from guard.model.names import AccountId, Address, KeyId, UnixMs
 from guard.model.policy import Limit, Loss
 
 BucketKey: TypeAlias = tuple[str, ...]
@@ -48,7 +48,9 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Is this message fresh, and is there room for it? All or nothing. Asking again with the same id takes nothing.
 
     The slots that it takes are leased to its id for `hold_ms`, unless it is released earlier; 0 where it asks for none.
-    `loss` says what is to follow if the store does not answer; the store itself has no use for it.
+    `account` and `key_id` are those of the principal that was verified, None before and on open routes. `critical` ones
+    are asked first where many wait. `loss` says what is to follow if the store does not answer; the store itself has no
+    use for it.
     """
 
     id: str
@@ -56,6 +58,9 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     once: Once | None = None
     debits: tuple[Debit, ...] = ()
     hold_ms: int = 0
+    account: AccountId | None = None
+    key_id: KeyId | None = None
+    critical: bool = False
     loss: Loss = Loss()
 
 
@@ -103,13 +108,19 @@ class BeforeEpoch(msgspec.Struct, frozen=True, gc=False):
     born_at: UnixMs
 
 
+class Revoked(msgspec.Struct, frozen=True, gc=False):
+    """The key was buried: no charge of it is granted, whatever its record says here. Nothing was taken."""
+
+    now: UnixMs
+
+
 class Unavailable(msgspec.Struct, frozen=True, gc=False):
     """The store did not answer in time, or answered nonsense. Never admits; `source` is for the log."""
 
     source: str
 
 
-Receipt: TypeAlias = Granted | Short | Replayed | BeforeEpoch | Unavailable
+Receipt: TypeAlias = Granted | Short | Replayed | BeforeEpoch | Revoked | Unavailable
 
 
 class Lookup(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -121,7 +132,10 @@ class Lookup(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):
-    """The answer to a Lookup. `record` is None if no such key is known; `room` is how the address's limits took it."""
+    """The answer to a Lookup. `record` is None if no such key is known; `room` is how the address's limits took it.
+
+    `room` is None where a shared store is still asked: then it is judged together with what is asked next.
+    """
 
     record: KeyRecord | Unavailable | None
-    room: Receipt
+    room: Receipt | None

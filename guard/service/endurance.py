@@ -12,9 +12,9 @@ from itertools import islice
 from typing import Final
 
 from guard.core.loss import alternative
-from guard.model.names import UnixMs
+from guard.model.names import AccountId, KeyId, UnixMs
 from guard.model.policy import OnLoss
-from guard.model.questions import Charge, Receipt, Unavailable
+from guard.model.questions import Charge, Receipt, Replayed, Unavailable
 from guard.state.protocols import LimitStore
 from guard.state.share import LocalShare
 
@@ -39,30 +39,35 @@ class Endurance(LimitStore):
         self._share = share
         self._processes = processes
         self._heard = heard
-        self._answered = False
+        self._heard_of = False
         self._debts: deque[Charge] = deque()
         self._repaying: asyncio.Task[None] | None = None
 
     @property
-    def born_at(self) -> UnixMs:
+    def born_at(self) -> UnixMs | None:
         """When the shared store's memory begins."""
         return self._shared.born_at
 
+    def ask(self, charge: Charge) -> "Receipt | asyncio.Future[Receipt]":
+        """The same as `charge`, begun now: what the shared store knows at once, or what is to be awaited."""
+        replayed = self._replayed(charge)
+        if replayed is not None:
+            return replayed
+        answer = self._shared.ask(charge)
+        if isinstance(answer, asyncio.Future):
+            return asyncio.ensure_future(self._answered(charge, answer))
+        return self._concluded(charge, answer)
+
     async def charge(self, charge: Charge) -> Receipt:
         """Ask the shared store; if it does not answer, what the policy says."""
-        local = charge.once is not None and charge.loss.replay is OnLoss.LOCAL
-        if local:
-            replayed = self._share.replayed(charge)
-            if replayed is not None:
-                return replayed
-        receipt = await self._shared.charge(charge)
-        if isinstance(receipt, Unavailable):
-            return self._without(charge, receipt)
-        self._answered = True
-        if self._share.lost or self._debts:
-            self._found(charge.now)
-        self._share.observe(charge, receipt)
-        return receipt
+        replayed = self._replayed(charge)
+        if replayed is not None:
+            return replayed
+        return self._concluded(charge, await self._shared.charge(charge))
+
+    async def bury(self, account: AccountId, key_id: KeyId, until: UnixMs) -> bool:
+        """See `LimitStore.bury`."""
+        return await self._shared.bury(account, key_id, until)
 
     async def repay(self, charge: Charge) -> Receipt:
         """See `LimitStore.repay`."""
@@ -83,11 +88,27 @@ class Endurance(LimitStore):
         if self._repaying is not None:
             await self._repaying
 
+    def _replayed(self, charge: Charge) -> Replayed | None:
+        local = charge.once is not None and charge.loss.replay is OnLoss.LOCAL
+        return self._share.replayed(charge) if local else None
+
+    async def _answered(self, charge: Charge, answer: "asyncio.Future[Receipt]") -> Receipt:
+        return self._concluded(charge, await answer)
+
+    def _concluded(self, charge: Charge, receipt: Receipt) -> Receipt:
+        if isinstance(receipt, Unavailable):
+            return self._without(charge, receipt)
+        self._heard_of = True
+        if self._share.lost or self._debts:
+            self._found(charge.now)
+        self._share.observe(charge, receipt)
+        return receipt
+
     def _without(self, charge: Charge, receipt: Unavailable) -> Receipt:
         asked = alternative(charge)
         if asked is None:
             return receipt
-        self._share.lose(self._processes() if self._answered else 0, charge.now)
+        self._share.lose(self._processes() if self._heard_of else 0, charge.now)
         for function, part in (("replay", charge.once), ("limits", charge.debits)):
             if part:
                 self._heard(function)

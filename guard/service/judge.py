@@ -4,6 +4,7 @@ No rule lives here. Each step is `core/decide.py`'s; this file asks the store wh
 body when a step says that it may be read, and gives back what a later No has made void.
 """
 
+from asyncio import Future
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -22,6 +23,8 @@ from guard.state.protocols import KeyDirectory, LimitStore
 
 ReadBody: TypeAlias = Callable[[Signed], Awaitable[Body]]
 """How the edge reads the body. It takes the proof that the body may be read; it never raises for what a client does."""
+
+Answer: TypeAlias = "Receipt | Future[Receipt]"
 
 Stage: TypeAlias = Routed | Identified | Screened | Signed | Verified | Allow
 
@@ -105,19 +108,25 @@ class Judge:
         if isinstance(identified, Deny):
             return Judgement(outcome=identified, reached=routed)
         question = decide.room(identified, now, self._body_ms_max)
-        standing = await self._standing(identified, question, now)
-        judgement = await self._heard(identified, standing, read_body)
-        if question is not None and question.hold_ms and isinstance(standing.room, Granted):
-            return structs.replace(judgement, room=question)
-        return judgement
+        room = Granted(now, ()) if question is None else self._limits.ask(question)
+        if identified.scheme is None and isinstance(room, Future):
+            room = await room
+        judgement = await self._heard(identified, room, now, read_body)
+        if question is None or not question.hold_ms:
+            return judgement
+        taken = await room if isinstance(room, Future) else room
+        return structs.replace(judgement, room=question) if isinstance(taken, Granted) else judgement
 
     def still(self, allow: Allow) -> Deny | None:
         """Whether what was admitted may still go, asked directly before its first byte does."""
         now = self._now()
         return decide.still(allow, self._record(allow.record, now), now)
 
-    async def _heard(self, identified: Identified, standing: Standing, read_body: ReadBody) -> Judgement:
-        screened = decide.screen(identified, standing)
+    async def _heard(self, identified: Identified, room: Answer, now: UnixMs, read_body: ReadBody) -> Judgement:
+        """Judge a message whose address was asked for: `room` is the answer, or it comes with the next one."""
+        record = None if identified.claim is None else self._keys.find(identified.claim.key_id, now)
+        late = room if isinstance(room, Future) else None
+        screened = decide.screen(identified, Standing(record, None if isinstance(room, Future) else room))
         if isinstance(screened, Deny):
             return Judgement(outcome=screened, reached=identified)
         signed = decide.verify_head(screened)
@@ -132,26 +141,19 @@ class Judge:
         verified = decide.verify(signed, body, now)
         if isinstance(verified, Deny):
             return Judgement(outcome=verified, reached=signed)
-        return await self._admission(verified, now)
+        return await self._admission(verified, late, now)
 
-    async def _standing(self, identified: Identified, question: Charge | None, now: UnixMs) -> Standing:
-        room = Granted(now, ()) if question is None else await self._limits.charge(question)
-        record = None if identified.claim is None else self._keys.find(identified.claim.key_id, now)
-        return Standing(record, room)
-
-    async def _admission(self, verified: Verified, now: UnixMs) -> Judgement:
+    async def _admission(self, verified: Verified, late: "Future[Receipt] | None", now: UnixMs) -> Judgement:
         question = decide.charge(verified, now, self._obstacle(verified.identified.service.name))
         if isinstance(question, Deny):
             burnt = decide.burn(verified, now)
             if burnt is not None:
                 await self._limits.charge(burnt)
             return Judgement(outcome=question, reached=verified)
-        if question is None:
-            receipt: Receipt = Granted(now, ())
-        else:
-            receipt = await self._limits.charge(question)
-            now = self._now()
-        outcome = decide.admit(verified, receipt, self._record(verified.record, now), now)
+        receipt = Granted(now, ()) if question is None else await self._limits.charge(question)
+        room = None if late is None else await late
+        now = self._now()
+        outcome = decide.admit(verified, receipt, self._record(verified.record, now), now, room)
         if isinstance(outcome, Deny):
             if isinstance(receipt, Granted) and question is not None:
                 await self._limits.refund(question)

@@ -9,8 +9,8 @@ its receipt is forgotten: it belongs to the charge's id, and ends by itself.
 
 from collections import deque
 
-from guard.model.names import UnixMs
-from guard.model.questions import Charge, Granted, Once, Receipt, Short, Unavailable
+from guard.model.names import AccountId, KeyId, UnixMs
+from guard.model.questions import Charge, Granted, Once, Receipt, Revoked, Short, Unavailable
 from guard.state.meters import Meters
 from guard.state.nonces import Identity, Nonces
 from guard.state.protocols import LimitStore
@@ -28,7 +28,7 @@ class MemoryLimits(LimitStore):
     full bursts.
     """
 
-    __slots__ = ("_born_at", "_meters", "_meters_max", "_nonces", "_now", "_receipts")
+    __slots__ = ("_born_at", "_buried", "_meters", "_meters_max", "_nonces", "_now", "_receipts")
 
     def __init__(
         self,
@@ -45,6 +45,7 @@ class MemoryLimits(LimitStore):
         self._nonces = Nonces(born_at, identities_max)
         self._meters = Meters(born_at if filled_since is None else filled_since)
         self._receipts = _Receipts(receipts_max)
+        self._buried: dict[tuple[AccountId, KeyId], UnixMs] = {}
 
     @property
     def born_at(self) -> UnixMs:
@@ -57,12 +58,18 @@ class MemoryLimits(LimitStore):
         return len(self._nonces), len(self._meters)
 
     async def charge(self, charge: Charge) -> Receipt:
-        """Ask and spend, in one step. See `LimitStore.charge`."""
+        """Ask and spend. See `LimitStore.charge`."""
+        return self.ask(charge)
+
+    def ask(self, charge: Charge) -> Receipt:
+        """Ask and spend, in one step. See `LimitStore.ask`."""
         if charge.now > self._now:  # knockout: time_moves_on  # noqa: PLR1730
             self._now = charge.now
         now = self._now
         self._nonces.sweep(now, 2)  # twice as fast as charges can add, so that memory follows what is alive
         self._meters.sweep(now, 2 * len(charge.debits))
+        if self._buried and self._is_buried(charge, now):
+            return Revoked(now)
         once = charge.once
         identity = None if once is None else once.identity
         receipt = self._receipts.find(charge.id, identity)
@@ -109,6 +116,18 @@ class MemoryLimits(LimitStore):
     async def release(self, charge: Charge) -> None:
         """End the leases that the charge's id holds."""
         self._meters.release(charge)
+
+    async def bury(self, account: AccountId, key_id: KeyId, until: UnixMs) -> bool:
+        """Grant no charge of this key until then. A later end stands."""
+        buried = {grave: end for grave, end in self._buried.items() if self._now < end}
+        buried[account, key_id] = max(until, buried.get((account, key_id), until))
+        self._buried = buried
+        return True
+
+    def _is_buried(self, charge: Charge, now: UnixMs) -> bool:
+        if charge.account is None or charge.key_id is None:
+            return False
+        return now < self._buried.get((charge.account, charge.key_id), 0)  # knockout: buried
 
     def _has_room(self, charge: Charge, *, new: bool) -> bool:
         if new and self._nonces.full:  # knockout: identities_max

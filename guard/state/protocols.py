@@ -1,9 +1,10 @@
 """The questions that state answers, as Protocols. Every store passes the same suite in `tests/contract/`."""
 
+from asyncio import Future
 from typing import Protocol
 
 from guard.model.keys import KeyRecord
-from guard.model.names import KeyId, UnixMs
+from guard.model.names import AccountId, KeyId, UnixMs
 from guard.model.questions import Charge, Receipt, Unavailable
 
 
@@ -15,15 +16,26 @@ class LimitStore(Protocol):
     `refund` gives the tokens of a granted charge back, at most once; the message stays remembered. Tokens of a calendar
     period that has ended are gone. `release` ends the leases that the charge's id holds, and so does `refund`; both may
     be said again, and neither touches what others hold. A lease that nobody ends is over `hold_ms` after it was taken.
+
+    `ask` is the same question without waiting: its answer where it is known at once, else what to await for it. A store
+    that must ask others may answer at once that an address is Short, if it is sure to be.
     """
 
     @property
-    def born_at(self) -> UnixMs:
-        """When this store's memory begins. What was signed before cannot be known to be fresh."""
+    def born_at(self) -> UnixMs | None:
+        """When this store's memory begins: what was signed before cannot be known to be fresh. None: not known yet."""
+        ...
+
+    def ask(self, charge: Charge) -> "Receipt | Future[Receipt]":
+        """Ask and spend."""
         ...
 
     async def charge(self, charge: Charge) -> Receipt:
-        """Ask and spend."""
+        """Ask, spend and wait for the answer."""
+        ...
+
+    async def bury(self, account: AccountId, key_id: KeyId, until: UnixMs) -> bool:
+        """From now until then, every charge of this key of this account is Revoked. False: the store did not answer."""
         ...
 
     async def repay(self, charge: Charge) -> Receipt:

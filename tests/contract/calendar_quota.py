@@ -3,7 +3,7 @@
 from guard.model.names import UnixMs
 from guard.model.policy import Bucket, Calendar
 from guard.model.questions import Debit, Granted, Reading, Short
-from tests.contract.limit_store import BORN, Suite, charge, debit, limit, metered, once, readings, remaining
+from tests.contract.limit_store import BORN, WINDOW_MS, Suite, charge, debit, limit, metered, once, readings, remaining
 
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
@@ -100,7 +100,7 @@ class CalendarContract(Suite):
     async def test_replay_spends_no_quota(self) -> None:
         store = await self.open()
         for name in ("a", "b"):
-            await store.charge(charge(name, daily(), now=TEN, message=once(forget_after=TEN + 1)))
+            await store.charge(charge(name, daily(), now=TEN, message=once(forget_after=TEN + WINDOW_MS)))
         assert remaining(await store.charge(charge("c", daily(), now=TEN))) == [8]
 
     # asking again, and giving back

@@ -6,8 +6,9 @@ what the charge says.
 """
 
 from abc import ABC, abstractmethod
+from asyncio import Future
 
-from guard.model.names import UnixMs
+from guard.model.names import AccountId, KeyId, UnixMs
 from guard.model.policy import Bucket, Limit, Meter
 from guard.model.questions import (
     BeforeEpoch,
@@ -19,6 +20,7 @@ from guard.model.questions import (
     Reading,
     Receipt,
     Replayed,
+    Revoked,
     Short,
 )
 from guard.state.protocols import LimitStore
@@ -66,8 +68,34 @@ def once(
     )
 
 
-def charge(name: str, *debits: Debit, now: int = NOW, message: Once | None = None, hold_ms: int = 0) -> Charge:
-    return Charge(id=name, now=UnixMs(now), once=message, debits=debits, hold_ms=hold_ms)
+def charge(
+    name: str,
+    *debits: Debit,
+    now: int = NOW,
+    message: Once | None = None,
+    hold_ms: int = 0,
+    account: str | None = "acme",
+    key_id: str | None = "k1",
+) -> Charge:
+    return Charge(
+        id=name,
+        now=UnixMs(now),
+        once=message,
+        debits=debits,
+        hold_ms=hold_ms,
+        account=None if account is None else AccountId(account),
+        key_id=None if key_id is None else KeyId(key_id),
+    )
+
+
+def by_address(capacity: int = 10, name: str = "ip") -> Limit:
+    return Limit(name=name, rule=rule(), meter=Bucket(capacity, 1, 1000), per=("ip",))
+
+
+def from_address(name: str, cost: int = 1, *, address: str = "192.0.2.1", now: int = NOW) -> Charge:
+    """What is asked before anybody is known."""
+    asked = debit(cost, by_address(), ("exchange", "ip", "ip", address))
+    return charge(name, asked, now=now, account=None, key_id=None)
 
 
 def readings(receipt: Receipt) -> tuple[Reading, ...]:
@@ -285,6 +313,62 @@ class LimitStoreContract(Suite):
         assert await store.charge(charge("a", debit(), message=early)) == BeforeEpoch(NOW, BORN)
         assert isinstance(await store.charge(charge("b", message=once(signed_at=BORN + 1001))), Granted)
         assert remaining(await store.charge(charge("c", debit()))) == [9]
+
+    # addresses, and other meters that belong to no account
+
+    async def test_address_has_a_bucket_of_its_own(self) -> None:
+        store = await self.open()
+        assert remaining(await store.charge(from_address("a", 4))) == [6]
+        assert remaining(await store.charge(from_address("b", 1, address="192.0.2.2"))) == [9]
+        assert isinstance(await store.charge(from_address("c", 7)), Short)
+        assert isinstance(await store.charge(from_address("d", 7, now=NOW + 1000)), Granted)
+
+    async def test_meters_of_an_account_and_of_nobody_are_asked_in_one_question(self) -> None:
+        store = await self.open()
+        route = debit(2, by_address(3, "route"), ("exchange", "route", "route", "POST /v1/orders"))
+        assert remaining(await store.charge(charge("a", debit(4), route))) == [6, 1]
+        short = await store.charge(charge("b", debit(4), route))
+        assert [each.short for each in readings(short)] == [False, True]
+        assert remaining(await store.charge(charge("c", debit(6)))) == [0]
+
+    async def test_asking_without_waiting_is_the_same_question(self) -> None:
+        store = await self.open()
+        answers = [store.ask(from_address(f"c{number}", 4)) for number in range(3)]
+        told = [await answer if isinstance(answer, Future) else answer for answer in answers]
+        assert [type(answer) for answer in told] == [Granted, Granted, Short]
+        again = store.ask(from_address("d", 4, now=NOW + 2000))
+        assert isinstance(await again if isinstance(again, Future) else again, Granted)
+
+    # tombstones
+
+    async def test_buried_key_is_revoked_to_the_end_and_takes_nothing(self) -> None:
+        store = await self.open()
+        assert await store.bury(AccountId("acme"), KeyId("k1"), UnixMs(NOW + 1000))
+        for now in (NOW, NOW + 999):
+            assert await store.charge(charge("a", debit(), now=now, message=once())) == Revoked(UnixMs(now))
+        answer = await store.charge(charge("b", debit(), now=NOW + 1000, message=once()))
+        assert remaining(answer) == [9]
+
+    async def test_key_that_was_used_before_is_buried_all_the_same(self) -> None:
+        store = await self.open()
+        await store.charge(charge("a", debit(4)))
+        await store.bury(AccountId("acme"), KeyId("k1"), UnixMs(NOW + 1000))
+        assert await store.charge(charge("a", debit(4))) == Revoked(NOW)
+        assert await store.charge(charge("b")) == Revoked(NOW)
+        assert remaining(await store.charge(charge("c", debit(), key_id="k2"))) == [5]
+
+    async def test_tombstone_is_of_one_key_of_one_account(self) -> None:
+        store = await self.open()
+        await store.bury(AccountId("acme"), KeyId("k1"), UnixMs(NOW + 1000))
+        assert isinstance(await store.charge(charge("a", debit(), key_id="k2")), Granted)
+        assert isinstance(await store.charge(charge("b", debit(), account="other")), Granted)
+
+    async def test_later_end_of_a_tombstone_stands(self) -> None:
+        store = await self.open()
+        for until in (NOW + 1000, NOW + 2000, NOW + 500):
+            await store.bury(AccountId("acme"), KeyId("k1"), UnixMs(until))
+        assert await store.charge(charge("a", now=NOW + 1999)) == Revoked(UnixMs(NOW + 1999))
+        assert isinstance(await store.charge(charge("b", now=NOW + 2000)), Granted)
 
     # asking again, and giving back
 

@@ -1,5 +1,6 @@
 """The line with its questions asked: what is spent, read and given back, and what is not."""
 
+from asyncio import Future, get_running_loop
 from typing import Any
 
 import msgspec
@@ -23,17 +24,27 @@ _BORN = UnixMs(NOW - 1_000_000)
 
 
 class Store(MemoryLimits):
-    """Memory that can be counted and can be down."""
+    """Memory that can be counted, can be down, and can answer later (`slow`: at the next turn of the loop)."""
 
     def __init__(self) -> None:
         super().__init__(_BORN)
         self.asked: list[Charge] = []
         self.refunded: list[Charge] = []
-        self.down = False
+        self.down = self.slow = False
+
+    def ask(self, charge: Charge) -> Receipt | Future[Receipt]:  # type: ignore[override]  # memory answers at once
+        self.asked.append(charge)
+        receipt = Unavailable("limits") if self.down else super().ask(charge)
+        if not self.slow:
+            return receipt
+        loop = get_running_loop()
+        answer: Future[Receipt] = loop.create_future()
+        loop.call_soon(answer.set_result, receipt)
+        return answer
 
     async def charge(self, charge: Charge) -> Receipt:
-        self.asked.append(charge)
-        return Unavailable("limits") if self.down else await super().charge(charge)
+        answer = self.ask(charge)
+        return await answer if isinstance(answer, Future) else answer
 
     async def refund(self, charge: Charge) -> None:
         self.refunded.append(charge)
@@ -269,6 +280,45 @@ async def test_a_key_that_may_not_be_used_is_charged_nothing(state: KeyState) ->
     line.keys.records[record().id] = record(state=state)
     assert await line.code(signed()) != "allow"
     assert [charge.id for charge in line.store.asked] == ["req_test/address"]
+
+
+async def test_an_address_that_is_asked_for_elsewhere_is_judged_with_the_principal_and_gives_its_tokens_back() -> None:
+    one = limit("ip", capacity=1, per=("ip",))
+    line = Line(policies(service(route(limits_address=(one,), limits_principal=(limit(),)))))
+    line.store.slow = True
+    assert await line.code(signed(nonce="first-0123456789-abcdefg")) == "allow"
+    assert await line.code(signed(nonce="again-0123456789-abcdefg", request_id=RequestId("req_2"))) == "limit.ip"
+    assert [charge.id for charge in line.store.refunded] == ["req_2"]
+
+
+async def test_an_open_route_waits_for_the_room_of_its_address_before_anything_else() -> None:
+    one = limit("ip", capacity=1, per=("ip",))
+    line = Line(policies(service(route("GET", auth=None, scope=None, limits_address=(one,)))))
+    line.store.slow = True
+    assert await line.code(facts("GET")) == "allow"
+    assert await line.code(facts("GET", request_id=RequestId("req_2"))) == "limit.ip"
+
+
+async def test_readings_of_an_address_that_was_asked_for_elsewhere_stand_first() -> None:
+    line = Line()
+    line.store.slow = True
+    outcome = (await line.judged(signed())).outcome
+    assert isinstance(outcome, Allow)
+    assert [reading.limit.name for reading in outcome.readings] == ["ip", "key"]
+
+
+async def test_a_charge_names_its_account_key_and_urgency() -> None:
+    line = Line()
+    await line.judged(signed())
+    address, principal = line.store.asked
+    assert (address.account, address.key_id) == (None, None)
+    assert (principal.account, principal.key_id, principal.critical) == ("acme", "gk_test", False)
+
+
+async def test_a_key_that_the_store_knows_as_revoked_is_refused_though_its_record_here_says_otherwise() -> None:
+    line = Line()
+    await line.store.bury(record().account, record().id, UnixMs(NOW + 1000))
+    assert await line.code(signed()) == "auth.revoked_key"
 
 
 @pytest.mark.parametrize("part", ["store", "keys"])

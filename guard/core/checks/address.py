@@ -1,9 +1,9 @@
 """May this address ask at all? Nothing here looks at a key: an address is refused before its body is read."""
 
 from guard.core.checks.limits import short_limit
-from guard.core.evidence import Screening
+from guard.core.evidence import Admission, Screening
 from guard.model.decision import Deny
-from guard.model.questions import Granted, Short
+from guard.model.questions import Granted, Receipt, Short
 from guard.wire.client_address import in_networks
 
 
@@ -16,8 +16,18 @@ def address_is_permitted(screening: Screening) -> Deny | None:
 
 
 def address_has_room(screening: Screening) -> Deny | None:
-    """Every limit that counts addresses had room. They were charged whatever follows."""
-    room = screening.standing.room
+    """Every limit that counts addresses had room, as far as that is known. They are charged whatever follows."""
+    return _room(screening.standing.room)
+
+
+def address_had_room(admission: Admission) -> Deny | None:
+    """The same, where it was not known before."""
+    return _room(admission.room)
+
+
+def _room(room: Receipt | None) -> Deny | None:
+    if room is None:
+        return None
     if isinstance(room, (Granted, Short)):
         return short_limit(room.readings)
     return Deny(code="store.unavailable", wait_ms=1000)

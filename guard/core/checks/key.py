@@ -5,7 +5,7 @@ from guard.core.stages import Identified
 from guard.model.decision import Deny
 from guard.model.keys import KeyRecord, KeyState
 from guard.model.names import UnixMs
-from guard.model.questions import Unavailable
+from guard.model.questions import Revoked, Unavailable
 from guard.model.rules import Rule
 from guard.wire.client_address import in_networks
 
@@ -38,6 +38,13 @@ def key_state_still_permits_use(admission: Admission) -> Deny | None:
     if not isinstance(admission.record, KeyRecord):
         return Deny(code="store.unavailable", wait_ms=1000)
     return key_fault(admission.record, _auth_rule(admission.verified.identified), admission.now)
+
+
+def key_is_not_buried(admission: Admission) -> Deny | None:
+    """The store knows of no revocation that has not come to this process yet."""
+    if isinstance(admission.receipt, Revoked):
+        return Deny(code="auth.revoked_key", rule=_auth_rule(admission.verified.identified))
+    return None
 
 
 def network_is_allowed(hearing: Hearing) -> Deny | None:

@@ -3,7 +3,7 @@
 import pytest
 
 from guard.model.policy import ClientAddressPolicy
-from guard.model.questions import Reading, Short, Unavailable
+from guard.model.questions import Granted, Reading, Short, Unavailable
 from tests.build import NOW, limit, policies, rule, service, signed
 from tests.line import code, decided
 
@@ -27,6 +27,13 @@ def test_an_address_without_room_is_refused_before_its_key_is_looked_at() -> Non
     reading = Reading(limit("ip", per=("ip",)), 0, 50, 50, short=True, cost=1)
     full = Short(now=NOW, readings=(reading,))
     assert code(decided(signed(), key=Unavailable("keys"), room=full)) == "limit.ip"
+
+
+def test_an_address_without_room_is_refused_also_where_that_is_known_only_at_the_end() -> None:
+    reading = Reading(limit("ip", per=("ip",)), 0, 50, 50, short=True, cost=1)
+    assert code(decided(signed(), body=b"", late_room=Short(now=NOW, readings=(reading,)))) == "limit.ip"
+    assert code(decided(signed(), body=b"", late_room=Unavailable("limits"))) == "store.unavailable"
+    assert code(decided(signed(), body=b"", late_room=Granted(now=NOW, readings=()))) == "allow"
 
 
 def test_no_answer_about_the_address_is_no_permission() -> None:

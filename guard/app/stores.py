@@ -1,0 +1,43 @@
+"""Where nonces and limits are kept: in this process, or in the Redis that GUARD_STATE_URL names."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from guard.app.alone import alone_on
+from guard.model.names import UnixMs
+from guard.settings import Settings
+from guard.state.memory import MemoryLimits
+from guard.state.protocols import LimitStore
+from guard.state.redis.limits import open_redis
+
+_log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def open_limits(
+    settings: Settings, database: Path, now: Callable[[], UnixMs], filled_since: UnixMs | None = None
+) -> AsyncIterator[LimitStore]:
+    """The store, for the time of the block. Raises StateError if it cannot or must not be used.
+
+    With state in memory this is the only gateway on its key database. A Redis that does not answer is waited for in the
+    background: until it does, the gateway is not ready.
+    """
+    if not settings.shares_state:
+        with alone_on(database):
+            yield MemoryLimits(now(), filled_since=filled_since)
+        return
+    store = await open_redis(settings.state_url, timeout_ms=settings.store_ms_max, tell=_tell)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def _tell(why: str | None) -> None:
+    if why is None:
+        _log.info("state.reached")
+    else:
+        _log.error("state.unreachable", error=why)

@@ -1,0 +1,189 @@
+-- Is this message fresh, and is there room for it? Asked and spent for many messages in one call, one after the other.
+--
+-- Why it is right. A claim is the message's own key (its identity; the charge's id where it has none), and its value
+-- carries the id of the charge that was answered, the answer, and the readings: whoever asks again with that id gets the
+-- same answer and takes nothing; whoever asks with another finds it seen. A claim is written before anything else of its
+-- charge is, only where there was none (NX) or where it was read in this very call, and it outlives every window that
+-- the message could pass. Vetoing debits are taken all or none: levels change in this script's memory, are put back if
+-- one is too low, and are written once at the end. Whatever fails raises an error before anything was answered: then
+-- nobody is admitted, and what was written has cost and not granted.
+
+local GRANTED, SHORT, REPLAYED, BEFORE_EPOCH, REVOKED, UNUSABLE = 1, 2, 3, 4, 5, 6
+local CLAIM_MS = 60000
+
+local function said(status, now, rest)
+  return pack('<Bd', status, now) .. rest
+end
+
+-- How many hold a slot at `now`, and whether this one does.
+local function leases(debit, holder, now)
+  local key = KEYS[debit.leases]
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', string.format('%.0f', now))
+  return redis.call('ZCARD', key), redis.call('ZSCORE', key, holder) and true or false
+end
+
+local function lease(debit, holder, last)
+  local key = KEYS[debit.leases]
+  local text = string.format('%.0f', last)
+  redis.call('ZADD', key, text, holder)
+  redis.call('PEXPIREAT', key, string.format('%.0f', last + 1 + real - clock), 'GT')
+  redis.call('PEXPIREAT', key, string.format('%.0f', last + 1 + real - clock), 'NX')
+end
+
+-- How much can be spent: of a bucket's level, or tokens of a quota.
+local function left(entry, now)
+  if entry.period > 0 then return entry.amount end
+  local tokens = entry.capacity
+  if entry.rate > begin(now, -entry.period) then tokens = floor((now - entry.rate) * tokens / -entry.period) end
+  return max(tokens - entry.amount, 0)
+end
+
+local function has(entry, debit, holder, now)
+  if debit.kind ~= SLOTS then return debit.cost <= left(entry, now) end
+  local count, mine = leases(debit, holder, now)
+  return mine or count < entry.capacity
+end
+
+local function spend(entry, cost)
+  if entry.period > 0 then
+    entry.amount = entry.amount - cost
+  elseif entry.period < 0 then
+    entry.amount = entry.amount + cost
+  end
+end
+
+-- Whether it was taken, and how its meter stands: a bucket's level; what was spent of a quota and since when that is
+-- known; how many hold a slot, and whether this one does.
+local function reading(entry, debit, taken, holder, now)
+  local first, second = entry.amount, entry.rate
+  if debit.kind == SLOTS then
+    local count, mine = leases(debit, holder, now)
+    first, second = count, mine and 1 or 0
+  end
+  return pack('<Bdd', taken and 1 or 0, first, second)
+end
+
+-- Every vetoing debit or none; then those that do not veto, each if it fits.
+local function take(debits, holder, hold, now)
+  local entries, told, short = {}, {}, nil
+  for number, debit in ipairs(debits) do
+    local entry = settled(values[debit.value], debit, now)
+    entries[number] = entry
+    if debit.vetoes and not short then
+      if has(entry, debit, holder, now) then
+        spend(entry, debit.cost)
+      else
+        short = number
+      end
+    end
+  end
+  for number, debit in ipairs(debits) do
+    local entry = entries[number]
+    if short then
+      if debit.vetoes and number < short then spend(entry, -debit.cost) end
+    elseif debit.kind == SLOTS and hold > 0 and has(entry, debit, holder, now) then
+      lease(debit, holder, now + hold)
+      entry.at = max(entry.at, now + hold)
+      change(values[debit.value], entry)
+    end
+  end
+  for number, debit in ipairs(debits) do
+    local entry, taken = entries[number], not short
+    if taken and not debit.vetoes then
+      taken = has(entry, debit, holder, now)
+      if taken then spend(entry, debit.cost) end
+    end
+    if taken and debit.kind ~= SLOTS then change(values[debit.value], entry) end
+    told[number] = reading(entry, debit, taken, holder, now)
+  end
+  return short and SHORT or GRANTED, table.concat(told)
+end
+
+-- What was spent while this server could not be asked: of each debit as many whole tokens as there are.
+local function collect(debits, holder, now)
+  local told = {}
+  for number, debit in ipairs(debits) do
+    local entry, taken = settled(values[debit.value], debit, now), true
+    if debit.kind ~= SLOTS then
+      local there = left(entry, now)
+      if debit.kind == BUCKET then there = there - there % entry.period end
+      taken = debit.cost <= there
+      spend(entry, math.min(debit.cost, there))
+      change(values[debit.value], entry)
+    end
+    told[number] = reading(entry, debit, taken, holder, now)
+  end
+  return GRANTED, table.concat(told)
+end
+
+-- What a claim says, nil if there is none, false if it is nothing of ours.
+local function claimed(index, now)
+  local text = held[index]
+  if not text then return nil end
+  if #text < 28 then return false end
+  local claim, at = {}, nil
+  claim.status, claim.seen, claim.repeatable, claim.first_at, claim.last, claim.now, claim.id, at =
+    read('<BBBdddBc0', text)
+  claim.binding, at = read('<Bc0', text, at)
+  claim.told = sub(text, at + 1) -- after the mark that says whether it was given back
+  claim.over = now > claim.last
+  return claim
+end
+
+local function answered(asked, now)
+  local home = asked.home > 0 and opened(asked.home)
+  for _, debit in ipairs(asked.debits) do
+    if opened(debit.value).unusable then return said(UNUSABLE, now, '') end
+  end
+  if home then
+    if home.unusable then return said(UNUSABLE, now, '') end
+    local buried = asked.keyed and not asked.repaid and position(home, asked.tomb)
+    if buried and now < read('<d', home.text, buried + 8) then return said(REVOKED, now, '') end
+  end
+  if asked.once and not asked.repaid and asked.latest <= epoch then return said(BEFORE_EPOCH, now, pack('<d', epoch)) end
+  local claim = claimed(asked.claim, now)
+  if claim == false then return said(UNUSABLE, now, '') end
+  if claim and claim.id == asked.id then return said(claim.status, claim.now, claim.told) end
+  local first_at, last, seen = now, asked.last, asked.burns
+  if claim and claim.seen == 1 and not claim.over and not asked.repaid then
+    local repeats = claim.repeatable == 1 and asked.repeatable and claim.binding == asked.binding
+    if not repeats then return said(REPLAYED, now, pack('<d', claim.first_at)) end
+    first_at, last, seen = claim.first_at, claim.last, true
+  end
+  local status, told
+  if asked.repaid then
+    status, told = collect(asked.debits, asked.id, now)
+  else
+    status, told = take(asked.debits, asked.id, asked.hold, now)
+  end
+  seen = asked.once and (seen or status == GRANTED)
+  if not asked.once then last = now + CLAIM_MS end
+  local text = pack('<BBBdddBc0', status, seen and 1 or 0, asked.repeatable and 1 or 0, first_at, last, now, #asked.id, asked.id)
+    .. pack('<Bc0B', #asked.binding, asked.binding, 0) .. told
+  if not store(KEYS[asked.claim], text, last, not held[asked.claim] and 'NX' or nil) then
+    error('WRONGTYPE a claim is held by something that is none')
+  end
+  held[asked.claim] = text
+  return said(status, now, told)
+end
+
+local answers, text, at = {pack('<d', epoch)}, ARGV[4], 1
+while at <= #text do
+  local asked, flags, count, now = {debits = {}, binding = ''}, nil, nil, clock
+  asked.claim, asked.home, flags, count, asked.tomb, asked.latest, asked.last, asked.hold, asked.id, at =
+    read('<HHBBc8dddBc0', text, at)
+  asked.once = flags % 2 == 1
+  asked.burns = flags % 4 >= 2
+  asked.repeatable = flags % 8 >= 4
+  asked.keyed = flags % 16 >= 8
+  asked.repaid = flags >= 16
+  if asked.repeatable then asked.binding, at = read('<Bc0', text, at) end
+  if asked.home > 0 then now = max(now, opened(asked.home).at) end
+  for number = 1, count do
+    asked.debits[number], at = debit_at(text, at)
+    now = max(now, opened(asked.debits[number].value).at)
+  end
+  answers[#answers + 1] = answered(asked, now)
+end
+save()
+return table.concat(answers)

@@ -1,0 +1,30 @@
+"""The store in Redis holds the contract, on a real server whose clock says what each charge says."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from guard.model.names import UnixMs
+from guard.state.protocols import LimitStore
+from tests.contract.calendar_quota import CalendarContract
+from tests.contract.limit_store import BORN, LimitStoreContract
+from tests.contract.repay import RepayContract
+from tests.contract.slots import SlotsContract
+from tests.state.redis.timed import TimedRedis, flushed
+
+pytestmark = pytest.mark.system
+
+
+class TestRedis(LimitStoreContract, CalendarContract, SlotsContract, RepayContract):
+    @pytest.fixture(autouse=True)
+    async def _closing(self, redis_url: str) -> AsyncIterator[None]:
+        self.url = redis_url
+        self.opened: list[TimedRedis] = []
+        yield
+        for store in self.opened:
+            await store.close()
+
+    async def open(self, born_at: UnixMs = BORN) -> LimitStore:
+        store = await TimedRedis.open(flushed(self.url), born_at)
+        self.opened.append(store)
+        return store

@@ -1,0 +1,65 @@
+"""The store in Redis with the clock of its charges: what a test says it is, it is."""
+
+from asyncio import Future
+from typing import Self
+from urllib.parse import urlsplit
+
+from guard.model.names import AccountId, KeyId, UnixMs
+from guard.model.questions import Charge, Receipt
+from guard.state.protocols import LimitStore
+from guard.state.redis.limits import RedisLimits, open_redis
+from tests.servers.resp import RedisClient
+
+
+class TimedRedis(LimitStore):
+    """Each charge is judged at its own `now`. Its memory begins at `born_at`."""
+
+    def __init__(self, born_at: UnixMs) -> None:
+        self.now = born_at
+        self.store: RedisLimits
+
+    @classmethod
+    async def open(cls, url: str, born_at: UnixMs) -> Self:
+        timed = cls(born_at)
+        timed.store = await open_redis(url, timeout_ms=5_000, clock=lambda: timed.now)
+        return timed
+
+    @property
+    def born_at(self) -> UnixMs | None:
+        return self.store.born_at
+
+    def ask(self, charge: Charge) -> "Receipt | Future[Receipt]":
+        self.now = charge.now
+        return self.store.ask(charge)
+
+    async def charge(self, charge: Charge) -> Receipt:
+        self.now = charge.now
+        return await self.store.charge(charge)
+
+    async def repay(self, charge: Charge) -> Receipt:
+        self.now = charge.now
+        return await self.store.repay(charge)
+
+    async def refund(self, charge: Charge) -> None:
+        await self.store.refund(charge)
+
+    async def release(self, charge: Charge) -> None:
+        await self.store.release(charge)
+
+    async def bury(self, account: AccountId, key_id: KeyId, until: UnixMs) -> bool:
+        return await self.store.bury(account, key_id, until)
+
+    async def close(self) -> None:
+        await self.store.close()
+
+
+def flushed(url: str) -> str:
+    """The same URL, when its server has forgotten everything."""
+    with client(url) as asking:
+        asking.ask("FLUSHALL")
+    return url
+
+
+def client(url: str) -> RedisClient:
+    """A connection of one's own."""
+    return RedisClient(urlsplit(url).port or 6379)
