@@ -1,24 +1,19 @@
-"""Which run misses which defence: a condition of the program, and the run that does not hold without it."""
+"""Which run misses which defence. `make faults KNOCKOUT=1` tries each."""
 
-import msgspec
-
-
-class Defence(msgspec.Struct, frozen=True):
-    """The condition stands on the one line of the file that contains the clue. `always`: it admits when it holds."""
-
-    run: str
-    file: str
-    clue: str
-    always: bool = False
-
+from tests.faults.knocking import Defence
 
 _CHARGE = "guard/state/redis/lua/charge.lua"
 _SHARD = "guard/state/redis/shard.py"
 
+_A_NONCE_COUNTS_ONCE = ("if not repeats then", "if false then")
+_THE_EPOCH = ("asked.latest <= epoch", "false")
+_A_REPLICA_CONFIRMS = ("flight.confirmed = line.server.replicas > 0", "flight.confirmed = False")
+
 DEFENCES = (
-    Defence("one-nonce", _CHARGE, "if not repeats then"),
-    Defence("one-bucket", _CHARGE, "if has(entry, debit, holder, now) then", always=True),
-    Defence("state-loss", _CHARGE, "asked.latest <= epoch"),
-    Defence("failover", _CHARGE, "asked.latest <= epoch"),
-    Defence("storm", _SHARD, "knockout: unconfirmed"),
+    Defence("one-nonce", _CHARGE, *_A_NONCE_COUNTS_ONCE),
+    Defence("one-bucket", _CHARGE, "if has(entry, debit, holder, now) then", "if true then"),
+    Defence("state-loss", _CHARGE, *_THE_EPOCH),
+    Defence("failover", _CHARGE, *_THE_EPOCH),
+    Defence("failover", _SHARD, *_A_REPLICA_CONFIRMS),
+    Defence("storm", _CHARGE, *_A_NONCE_COUNTS_ONCE),
 )

@@ -13,7 +13,7 @@ from types import ModuleType
 
 from tests.faults import database_loss, failover, flaps, one_bucket, one_nonce, revocation, state_loss, storm
 from tests.faults.defences import DEFENCES
-from tests.faults.knocking import knocked_out
+from tests.faults.knocking import without
 from tests.faults.node import ROOT
 from tests.printed import say, say_table
 from tests.soak.verdict import Verdict
@@ -63,9 +63,9 @@ def _without_defences(runs: list[ModuleType]) -> int:
         for run in runs:
             if defence.run != run.NAME:
                 continue
-            with knocked_out(defence.file, defence.clue, always=defence.always) as tree:
+            with without(defence) as tree:
                 missed = any(one(run, seed, small=True, tree=tree).broken for seed in range(_KNOCKOUT_SEEDS))
-            say(f"{'red     ' if missed else 'SURVIVED'}  {defence.run} without {defence.clue!r} of {defence.file}")
+            say(f"{'red     ' if missed else 'SURVIVED'}  {defence.run} without {defence.words!r} of {defence.file}")
             survived += [] if missed else [defence]
     return int(bool(survived))
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from tests.faults.knocking import knocked_out
+from tests.faults.knocking import Defence, without
 from tests.faults.scene import Fleet, fleet, policy
 from tests.faults.traffic import NO_ANSWER, traffic
 
 pytestmark = pytest.mark.system
 
+_REPLAYED = Defence("any", "guard/state/nonces.py", "if seen is not None and not _may_repeat(once, seen):", "if False:")
 _POLICY = policy(past="5s", future="500ms")
 
 
@@ -65,7 +66,7 @@ def test_a_node_lives_by_a_clock_of_its_own() -> None:
 
 def test_a_node_whose_program_lacks_a_condition_does_without() -> None:
     with (
-        knocked_out("guard/state/memory.py", "knockout: replayed") as tree,
+        without(_REPLAYED) as tree,
         fleet(_POLICY, nodes=1, workers=1, tree=tree) as broken,
         traffic(broken.orders("broken", clients=1, most=5, replayed=1.0)) as sending,
     ):
