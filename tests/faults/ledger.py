@@ -1,7 +1,7 @@
 """The backend of the fault runs, in a process of its own: it writes down every request that it executes, and when.
 
-A request's mark is the last segment of its path. It is fast enough for some 100,000s of requests from many gateways,
-and answers all of them at once; what it has written it tells at `/ledger`, and how much that is at `/count`.
+A request's mark is the last segment of its path, and the answer to it. It is fast enough for some 100,000s of requests
+from many gateways; what it has written it tells at `/ledger`, and how much that is at `/count`.
 """
 
 import asyncio
@@ -117,7 +117,7 @@ class _Peer(asyncio.Protocol):
             self._answer(b"%d" % len(self._executed))
         else:
             self._executed.append(Executed(mark, time.monotonic_ns()))
-            self._answer(b"ok")
+            self._answer(mark.encode())
 
     def _answer(self, content: bytes) -> None:
         self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(content), content))

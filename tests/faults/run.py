@@ -11,14 +11,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from tests.faults import database_loss, failover, flaps, one_bucket, one_nonce, revocation, state_loss, storm
+from tests.faults import (
+    aborts,
+    database_loss,
+    failover,
+    flaps,
+    one_bucket,
+    one_nonce,
+    replays,
+    revocation,
+    state_loss,
+    storm,
+)
 from tests.faults.defences import DEFENCES
 from tests.faults.knocking import without
 from tests.faults.node import ROOT
 from tests.printed import say, say_table
 from tests.soak.verdict import Verdict
 
-RUNS = (one_nonce, one_bucket, state_loss, database_loss, revocation, failover, flaps, storm)
+RUNS = (one_nonce, one_bucket, replays, aborts, state_loss, database_loss, revocation, failover, flaps, storm)
 _KNOCKOUT_SEEDS = 3
 
 

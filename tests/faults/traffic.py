@@ -1,5 +1,6 @@
 """Clients that sign, in a process of their own: each sends one order after another to the nodes, never the same mark
-twice, and, as it is told, the very bytes of an order again: to all nodes at once, or later to another one.
+twice, and, as it is told, the very bytes of an order again: to all nodes at once, or later to another one. Clients can
+also go away before they are answered.
 
 What became of each sending is kept and told at the end.
 """
@@ -25,13 +26,15 @@ _ROOT = Path(__file__).resolve().parent.parent.parent
 _CAPTURED_MAX = 2000
 _NOBODY_THERE_S = 0.02
 _STOP_S = 60.0
-NO_ANSWER = 0
+NO_ANSWER, ANOTHERS = 0, -1
+ABORTED = "aborted"
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
-    """What a process of clients does. `copied` and `replayed` are shares of the orders.
+    """What a process of clients does. `copied` and `replayed` are shares of the orders, `aborted` of the sendings.
 
-    `most` is how many orders there are in all, `pause_ms` how long a client rests between two.
+    `most` is how many orders there are in all, `pause_ms` how long a client rests between two, `abort_ms` within what
+    time it goes away if it does.
     """
 
     name: str
@@ -42,6 +45,8 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     path: str = "/v1/orders/"
     copied: float = 0.0
     replayed: float = 0.0
+    aborted: float = 0.0
+    abort_ms: float = 0.0
     most: int | None = None
     pause_ms: float = 0.0
     patience_s: float = 5.0
@@ -49,7 +54,10 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sending(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One sending of an order and what was answered: status 0 if nothing was. Times are monotonic."""
+    """One sending of an order and what was answered: status NO_ANSWER if nothing was, ANOTHERS if that is what it got.
+
+    Times are monotonic.
+    """
 
     mark: str
     node: int
@@ -162,19 +170,23 @@ class _Clients:
         return self._draw.randrange(len(self._orders.ports))
 
     async def _send(self, callers: "_Callers", node: int, mark: str, content: bytes) -> None:
+        aborts = self._draw.random() < self._orders.aborted
+        patience_s = self._draw.uniform(0, self._orders.abort_ms / 1000) if aborts else self._orders.patience_s
         begun_ns = time.monotonic_ns()
         try:
-            async with asyncio.timeout(self._orders.patience_s):
+            async with asyncio.timeout(patience_s):
                 caller = await callers.to(node)
                 answer = await caller.ask(content)
         except (OSError, TimeoutError) as failed:
             callers.drop(node)
-            self._told(mark, node, begun_ns, (NO_ANSWER, type(failed).__name__, ""))
-            await asyncio.sleep(_NOBODY_THERE_S)
+            self._told(mark, node, begun_ns, (NO_ANSWER, ABORTED if aborts else type(failed).__name__, ""))
+            if not aborts:
+                await asyncio.sleep(_NOBODY_THERE_S)
             return
         if answer.closes:
             callers.drop(node)
-        self._told(mark, node, begun_ns, (answer.status, answer.reason.decode(), answer.sent.decode()))
+        status = ANOTHERS if answer.status == 200 and answer.body != mark.encode() else answer.status
+        self._told(mark, node, begun_ns, (status, answer.reason.decode(), answer.sent.decode()))
 
     def _told(self, mark: str, node: int, begun_ns: int, answered: tuple[int, str, str]) -> None:
         self.sendings.append(Sending(mark, node, begun_ns, time.monotonic_ns(), *answered))

@@ -45,6 +45,16 @@ def only_answers_of_guard(sendings: Sequence[Sending]) -> Check:
     return none("answers of another status", sum(each.status not in _BY_GUARD for each in sendings))
 
 
+def never_new_and_replayed(sendings: Sequence[Sending]) -> Check:
+    """Whoever sends something for the first time is not told that it was there before."""
+    seen: set[str] = set()
+    mistaken = 0
+    for each in sendings:
+        mistaken += each.mark not in seen and each.reason == "auth.replayed"
+        seen.add(each.mark)
+    return none("new orders told to be replayed", mistaken)
+
+
 def admitted(executed: int, *, burst: int, rate: int, seconds: float) -> Check:
     """Not one more than the bucket gives out in this time."""
     return at_most(f"executed, of {burst} + {rate}/s x {seconds:.2f} s", executed, burst + int(rate * seconds))
