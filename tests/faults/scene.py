@@ -88,9 +88,12 @@ def fleet(
         keys = tuple(minted() for _ in range(_KEYS))
         import_keys(place, *keys)
         ahead = clocks_ms or (0,) * nodes
-        started = tuple(
-            stack.enter_context(Node(place, workers=workers, clock_ahead_ms=ahead[number])) for number in range(nodes)
-        )
+        started = tuple(Node(place, workers=workers, clock_ahead_ms=ahead[number]) for number in range(nodes))
+        for node in started:
+            stack.callback(node.close)
+            node.launch()
+        for node in started:
+            node.until(node.answers)
         yield Fleet(place, started, backend, keys)
 
 

@@ -21,6 +21,7 @@ from tests.faults.watching import (
     Span,
     admitted,
     at_most_once,
+    never_beyond,
     only_answers_of_guard,
     outcomes,
     truly_told,
@@ -32,6 +33,7 @@ NAME = "storm"
 SEEDED = True
 
 _RATE, _BURST = 200, 100
+_PROCESSES, _CLIENTS = 2, 12
 _CLOCKS_MS = (2000, -2000)
 _RECOVERY_S = 10.0
 _PLACES: tuple[tuple[Topology, tuple[Trouble, ...]], ...] = (
@@ -42,15 +44,16 @@ _PLACES: tuple[tuple[Topology, tuple[Trouble, ...]], ...] = (
 
 
 class Size(msgspec.Struct, frozen=True):
-    """How many troubles, how long the longest of them, and how long the calm after each."""
+    """How many troubles, how long the longest, how long the calm after each, and what share must be given out then."""
 
     troubles: int
     trouble_s: float
     calm_s: float
+    share: float
 
 
-FULL = Size(troubles=8, trouble_s=1.5, calm_s=1.5)
-SMALL = Size(troubles=4, trouble_s=0.8, calm_s=1.0)
+FULL = Size(troubles=8, trouble_s=1.5, calm_s=1.5, share=0.99)
+SMALL = Size(troubles=4, trouble_s=0.8, calm_s=1.0, share=0.9)
 
 
 def run(size: Size, say: Say, seed: int = 0, tree: Path = ROOT) -> Verdict:
@@ -72,51 +75,58 @@ def run(size: Size, say: Say, seed: int = 0, tree: Path = ROOT) -> Verdict:
                 environment=PATIENT,
             )
         )
-        storm = _Storm(place, Victims(place, state, kept, draw), say)
+        storm = _Storm(place, Victims(place, state, kept, draw), size, say)
         chosen = [draw.choice(troubles) for _ in range(size.troubles)]
-        return Verdict(f"{NAME} {seed}", tuple(storm.run(chosen, size)))
+        return Verdict(f"{NAME} {seed}", tuple(storm.run(chosen)))
 
 
 class _Storm:
     """One storm: its calms, and how long each recovery took."""
 
-    def __init__(self, place: Fleet, victims: Victims, say: Say) -> None:
+    def __init__(self, place: Fleet, victims: Victims, size: Size, say: Say) -> None:
         self._place = place
+        self._size = size
         self._victims = victims
         self._say = say
         self._calm: list[Span] = []
         self._recovered_s: list[float] = []
 
-    def run(self, troubles: list[Trouble], size: Size) -> list[Check]:
+    def run(self, troubles: list[Trouble]) -> list[Check]:
         place = self._place
         demand = [
-            place.orders(f"demand{number}", clients=12, pause_ms=15, copied=0.05, replayed=0.1, seed=number)
-            for number in range(2)
+            place.orders(f"demand{number}", clients=_CLIENTS, pause_ms=15, copied=0.05, replayed=0.1, seed=number)
+            for number in range(_PROCESSES)
         ]
         with traffic(*demand) as sending:
             begun_s = _store_s(self._victims.state)
             sending.go()
-            self._rest(size)
+            self._rest()
             for each in troubles:
-                lasts_s = self._victims.draw.uniform(size.trouble_s / 4, size.trouble_s)
+                lasts_s = self._victims.draw.uniform(self._size.trouble_s / 4, self._size.trouble_s)
                 self._say(f"{each.__name__} for {lasts_s:.2f} s")
                 with each(self._victims):
                     time.sleep(lasts_s)
-                self._rest(size)
+                self._rest()
             sendings = sending.stop()
             seconds = _store_s(self._victims.state) - begun_s
         return self._checks(sendings, seconds)
 
-    def _rest(self, size: Size) -> None:
+    def _rest(self) -> None:
         """Wait until orders are executed again, then let it be calm for a while."""
         begun = time.monotonic()
         served = self._place.backend.count()
-        while self._place.backend.count() <= served + _BURST // 10 and time.monotonic() - begun < _RECOVERY_S:
-            time.sleep(0.05)
+        self._wait_for(served + _BURST // 10)
         self._recovered_s.append(time.monotonic() - begun)
+        self._wait_for(served + 2 * _BURST)  # what had gathered in the bucket meanwhile is no demand's merit
         begun_ns = time.monotonic_ns()
-        time.sleep(size.calm_s)
+        time.sleep(self._size.calm_s)
         self._calm.append(Span(begun_ns, time.monotonic_ns()))
+
+    def _wait_for(self, count: int) -> None:
+        """Until so many orders were executed, or none seems to be."""
+        end = time.monotonic() + _RECOVERY_S
+        while self._place.backend.count() < count and time.monotonic() < end:
+            time.sleep(0.05)
 
     def _checks(self, sendings: list[Sending], seconds: float) -> list[Check]:
         self._say(outcomes(sendings))
@@ -127,7 +137,8 @@ class _Storm:
             *truly_told(ledger, sendings),
             only_answers_of_guard(sendings),
             admitted(len(ledger.executed), burst=_BURST, rate=_RATE, seconds=seconds),
-            under_demand(ledger, self._calm, _RATE),
+            never_beyond(ledger, burst=_BURST, rate=_RATE, under_way=_PROCESSES * _CLIENTS),
+            under_demand(ledger, self._calm, _RATE, self._size.share),
             none("recoveries that never came", sum(each >= _RECOVERY_S for each in self._recovered_s)),
             at_least("orders executed", len(ledger.executed), _BURST),
         ]

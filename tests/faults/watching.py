@@ -60,11 +60,24 @@ def admitted(executed: int, *, burst: int, rate: int, seconds: float) -> Check:
     return at_most(f"executed, of {burst} + {rate}/s x {seconds:.2f} s", executed, burst + int(rate * seconds))
 
 
-def under_demand(ledger: Ledger, calm: Sequence[Span], rate: int) -> Check:
+def never_beyond(ledger: Ledger, *, burst: int, rate: int, under_way: int) -> Check:
+    """The same for every stretch of time, but for so many that may have been admitted earlier than they were executed.
+
+    What runs empty at the bucket's rate and gains one with each execution never holds more than the bucket.
+    """
+    level = peak = 0.0
+    before_ns = 0
+    for each in ledger.executed:
+        level = max(0.0, level - rate * (each.at_ns - before_ns) / 1e9) + 1
+        peak, before_ns = max(peak, level), each.at_ns
+    return at_most(f"executed at any time, of {burst} and {under_way} under way", round(peak, 1), burst + under_way)
+
+
+def under_demand(ledger: Ledger, calm: Sequence[Span], rate: int, share: float = 0.99) -> Check:
     """While nothing fails, what the bucket refills is given out."""
     executed = sum(ledger.between(span.begun_ns, span.ended_ns) for span in calm)
     filled = rate * sum(span.seconds for span in calm)
-    return at_least("executed in calm, of what refills", round(executed / filled, 4) if filled else 0.0, 0.99)
+    return at_least("executed in calm, of what refills", round(executed / filled, 4) if filled else 0.0, share)
 
 
 def outcomes(sendings: Sequence[Sending]) -> str:

@@ -60,6 +60,11 @@ class Server(ABC):
 
     def start(self) -> None:
         """Start it and wait until it serves."""
+        self.launch()
+        self.until(self.answers)
+
+    def launch(self) -> None:
+        """Start it, and wait for nothing."""
         assert self._process is None, f"{self._name} is running"
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  # a server that the tests installed, or our own program
@@ -70,7 +75,6 @@ class Server(ABC):
                 env=self.environment(),
                 process_group=0,
             )
-        self.until(self.answers)
 
     def stop(self) -> None:
         """SIGTERM, and wait until it has ended in order."""
