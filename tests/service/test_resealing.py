@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from guard.model.keys import KeyAlgorithm
-from guard.model.names import UnixMs
-from guard.service.key_orders import KeyOrder
-from guard.service.keyring import By, Keyring
+from guard.model.audit import Deed
+from guard.model.keys import KeyAlgorithm, KeyRecord, Secret
+from guard.model.names import AccountId, KeyId, UnixMs
+from guard.service.keyring import By
 from guard.service.resealing import Resealed, Resealing
-from guard.signing.algorithms import verifies
+from guard.signing.algorithms import api_key_hash, verifies
 from guard.signing.scheme import SignatureAlgorithm
 from guard.state.faults import StateError
 from guard.state.sealing import SealingKey
@@ -21,6 +21,7 @@ from guard.state.vault import Vault
 PROJECT = Path(__file__).parent.parent.parent
 NOW = UnixMs(1_800_000_000_000)
 ALICE = By("alice", "yearly", "cli desk")
+CREATE = Deed(command="create", actor="alice", why="", at=NOW)
 
 
 @pytest.fixture
@@ -40,13 +41,20 @@ async def vault(url: str, path: Path) -> AsyncIterator[Vault]:
     await opened.close()
 
 
-def keyring(vault: Vault) -> Keyring:
-    return Keyring(vault, now=lambda: NOW, random=os.urandom)
+def record(key_id: str, material: bytes, algorithm: KeyAlgorithm = KeyAlgorithm.HMAC_SHA256) -> KeyRecord:
+    return KeyRecord(
+        id=KeyId(key_id),
+        account=AccountId("acme"),
+        algorithm=algorithm,
+        material=Secret(material),
+        lineage=KeyId(key_id),
+        created_at=NOW,
+    )
 
 
 async def filled(vault: Vault, count: int) -> None:
-    orders = [KeyOrder(id=f"k{number:05}", account="acme", secret=f"s{number}") for number in range(count)]
-    await keyring(vault).take_over(orders, ALICE)
+    records = [record(f"k{number:05}", b"s%d" % number) for number in range(count)]
+    await vault.keys.insert(records, CREATE)
 
 
 def resealing(vault: Vault) -> Resealing:
@@ -71,16 +79,17 @@ async def test_all_secrets_are_sealed_anew_with_progress_and_told_in_the_trail_b
 
 
 async def test_bare_keys_open_the_same_doors_after_all_steps(vault: Vault, url: str, path: Path) -> None:
-    issued = await keyring(vault).create(KeyOrder(account="acme", algorithm=KeyAlgorithm.API_KEY), ALICE)
-    assert issued.secret is not None
+    pepper = vault.sealing.pepper
+    await vault.keys.insert([record("k1", pepper + api_key_hash(pepper, b"gs_x"), KeyAlgorithm.API_KEY)], CREATE)
     added = await resealing(vault).add(ALICE)
     assert (await resealing(vault).reseal(ALICE, lambda _: None)).sealing_id == added
     assert len(await resealing(vault).retire(ALICE)) == 1
     fresh = await Vault.open(url, SealingKey.load(path))
-    _, [record] = await fresh.keys.records_since(-1)
+    found = await fresh.keys.find(KeyId("k1"))
     await fresh.close()
-    secret = issued.secret.encode()
-    assert verifies(SignatureAlgorithm.API_KEY, record.material.reveal(), b"", secret)
+    assert found is not None
+    assert verifies(SignatureAlgorithm.API_KEY, found.material.reveal(), b"", b"gs_x")
+    assert not verifies(SignatureAlgorithm.API_KEY, found.material.reveal(), b"", b"gs_y")
 
 
 async def test_what_was_interrupted_goes_on_where_it_stopped(vault: Vault) -> None:
