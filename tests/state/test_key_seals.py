@@ -1,5 +1,4 @@
 import asyncio
-import sqlite3
 from pathlib import Path
 
 import msgspec
@@ -190,7 +189,7 @@ async def test_each_step_is_in_the_trail_without_any_secret(vault: Vault, sealin
 
 
 async def test_secret_of_a_lost_key_is_found_at_the_start_whichever_it_is(
-    vault: Vault, url: str, sealing: SealingKey, path: Path, tmp_path: Path
+    vault: Vault, url: str, sealing: SealingKey, path: Path
 ) -> None:
     await vault.keys.insert([record(f"k{number:04}") for number in range(501)], deed())
     await vault.seals.turn(deed())
@@ -198,9 +197,6 @@ async def test_secret_of_a_lost_key_is_found_at_the_start_whichever_it_is(
     sealing.drop(sealing.ids[1:])
     with pytest.raises(SealingError, match=r"the secret of key k0500 was sealed under another sealing key"):
         await Vault.open(url, SealingKey.load(path))
-    await vault.close()
-    raw = sqlite3.connect(tmp_path / "home" / "guard.db")
-    raw.execute("delete from keys where id = 'k0500'")
-    raw.commit()
-    raw.close()
+    async with vault.database.writing() as connection:
+        await connection.exec_driver_sql("delete from keys where id = 'k0500'")
     await (await Vault.open(url, SealingKey.load(path))).close()
