@@ -30,7 +30,7 @@ class Resealing:
 
     async def add(self, by: By) -> str:
         """Have a new key in the file that does not seal yet: its id. For many nodes, which must all have it first."""
-        return await self._seals.add(self._deed("add sealing key", by))
+        return await self._seals.add(self._deed("add_sealing_key", by))
 
     async def reseal(self, by: By, progress: Callable[[int], object]) -> Resealed:
         """Seal every secret under a newer key. What was interrupted goes on where it stopped."""
@@ -47,7 +47,7 @@ class Resealing:
 
     async def retire(self, by: By) -> tuple[str, ...]:
         """Take the old keys out of the file: their ids. Refused while a secret is sealed under one."""
-        return await self._seals.retire(self._deed("retire sealing key", by))
+        return await self._seals.retire(self._deed("retire_sealing_key", by))
 
     def _deed(self, command: str, by: By) -> Deed:
         return Deed(command=command, actor=by.actor, why=by.why, at=self._now(), origin=by.origin)

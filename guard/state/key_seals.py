@@ -22,7 +22,7 @@ from guard.state.key_rows import from_row, resealed
 from guard.state.sealing import KEK_ID_AT, KEK_ID_BYTES, SealingError, SealingKey
 from guard.state.sql_schema import KEYS
 
-AUDITED_AS = "sealing key"
+AUDITED_AS = "sealing_key"
 
 _ROWS_AT_ONCE = 500
 _KEK_ID = func.substr(  # numbers in the text, not as parameters: PostgreSQL groups only by what it sees to be the same

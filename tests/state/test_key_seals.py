@@ -115,7 +115,7 @@ async def test_node_whose_file_lacks_the_new_key_writes_nothing_and_does_not_sta
 async def test_key_that_was_added_waits_until_it_is_turned_to(vault: Vault, sealing: SealingKey) -> None:
     await vault.keys.insert([record("k1")], deed())
     old = sealing.ids[0]
-    added = await vault.seals.add(deed("add sealing key"))
+    added = await vault.seals.add(deed("add_sealing_key"))
     assert await vault.seals.add(deed()) == added, "one is enough"
     await vault.keys.insert([record("k2")], deed())
     assert await vault.seals.counts() == {old: 2}
@@ -148,7 +148,7 @@ async def test_old_key_is_kept_while_a_secret_needs_it(vault: Vault, sealing: Se
     with pytest.raises(StateError, match="1 secrets are still sealed under an old key: run `guard keys reseal` first"):
         await vault.seals.retire(deed())
     await vault.seals.move(FIRST)
-    assert await vault.seals.retire(deed("retire sealing key")) == (old,)
+    assert await vault.seals.retire(deed("retire_sealing_key")) == (old,)
     assert SealingKey.load(path).ids == (new,)
     assert await vault.seals.retire(deed()) == ()
 
@@ -175,15 +175,15 @@ async def test_two_that_turn_at_once_lose_no_key(vault: Vault, url: str, path: P
 async def test_each_step_is_in_the_trail_without_any_secret(vault: Vault, sealing: SealingKey) -> None:
     await vault.keys.insert([record("k1")], deed())
     old = sealing.ids[0]
-    new = await vault.seals.add(deed("add sealing key"))
+    new = await vault.seals.add(deed("add_sealing_key"))
     await vault.seals.turn(deed("reseal"))
     await vault.seals.move(FIRST)
-    await vault.seals.retire(deed("retire sealing key"))
+    await vault.seals.retire(deed("retire_sealing_key"))
     _, added, turned, retired = await vault.trail.records()
     assert [(each.command, each.subject.kind, each.subject.id) for each in (added, turned, retired)] == [
-        ("add sealing key", "sealing key", new),
-        ("reseal", "sealing key", new),
-        ("retire sealing key", "sealing key", old),
+        ("add_sealing_key", "sealing_key", new),
+        ("reseal", "sealing_key", new),
+        ("retire_sealing_key", "sealing_key", old),
     ]
     assert (turned.before, turned.after) == ({"seals": old}, {"seals": new})
 
