@@ -88,7 +88,10 @@ async def test_a_worker_that_ends_is_replaced_and_the_totals_stay() -> None:
     await running
 
 
-async def test_what_a_worker_refuses_before_the_first_readiness_is_the_end_of_all() -> None:
+async def test_what_a_worker_refuses_before_the_first_readiness_is_the_end_of_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(guard.app.supervisor, "FAILURES_MAX", 1_000_000)
     with pytest.raises(CannotServe, match="no database"):
         await _run(_supervisor(_TASK, ("refuse", "no database"), ("exit", 1)), _Told())
 
