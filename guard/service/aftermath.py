@@ -70,10 +70,7 @@ class Aftermath:
         judged, routed, meter = judgement.outcome, judgement.routed, self._meter
         service, route = ("", "") if routed is None else (routed.service.name, routed.route.name)
         decision, reason = ("deny", judged.code) if isinstance(judged, Deny) else ("allow", outcome.code or "")
-        meter.decision(service, route, decision, reason, "enforce")
-        meter.added(decision, outcome.guard_us)
-        if outcome.upstream_us is not None:
-            meter.upstream(service, outcome.upstream_us)
+        meter.concluded(service, route, decision, reason, outcome.guard_us, outcome.upstream_us)
         for would in _shadow(judgement):
             meter.decision(service, route, "deny", would.code, "shadow")
 

@@ -5,7 +5,7 @@ so that no client and no policy can make the process grow.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from guard.telemetry import families
@@ -15,10 +15,24 @@ from guard.telemetry.tally import Key, Tally
 OTHER: Final = "(other)"
 
 _DECISIONS = families.DECISIONS.name
+_ADDED = families.ADDED.bounds
+_UPSTREAM = families.UPSTREAM.bounds
 _REPLAYS: Key = (families.REPLAYS.name,)
 _FAILURES: Key = (families.FAILURES.name,)
 _RESTARTS: Key = (families.RESTARTS.name,)
 _REPLAYED = "auth.replayed"
+_ENFORCE = "enforce"
+
+
+class _Decided:
+    """One row of decisions, and the timings that go with it, so that a message finds all of them in one look."""
+
+    __slots__ = ("added", "count", "upstream")
+
+    def __init__(self, added: list[int], upstream: list[int]) -> None:
+        self.count = 0
+        self.added = added
+        self.upstream = upstream
 
 
 class Meter:
@@ -33,23 +47,31 @@ class Meter:
         self._in_flight = in_flight
         self._policy = policy
         self._rows_max = rows_max
-        self._counts: dict[Key, int] = {_REPLAYS: 0, _FAILURES: 0}
+        self._decided: dict[Key, _Decided] = {}
+        self._counts: dict[Key, int] = {_FAILURES: 0}
         self._timings: dict[Key, list[int]] = {}
         self._gauges: dict[Key, int] = {}
 
+    def concluded(
+        self, service: str, route: str, decision: str, reason: str, guard_us: int, upstream_us: int | None
+    ) -> None:
+        """A message was judged, answered, and took so long. See `decision` for the rest."""
+        decided = self._decided.get((service, route, decision, reason, _ENFORCE))
+        if decided is None:
+            decided = self._first((service, route, decision, reason, _ENFORCE))
+        decided.count += 1
+        added = decided.added
+        added[bisect_left(_ADDED, guard_us)] += 1
+        added[-1] += guard_us
+        if upstream_us is not None:
+            upstream = decided.upstream
+            upstream[bisect_left(_UPSTREAM, upstream_us)] += 1
+            upstream[-1] += upstream_us
+
     def decision(self, service: str, route: str, decision: str, reason: str, mode: str) -> None:
         """A message was judged: `reason` is empty for what went well, service and route where none was found."""
-        self._count((_DECISIONS, service, route, decision, reason, mode))
-        if reason == _REPLAYED and mode == "enforce":
-            self._counts[_REPLAYS] += 1
-
-    def added(self, decision: str, us: int) -> None:
-        """What guard itself took for a message."""
-        self._observe(families.ADDED, (families.ADDED.name, decision), us)
-
-    def upstream(self, service: str, us: int) -> None:
-        """What a backend took for a message."""
-        self._observe(families.UPSTREAM, (families.UPSTREAM.name, service), us)
+        key = (service, route, decision, reason, mode)
+        (self._decided.get(key) or self._first(key)).count += 1
 
     def failure(self) -> None:
         """A message was denied for a fault of our own."""
@@ -88,37 +110,50 @@ class Meter:
 
     def tally(self) -> Tally:
         """All of it, as it is now."""
+        decisions = {(_DECISIONS, *key): decided.count for key, decided in self._decided.items()}
+        replays = sum(count for key, count in decisions.items() if key[-2:] == (_REPLAYED, _ENFORCE))
         now: dict[Key, int] = {(families.IN_FLIGHT.name,): self._in_flight()}
         version = self._policy()
         if version:
             now[families.POLICY.name, version] = 1
         return Tally(
-            counts=dict(self._counts),
-            timings={key: tuple(timing) for key, timing in self._timings.items()},
+            counts={**self._counts, **decisions, _REPLAYS: replays},
+            timings={key: tuple(timing) for key, timing in self._timings.items() if any(timing)},
             gauges=self._gauges | now,
         )
 
+    def _first(self, key: Key) -> _Decided:
+        """The row of a decision that has none yet."""
+        service, _, decision, reason, mode = key
+        if len(self._decided) >= self._rows_max:  # knockout: decisions_max
+            service, key = OTHER, (OTHER, OTHER, decision, reason, mode)  # reasons are as many as the policies name
+        if key not in self._decided:
+            added = self._timing(families.ADDED, (families.ADDED.name, decision))
+            upstream = self._timing(families.UPSTREAM, (families.UPSTREAM.name, service))
+            self._decided[key] = _Decided(added, upstream)
+        return self._decided[key]
+
     def _count(self, key: Key) -> None:
-        counts = self._counts
-        if key in counts:
-            counts[key] += 1
-        else:
-            key = self._row(counts, key)
-            counts[key] = counts.get(key, 0) + 1
+        key = self._row(self._counts, key)
+        self._counts[key] = self._counts.get(key, 0) + 1
 
     def _observe(self, family: Family, key: Key, value: int) -> None:
-        timing = self._timings.get(key)
-        if timing is None:
-            key = self._row(self._timings, key)
-            timing = self._timings.setdefault(key, [0] * (len(family.bounds) + 2))
+        timing = self._timing(family, key)
         timing[bisect_left(family.bounds, value)] += 1
         timing[-1] += value
 
-    def _gauge(self, key: Key, value: int) -> None:
-        self._gauges[key if key in self._gauges else self._row(self._gauges, key)] = value
+    def _timing(self, family: Family, key: Key) -> list[int]:
+        timing = self._timings.get(key)
+        if timing is None:
+            row = self._row(self._timings, key)
+            timing = self._timings.setdefault(row, [0] * (len(family.bounds) + 2))
+        return timing
 
-    def _row(self, rows: Sized, key: Key) -> Key:
-        """The key of a new row, or that of the one row for all that have none of their own."""
-        if len(rows) < self._rows_max:  # knockout: rows_max
+    def _gauge(self, key: Key, value: int) -> None:
+        self._gauges[self._row(self._gauges, key)] = value
+
+    def _row(self, rows: Collection[Key], key: Key) -> Key:
+        """The key itself, or that of the one row for all that have none of their own."""
+        if key in rows or len(rows) < self._rows_max:  # knockout: rows_max
             return key
         return (key[0], *(OTHER for _ in key[1:]))

@@ -18,10 +18,8 @@ def _samples(text: bytes) -> dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 def _counted() -> Tally:
     meter = Meter(in_flight=lambda: 3, policy=lambda: "3f2a91c")
-    meter.decision("exchange", 'GET /v1/"x"\\y\n', "deny", "limit.key", "enforce")
-    meter.added("deny", 50)
-    meter.added("deny", 30_000)
-    meter.added("deny", 90_000)
+    for us in (50, 30_000, 90_000):
+        meter.concluded("exchange", 'GET /v1/"x"\\y\n', "deny", "limit.key", guard_us=us, upstream_us=None)
     meter.clock_skew("redis", -1_250)
     return meter.tally()
 
@@ -29,7 +27,7 @@ def _counted() -> Tally:
 def test_counts_gauges_and_odd_labels_are_read_back_as_they_were_counted() -> None:
     samples = _samples(exposition(_counted()))
     labels = {"service": "exchange", "route": 'GET /v1/"x"\\y\n', "decision": "deny", "reason": "limit.key"}
-    assert samples["guard_decisions_total", frozenset({**labels, "mode": "enforce"}.items())] == 1
+    assert samples["guard_decisions_total", frozenset({**labels, "mode": "enforce"}.items())] == 3
     assert samples["guard_inflight_requests", frozenset()] == 3
     assert samples["guard_policy_info", frozenset({("version", "3f2a91c")})] == 1
     assert samples["guard_clock_skew_seconds", frozenset({("against", "redis")})] == -1.25

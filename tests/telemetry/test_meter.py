@@ -26,10 +26,28 @@ def test_a_replay_is_counted_where_it_was_refused_and_not_in_shadow() -> None:
     assert meter.tally().counts[_REPLAYS] == 1
 
 
+def test_a_conclusion_is_a_decision_with_what_guard_added_and_what_the_backend_took() -> None:
+    meter = Meter()
+    meter.concluded("exchange", "GET /v1/x", "allow", "", guard_us=70, upstream_us=1_500)
+    meter.concluded("exchange", "GET /v1/x", "allow", "", guard_us=70, upstream_us=None)
+    tally = meter.tally()
+    assert tally.counts[_DECISIONS, "exchange", "GET /v1/x", "allow", "", "enforce"] == 2
+    added = tally.timings["guard_added_latency_seconds", "allow"]
+    assert (added[1], added[-1]) == (2, 140)
+    upstream = tally.timings["guard_upstream_latency_seconds", "exchange"]
+    assert (upstream[1], upstream[-1]) == (1, 1_500)
+
+
+def test_what_was_never_timed_has_no_row() -> None:
+    meter = Meter()
+    meter.decision("exchange", "GET /v1/x", "deny", "limit.key", "shadow")
+    assert meter.tally().timings == {}
+
+
 def test_a_duration_is_counted_under_the_first_bound_that_it_does_not_exceed() -> None:
     meter = Meter()
     for us in (0, 50, 51, 50_000, 50_001):
-        meter.added("allow", us)
+        meter.concluded("s", "r", "allow", "", guard_us=us, upstream_us=None)
     timing = meter.tally().timings["guard_added_latency_seconds", "allow"]
     assert timing == (2, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 100_102)
     assert len(timing) == len(families.ADDED.bounds) + 2
@@ -37,11 +55,9 @@ def test_a_duration_is_counted_under_the_first_bound_that_it_does_not_exceed() -
 
 def test_each_kind_of_duration_has_its_own_rows() -> None:
     meter = Meter()
-    meter.upstream("exchange", 1_500)
     meter.store_op("charge", "ok", 80)
     meter.revocation_delay(120)
     timings = meter.tally().timings
-    assert timings["guard_upstream_latency_seconds", "exchange"][1] == 1
     assert timings["guard_store_op_seconds", "charge", "ok"][1] == 1
     assert timings["guard_revocation_delay_seconds",][3] == 1
 
@@ -77,23 +93,34 @@ def test_failures_fallbacks_and_restarts_are_counted() -> None:
 def test_what_would_need_a_row_too_many_is_counted_under_other() -> None:
     meter = Meter(rows_max=4)
     for number in range(9):
-        meter.decision("s", f"r{number}", "allow", "", "enforce")
         meter.store_op(f"op{number}", "ok", 1)
         meter.store_up(f"store{number}", up=True)
+        meter.store_fallback(f"function{number}")
     tally = meter.tally()
-    assert len(tally.counts) == len(tally.timings) == 5
-    assert tally.counts[_DECISIONS, OTHER, OTHER, OTHER, OTHER, OTHER] == 7
+    assert tally.counts["guard_store_fallback_total", OTHER] == 6
     assert tally.timings["guard_store_op_seconds", OTHER, OTHER][0] == 5
     assert len([key for key in tally.gauges if key[0] == "guard_store_up"]) == 5
-    meter.decision("s", "r0", "allow", "", "enforce")
-    assert meter.tally().counts[_DECISIONS, "s", "r0", "allow", "", "enforce"] == 2, "a row that is there goes on"
+    meter.store_op("op0", "ok", 1)
+    assert meter.tally().timings["guard_store_op_seconds", "op0", "ok"][0] == 2, "a row that is there goes on"
+
+
+def test_decisions_of_services_and_routes_too_many_keep_their_reasons() -> None:
+    meter = Meter(rows_max=4)
+    for number in range(9):
+        meter.concluded(f"s{number}", "r", "deny", "auth.replayed", guard_us=1, upstream_us=1)
+    tally = meter.tally()
+    assert tally.counts[_DECISIONS, OTHER, OTHER, "deny", "auth.replayed", "enforce"] == 5
+    assert tally.counts[_REPLAYS] == 9
+    assert len([key for key in tally.counts if key[0] == _DECISIONS]) == 5
+    meter.decision("s0", "r", "deny", "auth.replayed", "enforce")
+    assert meter.tally().counts[_DECISIONS, "s0", "r", "deny", "auth.replayed", "enforce"] == 2
 
 
 def test_a_tally_is_not_changed_by_what_comes_after() -> None:
     meter = Meter()
-    meter.added("allow", 1)
+    meter.concluded("s", "r", "allow", "", guard_us=1, upstream_us=None)
     before = meter.tally()
-    meter.added("allow", 1)
+    meter.concluded("s", "r", "allow", "", guard_us=1, upstream_us=None)
     meter.failure()
     assert before.timings["guard_added_latency_seconds", "allow"][0] == 1
     assert before.counts["guard_failures_total",] == 0
@@ -106,8 +133,7 @@ def test_every_family_is_counted_by_somebody_with_as_many_labels_as_it_has(famil
     meter.failure()
     meter.store_fallback("replay")
     meter.restart()
-    meter.added("allow", 1)
-    meter.upstream("s", 1)
+    meter.concluded("s", "r", "allow", "", guard_us=1, upstream_us=1)
     meter.store_op("charge", "ok", 1)
     meter.revocation_delay(1)
     meter.store_up("redis", up=True)
