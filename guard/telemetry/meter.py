@@ -52,7 +52,7 @@ class Meter:
         self._timings: dict[Key, list[int]] = {}
         self._gauges: dict[Key, int] = {}
 
-    def concluded(
+    def concluded(  # noqa: PLR0917  # once a message: keywords would cost as much as the counting
         self, service: str, route: str, decision: str, reason: str, guard_us: int, upstream_us: int | None
     ) -> None:
         """A message was judged, answered, and took so long. See `decision` for the rest."""
