@@ -78,10 +78,10 @@ async def open_gateway(
         vault = await stack.enter_async_context(open_vault(settings))
         await stack.enter_async_context(signing_checkpoints(settings, vault.trail, clock.now))
         directory = await _followed(vault.keys, clock.now, stack)
-        store = open_limits(settings, vault.database.file, clock.now, buckets_filled_since)
-        limits = await stack.enter_async_context(store)
         pressure = _pressure(settings, stack)
         meter = Meter(in_flight=lambda: pressure.in_flight, policy=lambda: rules.policies.digest)
+        store = open_limits(settings, vault.database.file, clock.now, meter, buckets_filled_since)
+        limits = await stack.enter_async_context(store)
         log = _decision_log(settings.decision_log, vault.sealing.log_tag_key, stack)
         onward = open_onward(settings, rules, app, stack)
         http = HttpEdge(

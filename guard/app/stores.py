@@ -10,7 +10,8 @@ from guard.app.alone import alone_on
 from guard.model.names import UnixMs
 from guard.settings import Settings
 from guard.state.memory import MemoryLimits
-from guard.state.protocols import LimitStore
+from guard.state.metered import MeteredLimits
+from guard.state.protocols import LimitStore, StoreMeter
 from guard.state.redis.limits import open_redis
 
 _log = structlog.get_logger()
@@ -18,7 +19,11 @@ _log = structlog.get_logger()
 
 @asynccontextmanager
 async def open_limits(
-    settings: Settings, database: Path, now: Callable[[], UnixMs], filled_since: UnixMs | None = None
+    settings: Settings,
+    database: Path,
+    now: Callable[[], UnixMs],
+    meter: StoreMeter,
+    filled_since: UnixMs | None = None,
 ) -> AsyncIterator[LimitStore]:
     """The store, for the time of the block. Raises StateError if it cannot or must not be used.
 
@@ -29,15 +34,23 @@ async def open_limits(
         with alone_on(database):
             yield MemoryLimits(now(), filled_since=filled_since)
         return
-    store = await open_redis(settings.state_url, timeout_ms=settings.store_ms_max, tell=_tell)
+    store = await open_redis(settings.state_url, timeout_ms=settings.store_ms_max, tell=_teller(meter))
+    if store.born_at is not None:
+        meter.store_up("redis", up=True)
     try:
-        yield store
+        yield MeteredLimits(store, meter)
     finally:
         await store.close()
 
 
-def _tell(why: str | None) -> None:
-    if why is None:
-        _log.info("state.reached")
-    else:
-        _log.error("state.unreachable", error=why)
+def _teller(meter: StoreMeter) -> Callable[[str | None], None]:
+    """Says whether Redis answers: in the log, and in the metrics."""
+
+    def tell(why: str | None) -> None:
+        meter.store_up("redis", up=why is None)
+        if why is None:
+            _log.info("state.reached")
+        else:
+            _log.error("state.unreachable", error=why)
+
+    return tell
