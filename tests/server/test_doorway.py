@@ -3,14 +3,19 @@
 import asyncio
 import socket
 import ssl
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
 
+from guard.server.binding import Binding
+from guard.server.endpoint import Internet
 from guard.server.limits import Limits
+from guard.server.listener import Shared
 from guard.server.refusal import Refused, Stage
+from guard.server.spread import Spread, nobody
 from tests.server.apps import Echo, answering
 from tests.server.certificates import Authority
 from tests.server.clients import GET, LAST, QUICK, everything, listening, opened
@@ -327,3 +332,39 @@ async def test_an_accept_that_fails_is_tried_again() -> None:
 
 def test_the_certificates_of_these_tests_are_verified(tmp_path: Path) -> None:
     assert Authority(tmp_path).trusted().verify_mode is ssl.CERT_REQUIRED
+
+
+def _memory(processes: int) -> memoryview:
+    return memoryview(bytearray(nobody(processes)))
+
+
+async def test_listeners_that_share_a_socket_get_the_same_number_of_clients() -> None:
+    memory, first = _memory(2), Binding(Internet("127.0.0.1", 0))
+    shared = [Shared(first.socket.dup(), Spread(memory, number)) for number in range(2)]
+    async with (
+        listening(Echo(), shared=shared[0]) as (one, _),
+        listening(Echo(), shared=shared[1]) as (other, _),
+        AsyncExitStack() as stack,
+    ):
+        for number in range(1, 13):
+            _, writer = await opened(first.port)
+            stack.callback(writer.close)
+            await until(lambda: one.connections + other.connections == number)  # noqa: B023
+        assert (one.connections, other.connections) == (6, 6)
+    assert memory.tobytes() == nobody(2), "whoever has stopped is waited for no more"
+    first.close()
+
+
+async def test_a_listener_that_hangs_keeps_no_client_from_the_others() -> None:
+    memory, first = _memory(2), Binding(Internet("127.0.0.1", 0))
+    Spread(memory, 1).hold(0)
+    async with (
+        listening(Echo(), shared=Shared(first.socket.dup(), Spread(memory, 0))) as (one, _),
+        AsyncExitStack() as stack,
+    ):
+        for _ in range(40):
+            _, writer = await opened(first.port)
+            stack.callback(writer.close)
+        await until(lambda: one.connections == 40)
+        assert memory.cast("q")[0] == 40
+    first.close()
