@@ -6,7 +6,7 @@ their digest.
 
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import Final
 
@@ -49,19 +49,17 @@ async def serve_workers(settings: Settings, rules: Rulebook) -> None:
     Raises CannotServe, or OSError if an address cannot be had.
     """
     digest = rules.policies.digest
-    supervisor = Supervisor(
-        COMMAND,
-        msgspec.json.encode(Orders(settings.model_dump_json(), digest)),
-        Binding(endpoint(settings.listen)),
-        workers=settings.workers,
-        grace_s=settings.drain_ms_max / 1000,
-    )
+    orders = msgspec.json.encode(Orders(settings.model_dump_json(), digest))
+    with closing(Binding(endpoint(settings.listen))) as binding:
+        supervisor = Supervisor(
+            *(COMMAND, orders, binding), workers=settings.workers, grace_s=settings.drain_ms_max / 1000
+        )
 
-    def readiness() -> Readiness:
-        return Readiness(policy=digest, reasons=supervisor.waiting_for)
+        def readiness() -> Readiness:
+            return Readiness(policy=digest, reasons=supervisor.waiting_for)
 
-    async with open_node(settings, Node(readiness=readiness, tally=supervisor.tally)):
-        await supervisor.run(lambda: tell_ready(settings, rules), tell_draining)
+        async with open_node(settings, Node(readiness=readiness, tally=supervisor.tally)):
+            await supervisor.run(lambda: tell_ready(settings, rules), tell_draining)
 
 
 @asynccontextmanager

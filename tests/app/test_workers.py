@@ -112,6 +112,15 @@ async def test_the_supervisor_serves_health_and_gives_its_workers_their_orders(
     await asyncio.wait_for(serving, 10)
 
 
+async def test_an_address_that_cannot_be_had_leaves_no_socket_behind(tmp_path: Path) -> None:
+    taken = socket.create_server(("127.0.0.1", 0))
+    listen = tmp_path / "guard.sock"
+    settings = Settings(listen=f"unix:{listen}", health_listen=f"127.0.0.1:{taken.getsockname()[1]}")
+    with taken, pytest.raises(OSError, match="in use"):
+        await serve_workers(settings, rules(tmp_path / "policies"))
+    assert not listen.exists()
+
+
 async def _ready(health: Path) -> bytes:
     try:
         reader, writer = await asyncio.open_unix_connection(health)
