@@ -8,11 +8,9 @@ given back, and whoever comes next may need it.
 import time
 from asyncio import Future
 from collections import deque
-from collections.abc import Callable
 
-from guard.model.names import UnixMs
 from guard.model.questions import Charge, Receipt, Unavailable
-from guard.state.redis.calls import Asked, Call, charging, giving_back
+from guard.state.redis.calls import Asked, Call, Heard, charging, giving_back
 from guard.state.redis.flight import Flight
 from guard.state.redis.scripts import ALL
 from guard.state.redis.sheet import Sheet, Spelling
@@ -25,9 +23,9 @@ _BROKEN = Unavailable("redis: the question could not be written")
 
 
 class Batch:
-    """`heard` is told the epoch and the receipts of each answer before those who wait for them."""
+    """`heard` is told of each answer before those who wait for it."""
 
-    def __init__(self, heard: Callable[[UnixMs, list[Receipt]], None]) -> None:
+    def __init__(self, heard: Heard) -> None:
         self.spelling = Spelling()
         self._heard = heard
         self._asked: list[Asked] = []

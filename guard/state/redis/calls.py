@@ -3,6 +3,7 @@
 import struct
 from asyncio import Future
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import msgspec
 
@@ -11,6 +12,9 @@ from guard.model.questions import Charge, Receipt, Unavailable
 from guard.state.redis.command import call
 from guard.state.redis.scripts import BURY, CHARGE, GIVE_BACK, Script
 from guard.state.redis.sheet import NONSENSE, Sheet, account_key, epoch_key, receipts
+
+Heard: TypeAlias = Callable[[UnixMs, Sequence[Charge], Sequence[Receipt]], None]
+"""Hears what a server says of its epoch, and of each charge."""
 
 
 class Asked(msgspec.Struct, gc=False):
@@ -55,12 +59,12 @@ class Call(msgspec.Struct):
             self.failed(NONSENSE)
 
 
-def charging(sheet: Sheet, asked: Sequence[Asked], heard: Callable[[UnixMs, list[Receipt]], None]) -> Call:
-    """Ask and spend. `heard` is told the epoch and the receipts before those who wait for them."""
+def charging(sheet: Sheet, asked: Sequence[Asked], heard: Heard) -> Call:
+    """Ask and spend. `heard` is told first, then those who wait."""
 
     def answered(reply: bytes) -> None:
         epoch, read = receipts(sheet.charges, reply)
-        heard(epoch, read)
+        heard(epoch, sheet.charges, read)
         for each, receipt in zip(asked, read, strict=True):
             each.told(receipt)
 

@@ -17,16 +17,17 @@ those who asked in the very milliseconds before it was noticed.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 from redis.exceptions import NoScriptError, ReadOnlyError
 
 from guard.model.names import AccountId, KeyId, UnixMs
-from guard.model.questions import Charge, Receipt, Unavailable
+from guard.model.questions import Charge, Receipt, Short, Unavailable
 from guard.state.redis.batch import CROWDED, Batch
 from guard.state.redis.calls import burying
 from guard.state.redis.command import command
+from guard.state.redis.exhausted import Exhausted
 from guard.state.redis.flight import TIMED_OUT, Flight
 from guard.state.redis.line import FAULTS, Line, Unfit, open_line
 from guard.state.redis.origin import Origin
@@ -73,6 +74,7 @@ class Shard:
         self._line: Line | None = None
         self._overdue = False
         self._batch = Batch(self._heard)
+        self._exhausted = Exhausted()
         self._flights: deque[Flight] = deque()
         self._wake = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
@@ -103,6 +105,10 @@ class Shard:
             return _DOWN
         if self._overdue:  # knockout: breaker
             return _OVERDUE
+        if charge.account is None and charge.once is None and not repaid:
+            refusal = self._exhausted.refusal(charge)
+            if refusal is not None:
+                return refusal
         answer: asyncio.Future[Receipt] = self._loop.create_future()
         if not self._batch.ask(tag, charge, answer, repaid=repaid):
             return CROWDED
@@ -162,12 +168,15 @@ class Shard:
             self._fail(_LOST)
         return next((repr(error) for error in ended if isinstance(error, Exception)), "no answer for too long")
 
-    def _heard(self, epoch: UnixMs, receipts: list[Receipt]) -> None:
-        """The server answered: what it says of its memory and of the time."""
+    def _heard(self, epoch: UnixMs, charges: Sequence[Charge], receipts: Sequence[Receipt]) -> None:
+        """The server answered: what it says of its memory, of the time, and of addresses."""
         self.born_at = epoch
-        for receipt in receipts:
-            if not isinstance(receipt, Unavailable) and receipt.now > self._latest:
-                self._latest = receipt.now
+        for charge, receipt in zip(charges, receipts, strict=True):
+            if isinstance(receipt, Unavailable):
+                continue
+            self._latest = max(self._latest, receipt.now)
+            if isinstance(receipt, Short) and charge.account is None and charge.once is None:
+                self._exhausted.learn(charge, receipt)
         if self._told_down:
             self._told_down = False
             self._tell(None)

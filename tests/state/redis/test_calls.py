@@ -28,7 +28,7 @@ def sheet(*those: Asked) -> Sheet:
 
 async def test_each_charge_gets_its_own_answer_after_the_epoch_is_heard() -> None:
     first, second, heard = asked("a"), asked("b"), list[tuple[UnixMs, list[Receipt]]]()
-    call = charging(sheet(first, second), (first, second), lambda epoch, read: heard.append((epoch, read)))
+    call = charging(sheet(first, second), (first, second), lambda epoch, _, read: heard.append((epoch, list(read))))
     call.settle(pack("<dBdBdd", 7, 1, NOW, 4, NOW, 7))
     assert first.answer.result() == Granted(NOW, ())
     assert heard == [(UnixMs(7), [first.answer.result(), second.answer.result()])]

@@ -18,16 +18,16 @@ end
 -- How many hold a slot at `now`, and whether this one does.
 local function leases(debit, holder, now)
   local key = KEYS[debit.leases]
-  redis.call('ZREMRANGEBYSCORE', key, '-inf', string.format('%.0f', now))
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
   return redis.call('ZCARD', key), redis.call('ZSCORE', key, holder) and true or false
 end
 
 local function lease(debit, holder, last)
   local key = KEYS[debit.leases]
-  local text = string.format('%.0f', last)
-  redis.call('ZADD', key, text, holder)
-  redis.call('PEXPIREAT', key, string.format('%.0f', last + 1 + real - clock), 'GT')
-  redis.call('PEXPIREAT', key, string.format('%.0f', last + 1 + real - clock), 'NX')
+  local at = max(last + 1 + real - clock, 1)
+  redis.call('ZADD', key, last, holder)
+  redis.call('PEXPIREAT', key, at, 'GT')
+  redis.call('PEXPIREAT', key, at, 'NX')
 end
 
 -- How much can be spent: of a bucket's level, or tokens of a quota.
@@ -65,8 +65,9 @@ end
 
 -- Every vetoing debit or none; then those that do not veto, each if it fits.
 local function take(debits, holder, hold, now)
-  local entries, told, short = {}, {}, nil
-  for number, debit in ipairs(debits) do
+  local entries, told, short, count = {}, {}, nil, #debits
+  for number = 1, count do
+    local debit = debits[number]
     local entry = settled(values[debit.value], debit, now)
     entries[number] = entry
     if debit.vetoes and not short then
@@ -77,18 +78,22 @@ local function take(debits, holder, hold, now)
       end
     end
   end
-  for number, debit in ipairs(debits) do
-    local entry = entries[number]
-    if short then
-      if debit.vetoes and number < short then spend(entry, -debit.cost) end
-    elseif debit.kind == SLOTS and hold > 0 and has(entry, debit, holder, now) then
-      lease(debit, holder, now + hold)
-      entry.at = max(entry.at, now + hold)
-      change(values[debit.value], entry)
+  if short then
+    for number = 1, short - 1 do
+      if debits[number].vetoes then spend(entries[number], -debits[number].cost) end
+    end
+  elseif hold > 0 then
+    for number = 1, count do
+      local debit, entry = debits[number], entries[number]
+      if debit.kind == SLOTS and has(entry, debit, holder, now) then
+        lease(debit, holder, now + hold)
+        entry.at = max(entry.at, now + hold)
+        change(values[debit.value], entry)
+      end
     end
   end
-  for number, debit in ipairs(debits) do
-    local entry, taken = entries[number], not short
+  for number = 1, count do
+    local debit, entry, taken = debits[number], entries[number], not short
     if taken and not debit.vetoes then
       taken = has(entry, debit, holder, now)
       if taken then spend(entry, debit.cost) end
@@ -102,8 +107,9 @@ end
 -- What was spent while this server could not be asked: of each debit as many whole tokens as there are.
 local function collect(debits, holder, now)
   local told = {}
-  for number, debit in ipairs(debits) do
-    local entry, taken = settled(values[debit.value], debit, now), true
+  for number = 1, #debits do
+    local debit, taken = debits[number], true
+    local entry = settled(values[debit.value], debit, now)
     if debit.kind ~= SLOTS then
       local there = left(entry, now)
       if debit.kind == BUCKET then there = there - there % entry.period end
@@ -132,8 +138,8 @@ end
 
 local function answered(asked, now)
   local home = asked.home > 0 and opened(asked.home)
-  for _, debit in ipairs(asked.debits) do
-    if opened(debit.value).unusable then return said(UNUSABLE, now, '') end
+  for number = 1, #asked.debits do
+    if values[asked.debits[number].value].unusable then return said(UNUSABLE, now, '') end
   end
   if home then
     if home.unusable then return said(UNUSABLE, now, '') end
@@ -158,8 +164,8 @@ local function answered(asked, now)
   end
   seen = asked.once and (seen or status == GRANTED)
   if not asked.once then last = now + CLAIM_MS end
-  local text = pack('<BBBdddBc0', status, seen and 1 or 0, asked.repeatable and 1 or 0, first_at, last, now, #asked.id, asked.id)
-    .. pack('<Bc0B', #asked.binding, asked.binding, 0) .. told
+  local text = pack('<BBBdddBc0Bc0B', status, seen and 1 or 0, asked.repeatable and 1 or 0, first_at, last, now,
+    #asked.id, asked.id, #asked.binding, asked.binding, 0) .. told
   if not store(KEYS[asked.claim], text, last, not held[asked.claim] and 'NX' or nil) then
     error('WRONGTYPE a claim is held by something that is none')
   end

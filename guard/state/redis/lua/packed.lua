@@ -44,7 +44,7 @@ end
 -- SET, to be gone after `last` on the clock that decides; expiry itself follows the server's own.
 local function store(key, value, last, condition)
   if last >= NEVER then return redis.call('SET', key, value) end
-  local at = string.format('%.0f', max(last + 1 + real - clock, 1))
+  local at = max(last + 1 + real - clock, 1)
   if condition then return redis.call('SET', key, value, 'PXAT', at, condition) end
   return redis.call('SET', key, value, 'PXAT', at)
 end
