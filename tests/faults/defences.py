@@ -13,6 +13,8 @@ DEFENCES = (
     Defence("one-nonce", _CHARGE, *_A_NONCE_COUNTS_ONCE),
     Defence("one-bucket", _CHARGE, "if has(entry, debit, holder, now) then", "if true then"),
     Defence("state-loss", _CHARGE, *_THE_EPOCH),
+    Defence("state-loss", _SHARD, "flight.fail(TIMED_OUT)", "pass"),
+    Defence("state-loss", _SHARD, "self._fail(_LOST)", "pass"),
     Defence("failover", _CHARGE, *_THE_EPOCH),
     Defence("failover", _SHARD, *_A_REPLICA_CONFIRMS),
     Defence("storm", _CHARGE, *_A_NONCE_COUNTS_ONCE),

@@ -74,7 +74,9 @@ def _lose(place: Fleet, redis: RedisServer, loss: Loss, size: Size, say: Say) ->
         time.sleep(_BACK_S_MAX + 1.0)
         sendings = sending.stop()
     say(f"{loss.name}: {outcomes(sendings)}")
-    during = [each for each in sendings if lost_ns + _NOTICED_MS * 1_000_000 < each.begun_ns < ending_ns]
+    during = [
+        each for each in sendings if lost_ns + _NOTICED_MS * 1_000_000 < each.begun_ns and each.ended_ns < ending_ns
+    ]
     passed = sum(each.status == 200 for each in during)
     served = (each.ended_ns for each in sendings if each.status == 200 and each.begun_ns > back_ns)
     back_s = (next(served, time.monotonic_ns()) - back_ns) / 1e9
