@@ -5,12 +5,13 @@ same state and both change it. A transaction is acknowledged after its commit ha
 synchronous=FULL), so kill -9 loses nothing that was acknowledged.
 """
 
+import errno
 import os
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, make_url
@@ -22,6 +23,13 @@ from guard.state.sealing import SealingKey
 from guard.state.sql_schema import SCHEMA_VERSION, bring_up_to_date, schema_version
 
 _BUSY_TIMEOUT_MS = 5000
+
+Also: TypeAlias = Callable[[AsyncConnection], Awaitable[object]]
+"""What is written in the same transaction as a change. What it raises undoes the change too."""
+
+
+async def nothing_else(_: AsyncConnection) -> None:
+    """Writes nothing."""
 
 
 class DatabaseError(StateError):
@@ -118,9 +126,16 @@ def _sqlite_url(url: str) -> URL:
 
 
 def _make_private(path: Path) -> None:
+    """Make the file, if it is not there. One that is there is not even opened: closing it would drop the locks that
+    another connection of this process holds on it (sqlite.org/howtocorrupt.html, 2.2), and the next program to leave
+    the database would take its log away under us.
+    """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        if not path.is_file():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     except OSError as error:
         raise DatabaseError(f"the key database {path} cannot be opened ({error.strerror})") from error
 

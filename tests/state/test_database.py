@@ -1,4 +1,7 @@
+import asyncio
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,3 +73,21 @@ async def test_database_that_fails_later_says_so_without_parameters(vault: Vault
         await vault.keys.insert([record("k1")], deed())
     assert CANARY.decode() not in f"{raised.value} {raised.value.__cause__}"
     assert str(tmp_path) in str(raised.value)
+
+
+async def test_a_database_that_is_opened_twice_in_one_process_is_still_one(url: str, sealing: SealingKey) -> None:
+    """Another process that comes and goes must be the last to use it only if it is."""
+    one = await Vault.open(url, sealing)
+    other = await Vault.open(url, sealing)
+    try:
+        for revision in (7, 8, 9):
+            await asyncio.to_thread(_elsewhere, one.database.file, f"update head set revision = {revision}")  # noqa: S608  # our own number
+            assert await one.keys.head() == await other.keys.head() == revision
+    finally:
+        await other.close()
+        await one.close()
+
+
+def _elsewhere(file: Path, statement: str) -> None:
+    program = f"import sqlite3; c = sqlite3.connect({str(file)!r}); c.execute({statement!r}); c.commit(); c.close()"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=20)  # noqa: S603  # our own statement
