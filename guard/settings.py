@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 _LISTEN = r"^(unix:/.+|(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5})$"
 _STATE_URL = r"^(memory://|rediss?://.+|rediss?\+(sentinel|cluster)://.+)$"
 _MEMORY = "memory://"
+_LISTEN_OR_NONE = rf"^none$|{_LISTEN}"
+_NONE = "none"
 _UNIX = "unix"
 _PORT_MAX = 65535
 
@@ -26,6 +28,11 @@ class Settings(BaseSettings):
     listen: Annotated[str, Field(pattern=_LISTEN)] = "127.0.0.1:8080"
     server: Literal["guard", "uvicorn"] = "guard"
     health_listen: Annotated[str | None, Field(pattern=_LISTEN)] = None
+    admin_listen: Annotated[str, Field(pattern=_LISTEN_OR_NONE)] = "127.0.0.1:8090"
+    admin_hosts: str | None = None
+    admin_token_file: Path | None = None
+    admin_calls_max: Annotated[int, Field(gt=0)] = 600
+    admin_failures_max: Annotated[int, Field(gt=0)] = 10
     state_url: Annotated[str, Field(pattern=_STATE_URL)] = _MEMORY
     store_ms_max: Annotated[int, Field(ge=1, le=1000)] = 20
     database_url: str = ""
@@ -61,10 +68,14 @@ class Settings(BaseSettings):
     def _expand(cls, home: Path) -> Path:
         return home.expanduser()
 
-    @field_validator("listen", "health_listen")
+    @field_validator("listen", "health_listen", "admin_listen")
     @classmethod
     def _a_port_that_exists(cls, listen: str | None) -> str | None:
-        if listen is not None and not listen.startswith("unix:") and int(listen.rpartition(":")[2]) > _PORT_MAX:
+        if (
+            listen not in (None, _NONE)
+            and not listen.startswith("unix:")
+            and int(listen.rpartition(":")[2]) > _PORT_MAX
+        ):
             raise ValueError(f"a port is at most {_PORT_MAX}")
         return listen
 
@@ -119,6 +130,21 @@ class Settings(BaseSettings):
     def sealing_key(self) -> Path:
         """The file of the key-encryption key: GUARD_SEALING_KEY_FILE, or a file in the home directory."""
         return self.sealing_key_file or self.home / "sealing.key"
+
+    @property
+    def admin_listens(self) -> str | None:
+        """Where the admin API is served: GUARD_ADMIN_LISTEN, or nowhere."""
+        return None if self.admin_listen == _NONE else self.admin_listen
+
+    @property
+    def admin_names(self) -> tuple[str, ...]:
+        """The names of GUARD_ADMIN_HOSTS, in lower case."""
+        return tuple(name.lower() for name in _listed(self.admin_hosts))
+
+    @property
+    def admin_token(self) -> Path:
+        """The file of the first administrator's token: GUARD_ADMIN_TOKEN_FILE, or a file in the home directory."""
+        return self.admin_token_file or self.home / "admin.token"
 
     @property
     def assertion_key(self) -> Path:

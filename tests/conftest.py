@@ -1,4 +1,5 @@
-"""Settings for all tests: hypothesis replays the same cases on each run, so that a red test stays red.
+"""Settings for all tests: no admin API where a test does not ask for one; hypothesis replays the same cases on
+each run, so that a red test stays red.
 
 `make fuzz` draws new ones, and many more; a failure there prints the case to keep as an example.
 """
@@ -23,3 +24,5 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("guard")
+
+os.environ.setdefault("GUARD_ADMIN_LISTEN", "none")  # several gateways at once cannot share the port of the default

@@ -27,9 +27,18 @@ def test_the_environment_is_read_and_a_flag_beats_it(monkeypatch: pytest.MonkeyP
     assert Settings(listen="127.0.0.1:9001").listen == "127.0.0.1:9001"
 
 
+def test_the_admin_api_is_on_unless_it_is_told_not_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GUARD_ADMIN_LISTEN")
+    assert Settings().admin_listens == "127.0.0.1:8090"
+    assert Settings(admin_listen="none").admin_listens is None
+    assert Settings(admin_hosts="Guard.internal, g2").admin_names == ("guard.internal", "g2")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
+        ("GUARD_ADMIN_LISTEN", "nowhere", "pattern"),
+        ("GUARD_ADMIN_LISTEN", "127.0.0.1:99999", "a port is at most 65535"),
         ("GUARD_LISTEN", "8080", "pattern"),
         ("GUARD_LISTEN", "127.0.0.1:99999", "a port is at most 65535"),
         ("GUARD_LISTEN", "unix:guard.sock", "pattern"),

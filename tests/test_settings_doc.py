@@ -25,6 +25,8 @@ _WORDS = {
     "tls_key_file": "not set",
     "tls_client_ca_file": "not set: none are asked for",
     "proxy_from": "not set: nobody",
+    "admin_hosts": "not set: none",
+    "admin_token_file": "`GUARD_HOME/admin.token`",
     "assertion_key_file": "`GUARD_HOME/assertion.key`",
     "audit_key_file": "`GUARD_HOME/audit.key`",
     "audit_checkpoints": "not set: only in the database",
@@ -43,10 +45,11 @@ def test_the_document_tells_the_default(name: str) -> None:
 def test_the_defaults_told_in_words_are_what_the_settings_make_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GUARD_HOME", "GUARD_HOME")
     settings = Settings()
-    for name in ("health_listen", "tls_cert_file", "tls_key_file", "tls_client_ca_file", "proxy_from"):
+    for name in ("health_listen", "tls_cert_file", "tls_key_file", "tls_client_ca_file", "proxy_from", "admin_hosts"):
         assert getattr(settings, name) is None
     assert _WORDS["database_url"] == f"`{settings.database}`"
     assert _WORDS["sealing_key_file"] == f"`{settings.sealing_key}`"
+    assert _WORDS["admin_token_file"] == f"`{settings.admin_token}`"
     assert _WORDS["assertion_key_file"] == f"`{settings.assertion_key}`"
 
 

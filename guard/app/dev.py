@@ -51,7 +51,7 @@ async def serve_dev(
         listening(demo_exchange(), exchange_listen),
         open_gateway(settings, rules, buckets_filled_since=_EVER) as running,
         listening(running.gateway, settings.listen, settings.server),
-        open_node(settings, Node(readiness=running.readiness, tally=running.meter.tally)),
+        open_node(settings, Node(readiness=running.readiness, tally=running.meter.tally, rules=rules)),
     ):
         await until_ready(running, stop)
         announce()

@@ -28,8 +28,11 @@ from guard.edges.wrapped import App
 from guard.model.names import KeyId, RequestId, UnixMs
 from guard.model.policy import PolicySet
 from guard.model.questions import Unavailable
+from guard.service.admins import GATEWAY
 from guard.service.aftermath import Aftermath
+from guard.service.dual_control import put_under_dual_control
 from guard.service.judge import Judge
+from guard.service.key_steps import By
 from guard.service.policies import Rulebook
 from guard.service.pressure import Pressure
 from guard.settings import Settings
@@ -75,8 +78,7 @@ async def open_gateway(
     """
     clock = AnchoredClock(time.time_ns, time.monotonic_ns)
     async with AsyncExitStack() as stack:
-        vault = await stack.enter_async_context(open_vault(settings))
-        await stack.enter_async_context(signing_checkpoints(settings, vault.trail, clock.now))
+        vault = await _opened(settings, rules, clock.now, stack)
         directory = await _followed(vault.keys, clock.now, stack)
         pressure = _pressure(settings, stack)
         meter = Meter(in_flight=lambda: pressure.in_flight, policy=lambda: rules.policies.digest)
@@ -116,6 +118,14 @@ def _pressure(settings: Settings, stack: AsyncExitStack) -> Pressure:
     pressure = Pressure(settings.in_flight_max)
     stack.push_async_callback(_stopped, asyncio.create_task(pressure.beating(), name="beat"))
     return pressure
+
+
+async def _opened(settings: Settings, rules: Rulebook, now: Callable[[], UnixMs], stack: AsyncExitStack) -> Vault:
+    """The database, the end of its audit trail signed, and what the policies say of keys put in."""
+    vault = await stack.enter_async_context(open_vault(settings))
+    await stack.enter_async_context(signing_checkpoints(settings, vault.trail, now))
+    await put_under_dual_control(vault, rules.policies.dual_control, By(GATEWAY, "policy"), now())
+    return vault
 
 
 def _strain(pressure: Pressure, onward: Onward) -> Callable[[str], int]:

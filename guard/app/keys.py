@@ -1,4 +1,4 @@
-"""The keyring on its database, opened: for `guard dev` and for the administrator's commands."""
+"""The administrators' lines on their database, opened: for `guard dev` and for the administrator's commands."""
 
 import secrets
 import time
@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from guard.model.names import UnixMs
+from guard.service.admins import Admins
 from guard.service.keyring import Keyring
+from guard.service.releases import Releases
 from guard.settings import Settings
 from guard.state.database import sealing_key_of
 from guard.state.vault import Vault
@@ -17,6 +19,20 @@ async def open_keyring(settings: Settings) -> AsyncIterator[Keyring]:
     """The keyring, for the time of the block. Raises StateError if its database or sealing key cannot be used."""
     async with open_vault(settings) as vault:
         yield Keyring(vault, now=_wall_clock, random=secrets.token_bytes)
+
+
+@asynccontextmanager
+async def open_admins(settings: Settings) -> AsyncIterator[Admins]:
+    """The administrators' tokens, for the time of the block. Raises StateError as `open_keyring` does."""
+    async with open_vault(settings) as vault:
+        yield Admins(vault, now=_wall_clock, random=secrets.token_bytes)
+
+
+@asynccontextmanager
+async def open_releases(settings: Settings) -> AsyncIterator[Releases]:
+    """What waits for a second person, for the time of the block. Raises StateError as `open_keyring` does."""
+    async with open_vault(settings) as vault:
+        yield Releases(vault, now=_wall_clock)
 
 
 @asynccontextmanager

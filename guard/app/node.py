@@ -1,4 +1,5 @@
-"""The servers that a node has once, whether it is one process or several: health and metrics; never the data plane.
+"""The servers that a node has once, whether it is one process or several: health and metrics, and the admin API; never
+the data plane.
 
 With several workers the supervisor opens them, else the one process that serves.
 """
@@ -8,8 +9,10 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from guard.app.admin import administering
 from guard.app.listening import listening
 from guard.edges.health import Health, Readiness
+from guard.service.policies import Rulebook
 from guard.settings import Settings
 from guard.telemetry.exposition import exposition
 from guard.telemetry.tally import Tally
@@ -20,10 +23,12 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
     readiness: Callable[[], Readiness]
     tally: Callable[[], Tally]
+    rules: Rulebook
 
 
 @asynccontextmanager
 async def open_node(settings: Settings, node: Node) -> AsyncIterator[None]:
-    """Serve them for the time of the block. Raises OSError if an address cannot be had."""
-    async with listening(Health(node.readiness, lambda: exposition(node.tally())), settings.health_listen):
+    """Serve them for the time of the block. Raises OSError if an address cannot be had, or as `administering`."""
+    health = Health(node.readiness, lambda: exposition(node.tally()))
+    async with listening(health, settings.health_listen), administering(settings, node.rules, health, node.readiness):
         yield

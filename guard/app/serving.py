@@ -33,7 +33,7 @@ async def serve(settings: Settings, rules: Rulebook) -> None:
     stop = stop_event()
     async with (
         open_gateway(settings, rules) as running,
-        open_node(settings, Node(readiness=running.readiness, tally=running.meter.tally)),
+        open_node(settings, Node(readiness=running.readiness, tally=running.meter.tally, rules=rules)),
         open_front(settings, running),
     ):
         await until_ready(running, stop)

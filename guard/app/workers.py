@@ -58,7 +58,7 @@ async def serve_workers(settings: Settings, rules: Rulebook) -> None:
         def readiness() -> Readiness:
             return Readiness(policy=digest, reasons=supervisor.waiting_for)
 
-        async with open_node(settings, Node(readiness=readiness, tally=supervisor.tally)):
+        async with open_node(settings, Node(readiness=readiness, tally=supervisor.tally, rules=rules)):
             await supervisor.run(lambda: tell_ready(settings, rules), tell_draining)
 
 

@@ -64,6 +64,12 @@ def own_name(program: str) -> str:
     return "guard" if shutil.which("guard") else program
 
 
+def _admin(settings: Settings) -> str:
+    if settings.admin_listens is None:
+        return ""
+    return f"  admin API  http://{settings.admin_listens}/admin/v1, token in {settings.admin_token}\n"
+
+
 def _screen(settings: Settings, exchange_listen: str, source: Path, rules: Rulebook) -> str:
     return f"""\
 guard {__version__} · development mode · state in memory — not for production (guard serve is for that)
@@ -71,7 +77,7 @@ guard {__version__} · development mode · state in memory — not for productio
   policy     {source}  @{rules.policies.digest}
   dev key    {_KEY.id} (scopes {",".join(_KEY.scopes)}), the same at every start, in {settings.home / "dev.json"}
   decisions  {settings.home / "decisions.jsonl"}
-  open       curl http://{settings.listen}/v1/time
+{_admin(settings)}  open       curl http://{settings.listen}/v1/time
 
 Next, in a second terminal:
   {own_name(sys.argv[0])} curl POST /v1/orders -d '{{"symbol":"BTC-USD","side":"buy","qty":"0.01","px":"60000"}}'"""

@@ -59,7 +59,7 @@ def list_text(keys: tuple[KeyView, ...]) -> str:
     now = wall_clock()
     rows = [("ID", "ACCOUNT", "STATE", "ALGORITHM", "SCOPES", "LAST USED", "LABEL")]
     for key in keys:
-        used = "never" if key.last_used_at_ms is None else _time(key.last_used_at_ms)
+        used = "never" if key.last_used_at_ms is None else time_text(key.last_used_at_ms)
         row = (key.id, key.account, _standing(key, now), key.algorithm, ",".join(key.scopes) or "-", used, key.label)
         rows.append(row)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -73,7 +73,7 @@ def key_text(key: KeyView, history: tuple[AuditRecord, ...]) -> str:
         lines.append(f"rotated from {key.rotated_from}")
     for done in history:
         why = f": {one_line(done.why)}" if done.why else ""
-        lines.append(f"{_time(done.at_ms)}  {done.command} by {one_line(done.actor)}{why}")
+        lines.append(f"{time_text(done.at_ms)}  {done.command} by {one_line(done.actor)}{why}")
     return "\n".join(lines)
 
 
@@ -111,8 +111,9 @@ def _standing(key: KeyView, now: int) -> str:
     if not ends:
         return key.state
     end = min(ends)
-    return f"ended {_time(end)}" if end <= now else f"active until {_time(end)}"
+    return f"ended {time_text(end)}" if end <= now else f"active until {time_text(end)}"
 
 
-def _time(at_ms: int) -> str:
+def time_text(at_ms: int) -> str:
+    """A time, to the second."""
     return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

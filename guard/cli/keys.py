@@ -1,30 +1,25 @@
 """`guard keys …`: the administrator's line on a terminal. What is done and what is refused is `service/keyring.py`."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from guard.app.keys import open_keyring
 from guard.cli import reseal
 from guard.cli.key_files import duration, expiry, listed, orders_in, secret_from_stdin, text_of, write_env
-from guard.cli.key_screen import as_text, issued_json, issued_text, key_json, key_text, list_text
+from guard.cli.key_screen import as_text, issued_json, issued_text, key_json, key_text, list_text, time_text
 from guard.cli.screen import complain
-from guard.cli.starting import settings_or_exit
+from guard.cli.vault import Answer, AsJson, answer_of
 from guard.cli.who import Actor, Why, by
 from guard.core.lifecycle import KeyCommand
-from guard.model.keys import KeyAlgorithm
-from guard.service.key_orders import KeyOrder, KeyringError
+from guard.model.keys import KeyAlgorithm, KeyState
+from guard.service.key_orders import KeyOrder
 from guard.service.keyring import Keyring
-from guard.state.faults import StateError
+from guard.state.key_rows import KeyView
 
-EXIT_REFUSED = 1
-
-Answer = TypeVar("Answer")
-
-AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 KeyArgument = Annotated[str, typer.Argument(metavar="ID", show_default=False)]
 PublicKey = Annotated[Path | None, typer.Option(help="PEM, or raw, or base64 of it. Never the private key.")]
 Out = Annotated[Path | None, typer.Option(help="Write the key to a new .env file, and do not show the secret.")]
@@ -88,6 +83,7 @@ def create(
         issued = _answer(lambda keyring: keyring.create(order, by(actor, why)))
         save(issued)
     typer.echo(issued_json(issued, out) if as_json else issued_text(issued, out))
+    _say_what_waits(issued.key)
 
 
 @app.command(
@@ -157,6 +153,7 @@ def rotate(
         issued = _answer(lambda ring: ring.rotate(key_id, by(actor, why), overlap_ms=overlap_ms, public_key=public))
         save(issued)
     typer.echo(issued_json(issued, out) if as_json else issued_text(issued, out))
+    _say_what_waits(issued.key)
 
 
 _COMMANDS = (
@@ -179,6 +176,8 @@ def _add(word: str, command: KeyCommand, summary: str) -> None:
 
         key = _answer(lambda keyring: keyring.command(key_id, command, by(actor, why)))
         typer.echo(as_text(key) if as_json else f"{key.id} is {key.state}.")
+        if command is KeyCommand.RESUME:
+            _say_what_waits(key)
 
     app.command(word, short_help=summary, help="\n".join(("\b", *examples, "", summary)))(act)
 
@@ -229,6 +228,7 @@ def import_(
     orders = orders_in(file, given)
     keys = _answer(lambda keyring: keyring.take_over(orders, by(actor, why)))
     typer.echo(as_text(keys) if as_json else f"{len(keys)} imported.")
+    _say_what_waits(*keys)
 
 
 @app.command(
@@ -258,15 +258,17 @@ def export(
 app.command("reseal", short_help=reseal.SUMMARY, help=reseal.HELP)(reseal.reseal)
 
 
+def _say_what_waits(*keys: KeyView) -> None:
+    """To standard error: which of these keys are not active until a second person confirms it."""
+    for key in keys:
+        if key.state != KeyState.ACTIVE:
+            release = _answer(partial(Keyring.waiting, key_id=key.id))
+            if release is not None:
+                complain(
+                    f"key {key.id} waits for a second person, until {time_text(release.expires_at)}: "
+                    f"`guard releases confirm {release.id}`"
+                )
+
+
 def _answer(ask: Callable[[Keyring], Awaitable[Answer]]) -> Answer:
-    """What the keyring answers. A refusal ends the program with its sentence and code 1."""
-    try:
-        return asyncio.run(_asked(ask))
-    except (KeyringError, StateError) as error:
-        complain(str(error))
-        raise typer.Exit(EXIT_REFUSED) from None
-
-
-async def _asked(ask: Callable[[Keyring], Awaitable[Answer]]) -> Answer:
-    async with open_keyring(settings_or_exit()) as keyring:
-        return await ask(keyring)
+    return answer_of(open_keyring, ask)

@@ -15,6 +15,8 @@ COMMANDS: dict[str, str] = {
     "schema": "The JSON Schema of policy files, for editors.",
     "keys": "Create, list, rotate, suspend and revoke API keys.",
     "audit": "Verify, list and export the audit trail.",
+    "admin": "Make, list and end the tokens of administrators.",
+    "releases": "Confirm or reject what waits for a second person.",
     "assertion": "Print the public key with which backends verify Guard-Assertion.",
     "curl": "Send one signed request, and say why it was refused.",
     "sign": "Print a signed request as a curl command, without sending it.",

@@ -33,7 +33,7 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection scope."""
         if scope["type"] != "http":
-            await _otherwise(scope, receive, send)
+            await otherwise(scope, receive, send)
             return
         responder, request_id = Responder(send), self._mint_request_id()
         try:
@@ -49,7 +49,8 @@ class Gateway:
                 await responder.refuse(deny, request_id, Sent.UNKNOWN, service=GATEWAY, head=head, close=True)
 
 
-async def _otherwise(scope: Scope, receive: Receive, send: Send) -> None:
+async def otherwise(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a scope that is no HTTP exchange. Raises RuntimeError for one that nobody knows."""
     match scope["type"]:
         case "lifespan":
             await _lifespan(receive, send)

@@ -265,9 +265,10 @@ class PolicySet(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """All services of one policy directory. `digest` names the content: the first 7 hex digits of its SHA-256.
 
     `future_ms_max` is the widest clock lead that any route grants: a store younger than that cannot yet tell a replay.
-    Compared by identity.
+    `dual_control` are the scopes that a key gets only with a second person. Compared by identity.
     """
 
     services: tuple[Service, ...]
     digest: str
     future_ms_max: int = 0
+    dual_control: frozenset[str] = frozenset()

@@ -45,6 +45,7 @@ MEANINGS: Final[dict[str, str]] = {
     "P203": "An algorithm that none of the accepted schemes takes, or a scheme left without an algorithm.",
     "P204": "A signature scheme whose profile does not compile.",
     "P205": "The same service or scheme in two files.",
+    "P206": "A scope under dual control that no route needs.",
     "P211": "A route key that is not `METHOD /path`.",
     "P212": "A path that is not in its one canonical spelling.",
     "P213": "A malformed variable in a route's path.",

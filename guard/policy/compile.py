@@ -11,7 +11,7 @@ import msgspec
 from guard.model.policy import Limit, PolicySet, Route, Service, UpstreamPolicy
 from guard.model.rules import Mode, Rule
 from guard.policy.auth import Acceptance, judge_auth, route_reads
-from guard.policy.diagnostic import Diagnostic, Severity, quoted
+from guard.policy.diagnostic import Diagnostic, Severity, did_you_mean, quoted
 from guard.policy.document import Document
 from guard.policy.limits import compile_limits, limit_faults, limits_of
 from guard.policy.losses import compile_loss, local_replay, loss_faults
@@ -70,6 +70,7 @@ def compile_all(
         services=tuple(_service(draft, widest) for draft in drafts),
         digest=digest,
         future_ms_max=max((window.future_ms for one in accepted for window in one.windows), default=0),
+        dual_control=frozenset(scope for draft in drafts for scope in draft.shaped.policy.dual_control.scopes),
     )
     return Compiled(policies, {scheme.name: scheme for one in accepted for scheme in one.schemes}), faults
 
@@ -90,6 +91,8 @@ def _draft(source: Source, schemes: Schemes, environment: Mapping[str, str]) -> 
     upstream, upstream_faults = compile_upstream(document, policy, environment)
     faults += [*upstream_faults, *client_ip_faults(document, policy.client_ip)]
     faults += [*_open_routes(document, policy), *_drops(document, policy), *loss_faults(document, policy)]
+    if not broken & {"dual_control", "routes"}:
+        faults += _dual_control(document, policy)
     return _Draft(source, shaped, templates, judged.acceptances, upstream, (*shaped.faults, *faults))
 
 
@@ -98,6 +101,17 @@ def _open_routes(document: Document, policy: PolicyFile) -> Iterator[Diagnostic]
         if route.auth == "none" and key.partition(" ")[0] not in ("GET", "HEAD"):
             message = f"{quoted(key)} is open to anyone, and its method is for more than reading"
             yield document.fault("P401", ("routes", key, "auth"), message, severity=Severity.WARNING)
+
+
+def _dual_control(document: Document, policy: PolicyFile) -> Iterator[Diagnostic]:
+    """A scope that no route needs is a slip of the pen, and would protect nothing."""
+    needed = {route.scope for route in policy.routes.values() if route.scope is not None}
+    for position, scope in enumerate(policy.dual_control.scopes):
+        if scope not in needed:
+            message = f"no route of this file needs the scope {quoted(scope)}"
+            yield document.fault(
+                "P206", ("dual_control", "scopes", position), message, help_text=did_you_mean(scope, needed)
+            )
 
 
 def _drops(document: Document, policy: PolicyFile) -> Iterator[Diagnostic]:

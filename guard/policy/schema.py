@@ -265,6 +265,12 @@ class FieldsPart(Part):
     drop: tuple[FieldName, ...] = _many("Fields that are never forwarded, beside those that guard drops anyway.")
 
 
+class DualControlPart(Part):
+    """What an administrator cannot do alone."""
+
+    scopes: tuple[Scope, ...] = _many("A key with one of these scopes is active once a second person confirms it.")
+
+
 class PolicyFile(Part):
     """One service: which requests are its own, who may send them, how many, and where they go."""
 
@@ -279,6 +285,9 @@ class PolicyFile(Part):
         default=ClientAddressPart(), description="Whose address counts, and which may come."
     )
     auth: AuthPart = Field(default=AuthPart(), description="Who may sign, how, and how fresh it must be.")
+    dual_control: DualControlPart = Field(
+        default=DualControlPart(), description="What an administrator cannot do alone. Counts for keys of all services."
+    )
     limits: dict[Name, LimitPart] = Field(
         default={}, max_length=100, description="Limits by name. All that apply must have room."
     )

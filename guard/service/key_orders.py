@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from enum import StrEnum
 
 import msgspec
 
@@ -18,8 +19,25 @@ _SECRET_BYTES_MAX = 1024
 _LABEL_CHARACTERS_MAX = 128
 
 
+class Obstacle(StrEnum):
+    """Why it cannot be done: the order is no good, nothing has that name, its state forbids it, or so does who asks."""
+
+    INVALID = "invalid"
+    UNKNOWN = "unknown"
+    CONFLICT = "conflict"
+    FORBIDDEN = "forbidden"
+
+
 class KeyringError(Exception):
-    """It cannot be done. The text says why, and what can be done instead; it never holds a secret."""
+    """It cannot be done. The text says why, and what can be done instead; it never holds a secret.
+
+    `field` names the part of the order that is no good.
+    """
+
+    def __init__(self, sentence: str, obstacle: Obstacle = Obstacle.INVALID, *, field: str | None = None) -> None:
+        super().__init__(sentence)
+        self.obstacle = obstacle
+        self.field = field
 
 
 class KeyOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,20 +64,28 @@ class KeyOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def refuse_bad_order(order: KeyOrder, now: UnixMs) -> None:
     """Raises KeyringError unless every part has its form, and the key would be good for something."""
     if order.id is not None and not KEY_ID.fullmatch(order.id):
-        raise KeyringError("a key id has 1 to 128 letters, digits and . _ : / @ - and begins with a letter or digit")
+        raise KeyringError(
+            "a key id has 1 to 128 letters, digits and . _ : / @ - and begins with a letter or digit", field="id"
+        )
     if not _ACCOUNT.fullmatch(order.account):
-        raise KeyringError("an account has 1 to 128 letters, digits and . _ : @ / - and begins with a letter or digit")
+        raise KeyringError(
+            "an account has 1 to 128 letters, digits and . _ : @ / - and begins with a letter or digit", field="account"
+        )
     for scope in order.scopes:
         if not _SCOPE.fullmatch(scope):
             raise KeyringError(
-                f"{scope!r} is no scope: use lower-case letters, digits, and . _ : - after the first letter"
+                f"{scope!r} is no scope: use lower-case letters, digits, and . _ : - after the first letter",
+                field="scopes",
             )
     if order.tier is not None and not _TIER.fullmatch(order.tier):
-        raise KeyringError(f"{order.tier!r} is no tier: use lower-case letters, digits and hyphens")
+        raise KeyringError(f"{order.tier!r} is no tier: use lower-case letters, digits and hyphens", field="tier")
     if len(order.label) > _LABEL_CHARACTERS_MAX or not order.label.isprintable():
-        raise KeyringError(f"a label has at most {_LABEL_CHARACTERS_MAX} printable characters")
+        raise KeyringError(f"a label has at most {_LABEL_CHARACTERS_MAX} printable characters", field="label")
     if order.expires_at_ms is not None and order.expires_at_ms <= now:
-        raise KeyringError("the key would have expired already: give a time that is still to come, in milliseconds")
+        raise KeyringError(
+            "the key would have expired already: give a time that is still to come, in milliseconds",
+            field="expires_at_ms",
+        )
 
 
 def network(text: str) -> str:
@@ -71,15 +97,20 @@ def network(text: str) -> str:
     try:
         meant = ipaddress.ip_network(text, strict=False)
     except ValueError:
-        raise KeyringError(f"{text!r} is no network: write it like 10.0.0.0/8 or 2001:db8::/32") from None
-    raise KeyringError(f"{text} has bits set beyond its prefix: did you mean {meant}, or a single address?")
+        sentence = f"{text!r} is no network: write it like 10.0.0.0/8 or 2001:db8::/32"
+        raise KeyringError(sentence, field="networks") from None
+    raise KeyringError(
+        f"{text} has bits set beyond its prefix: did you mean {meant}, or a single address?", field="networks"
+    )
 
 
 def secret_content(algorithm: KeyAlgorithm, secret: str | None) -> bytes:
     """The bytes of a shared secret, as its holder will use them. Raises KeyringError if they cannot be used."""
     content = (secret or "").encode()
     if not 0 < len(content) <= _SECRET_BYTES_MAX:
-        raise KeyringError(f"an {algorithm} key needs its secret: 1 to {_SECRET_BYTES_MAX} bytes")
+        raise KeyringError(f"an {algorithm} key needs its secret: 1 to {_SECRET_BYTES_MAX} bytes", field="secret")
     if algorithm is KeyAlgorithm.API_KEY and not _API_SECRET.fullmatch(secret or ""):
-        raise KeyringError("the secret of an api-key is sent as id.secret: 1 to 512 visible ASCII characters, no dot")
+        raise KeyringError(
+            "the secret of an api-key is sent as id.secret: 1 to 512 visible ASCII characters, no dot", field="secret"
+        )
     return content

@@ -8,11 +8,14 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from guard.core.lifecycle import TRANSITIONS, KeyCommand, Refused, next_state
-from guard.model.audit import AuditRecord, Deed, Subject
+from guard.core.lifecycle import KeyCommand
+from guard.model.admins import Release
+from guard.model.audit import AuditRecord, Subject
 from guard.model.keys import KeyAlgorithm, KeyRecord, KeyState, Secret
 from guard.model.names import AccountId, KeyId, UnixMs
-from guard.service.key_orders import KeyOrder, KeyringError, network, refuse_bad_order, secret_content
+from guard.service.dual_control import DualControl
+from guard.service.key_orders import KeyOrder, KeyringError, Obstacle, network, refuse_bad_order, secret_content
+from guard.service.key_steps import By, activated, commanded, refuse_rotation, successor, unknown_key
 from guard.signing.algorithms import api_key_hash
 from guard.signing.key_material import public_key_from
 from guard.signing.tokens import mint_key_id, mint_secret
@@ -20,18 +23,12 @@ from guard.state.key_rows import KeyView, view
 from guard.state.key_table import AUDITED_AS
 from guard.state.vault import Vault
 
+__all__ = ("OVERLAP_MS", "By", "Issued", "Keyring")
+
 OVERLAP_MS = 24 * 3600 * 1000
 """How long a rotated key goes on beside its successor, if nobody says otherwise."""
 
 _ID_RANDOM_BYTES, _SECRET_RANDOM_BYTES = 20, 32
-
-
-class By(msgspec.Struct, frozen=True):
-    """Who asks, why, and from where: an address, or `cli` and a host. For the audit trail."""
-
-    actor: str
-    why: str = ""
-    origin: str = ""
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -56,18 +53,21 @@ class Keyring:
     ) -> None:
         self._keys = vault.keys
         self._trail = vault.trail
+        self._dual = DualControl(vault.releases, random)
         self._pepper = vault.sealing.pepper
         self._now = now
         self._random = random
 
     async def create(self, order: KeyOrder, by: By) -> Issued:
-        """Issue a key and activate it."""
+        """Issue a key and activate it; where a scope is under dual control it waits for a second person instead."""
         if order.secret is not None:
-            raise KeyringError("a new key gets a new secret; to bring a secret along, use `guard keys import`")
+            raise KeyringError(
+                "a new key gets a new secret; to bring a secret along, use `guard keys import`", field="secret"
+            )
         now = self._now()
         secret = self._new_secret(order.algorithm)
-        record = _active(self._record(order, secret, now))
-        await self._insert([record], _deed("create", by, now))
+        record = self._record(order, secret, now)
+        await self._issue([record], "create", by, now)
         return Issued(await self.show(record.id), secret)
 
     async def take_over(self, orders: Sequence[KeyOrder], by: By) -> tuple[KeyView, ...]:
@@ -76,22 +76,23 @@ class Keyring:
         records = []
         for order in orders:
             if order.id is None:
-                raise KeyringError("an imported key needs its id; to get a new one, use `guard keys create`")
-            records.append(_active(self._record(order, order.secret, now)))
+                raise KeyringError(
+                    "an imported key needs its id; to get a new one, use `guard keys create`", field="id"
+                )
+            records.append(self._record(order, order.secret, now))
         ids = [record.id for record in records]
         if len(set(ids)) < len(ids):
             twice = next(each for each in ids if ids.count(each) > 1)
-            raise KeyringError(f"key {twice} stands there twice: import it once")
-        if records:
-            await self._insert(records, _deed("import", by, now))
-        return tuple(view(record) for record in records)
+            raise KeyringError(f"key {twice} stands there twice: import it once", field="id")
+        return tuple(view(record) for record in await self._issue(records, "import", by, now))
 
     async def rotate(
         self, key_id: str, by: By, *, overlap_ms: int = OVERLAP_MS, public_key: str | None = None
     ) -> Issued:
         """Issue a successor with the same rights and limits; the old key dies on the millisecond that the overlap ends.
 
-        The successor of a key that expires gets as long a cryptoperiod as the old one had.
+        The successor of a key that expires gets as long a cryptoperiod as the old one had. Where a scope is under dual
+        control, the successor waits for a second person, and the old key goes on until then and for the overlap.
         """
         now = self._now()
         old = await self._found(key_id)
@@ -99,26 +100,44 @@ class Keyring:
         material = self._material(old.algorithm, secret, public_key)
         successor_id = self._new_id()
 
-        def step(record: KeyRecord) -> tuple[KeyRecord, ...]:
-            _refuse_rotation(record, now)
-            return (
-                msgspec.structs.replace(record, dies_at=UnixMs(now + overlap_ms)),
-                _successor(record, successor_id, material, now),
-            )
+        fresh = successor(old, successor_id, material, now)
+        asked = await self._dual.requests([fresh], "rotate", by, now, overlap_ms=overlap_ms)
 
-        await self._keys.change(old.id, step, _deed("rotate", by, now))
+        def step(record: KeyRecord) -> tuple[KeyRecord, ...]:
+            refuse_rotation(record, now)
+            if asked:
+                return (fresh,)
+            return (msgspec.structs.replace(record, dies_at=UnixMs(now + overlap_ms)), activated(fresh))
+
+        deed = by.deed("rotate", now)
+        await self._keys.change(old.id, step, deed, also=self._dual.writing(asked, deed))
         return Issued(await self.show(successor_id), secret)
 
     async def command(self, key_id: str, command: KeyCommand, by: By) -> KeyView:
-        """Suspend, resume, deactivate, report compromised or destroy a key. Destroying wipes its material."""
+        """Suspend, resume, deactivate, report compromised or destroy a key. Destroying wipes its material.
+
+        Resuming a key with a scope under dual control leaves it suspended until a second person confirms.
+        """
+        now = self._now()
+        if command is KeyCommand.ACTIVATE:  # knockout: nobody_activates_a_key_by_hand
+            raise KeyringError("a key becomes active when it is made, or when a second person confirms it")
+        asked: tuple[Release, ...] = ()
+        if command is KeyCommand.RESUME:
+            asked = await self._dual.requests([await self._found(key_id)], "resume", by, now)
 
         def step(record: KeyRecord) -> tuple[KeyRecord, ...]:
-            return (_commanded(record, command),)
+            after = commanded(record, command)
+            return () if asked else (after,)
 
-        changed = await self._keys.change(KeyId(key_id), step, _deed(command.value, by, self._now()))
+        deed = by.deed(command.value, now)
+        changed = await self._keys.change(KeyId(key_id), step, deed, also=self._dual.writing(asked, deed))
         if changed is None:
-            raise _unknown(key_id)
-        return view(changed[0])
+            raise unknown_key(key_id)
+        return view(changed[0]) if changed else await self.show(key_id)
+
+    async def waiting(self, key_id: str) -> Release | None:
+        """What waits for a second person to be done to a key."""
+        return await self._dual.waiting(KeyId(key_id), self._now())
 
     async def keys(self, account: str | None = None) -> tuple[KeyView, ...]:
         """Every key, or an account's: oldest first, without secrets."""
@@ -136,13 +155,22 @@ class Keyring:
     async def _found(self, key_id: str) -> KeyRecord:
         record = await self._keys.find(KeyId(key_id))
         if record is None:
-            raise _unknown(key_id)
+            raise unknown_key(key_id)
         return record
 
-    async def _insert(self, records: Sequence[KeyRecord], deed: Deed) -> None:
-        taken = await self._keys.insert(records, deed)
+    async def _issue(self, records: Sequence[KeyRecord], command: str, by: By, now: UnixMs) -> tuple[KeyRecord, ...]:
+        """New keys, active but for those that wait for a second person: all of them, or none."""
+        if not records:
+            return ()
+        asked = await self._dual.requests(records, command, by, now)
+        waiting = {release.key_id for release in asked}
+        issued = tuple(record if record.id in waiting else activated(record) for record in records)
+        deed = by.deed(command, now)
+        taken = await self._keys.insert(issued, deed, also=self._dual.writing(asked, deed))
         if taken:
-            raise KeyringError(f"key {taken[0]} is there already: choose another id, or rotate the one that is there")
+            sentence = f"key {taken[0]} is there already: choose another id, or rotate the one that is there"
+            raise KeyringError(sentence, Obstacle.CONFLICT, field="id")
+        return issued
 
     def _record(self, order: KeyOrder, secret: str | None, now: UnixMs) -> KeyRecord:
         refuse_bad_order(order, now)
@@ -171,87 +199,23 @@ class Keyring:
     def _material(self, algorithm: KeyAlgorithm, secret: str | None, public_key: str | None) -> Secret:
         if not algorithm.symmetric:
             if secret is not None:
-                raise KeyringError(f"{algorithm} keys have no secret: give the public key alone")
+                raise KeyringError(f"{algorithm} keys have no secret: give the public key alone", field="secret")
             return Secret(_public_key(algorithm, public_key))
         if public_key is not None:
-            raise KeyringError(f"{algorithm} keys have no public key: leave it out, or name another algorithm")
+            raise KeyringError(
+                f"{algorithm} keys have no public key: leave it out, or name another algorithm", field="public_key"
+            )
         content = secret_content(algorithm, secret)
         if algorithm is KeyAlgorithm.API_KEY:
             content = self._pepper + api_key_hash(self._pepper, content)
         return Secret(content)
 
 
-def _deed(command: str, by: By, now: UnixMs) -> Deed:
-    return Deed(command=command, actor=by.actor, why=by.why, at=now, origin=by.origin)
-
-
-def _active(record: KeyRecord) -> KeyRecord:
-    return _commanded(record, KeyCommand.ACTIVATE)
-
-
-def _commanded(record: KeyRecord, command: KeyCommand) -> KeyRecord:
-    state = next_state(record.state, command)
-    if isinstance(state, Refused):
-        possible = ", ".join(_WORDS[each] for each in TRANSITIONS[record.state]) or "nothing"
-        raise KeyringError(
-            f"key {record.id} is {record.state} and cannot be {_DONE[command]}: what can be done: {possible}"
-        )
-    material = Secret(b"") if state is KeyState.DESTROYED else record.material
-    return msgspec.structs.replace(record, state=state, material=material)
-
-
-def _refuse_rotation(record: KeyRecord, now: UnixMs) -> None:
-    if record.state is not KeyState.ACTIVE:
-        raise KeyringError(
-            f"key {record.id} is {record.state}, and only an active key can be rotated: create a new one"
-        )
-    if record.dies_at is not None:
-        raise KeyringError(f"key {record.id} was rotated already: rotate its successor (`guard keys list`)")
-    if record.expires_at is not None and record.expires_at <= now:
-        raise KeyringError(f"key {record.id} has expired, and only a living key can be rotated: create a new one")
-
-
-def _successor(record: KeyRecord, key_id: KeyId, material: Secret, now: UnixMs) -> KeyRecord:
-    expires_at = None if record.expires_at is None else UnixMs(now + record.expires_at - record.created_at)
-    issued = msgspec.structs.replace(
-        record,
-        id=key_id,
-        material=material,
-        state=KeyState.PRE_ACTIVATION,
-        rotated_from=record.id,
-        created_at=now,
-        expires_at=expires_at,
-        last_used_at=None,
-    )
-    return _active(issued)
-
-
 def _public_key(algorithm: KeyAlgorithm, text: str | None) -> bytes:
     if text is None:
-        raise KeyringError(f"{algorithm} keys are made by their holder, who gives the public key: --public-key FILE")
+        sentence = f"{algorithm} keys are made by their holder, who gives the public key: --public-key FILE"
+        raise KeyringError(sentence, field="public_key")
     try:
         return public_key_from(text.encode(), algorithm)
     except ValueError as error:
-        raise KeyringError(f"that is no public key for {algorithm}: {error}") from None
-
-
-def _unknown(key_id: str) -> KeyringError:
-    return KeyringError(f"there is no key {key_id}: `guard keys list` shows those that there are")
-
-
-_WORDS = {
-    KeyCommand.ACTIVATE: "activate",
-    KeyCommand.SUSPEND: "suspend",
-    KeyCommand.RESUME: "resume",
-    KeyCommand.DEACTIVATE: "revoke",
-    KeyCommand.REPORT_COMPROMISED: "compromise",
-    KeyCommand.DESTROY: "destroy",
-}
-_DONE = {
-    KeyCommand.ACTIVATE: "activated",
-    KeyCommand.SUSPEND: "suspended",
-    KeyCommand.RESUME: "resumed",
-    KeyCommand.DEACTIVATE: "revoked",
-    KeyCommand.REPORT_COMPROMISED: "reported compromised",
-    KeyCommand.DESTROY: "destroyed",
-}
+        raise KeyringError(f"that is no public key for {algorithm}: {error}", field="public_key") from None

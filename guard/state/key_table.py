@@ -15,7 +15,7 @@ from guard.model.audit import Deed, Subject, Touched
 from guard.model.keys import KeyRecord
 from guard.model.names import KeyId, UnixMs
 from guard.state import audit
-from guard.state.database import Database
+from guard.state.database import Also, Database, nothing_else
 from guard.state.head import locked_head, move_head, read_head
 from guard.state.key_rows import from_row, to_row, view_as_json
 from guard.state.sealing import SealingKey
@@ -51,27 +51,45 @@ class KeyTable:
         async with self._database.reading() as connection:
             return (await self._existing(connection, [key_id])).get(key_id)
 
-    async def insert(self, records: Sequence[KeyRecord], deed: Deed) -> tuple[KeyId, ...]:
+    async def insert(self, records: Sequence[KeyRecord], deed: Deed, *, also: Also = nothing_else) -> tuple[KeyId, ...]:
         """Add all these keys, or none. The ids that are taken already: empty if the keys were added."""
         async with self._database.writing() as connection:
             taken = await _taken(connection, [record.id for record in records])
             if not taken:
                 await self._write(connection, {}, records, deed)
+                await also(connection)
             return taken
 
     async def change(
-        self, key_id: KeyId, step: Callable[[KeyRecord], tuple[KeyRecord, ...]], deed: Deed
+        self,
+        key_id: KeyId,
+        step: Callable[[KeyRecord], tuple[KeyRecord, ...]],
+        deed: Deed,
+        *,
+        also: Also = nothing_else,
     ) -> tuple[KeyRecord, ...] | None:
         """Replace a key by what `step` makes of it: the key itself, and any new ones. None if there is no such key.
 
         The step sees the key as nobody can change it before the step's answer is written. What it raises undoes all.
         """
+        return await self.change_all([key_id], lambda existing: step(existing[key_id]), deed, also=also)
+
+    async def change_all(
+        self,
+        ids: Sequence[KeyId],
+        step: Callable[[Mapping[KeyId, KeyRecord]], tuple[KeyRecord, ...]],
+        deed: Deed,
+        *,
+        also: Also = nothing_else,
+    ) -> tuple[KeyRecord, ...] | None:
+        """The same for several keys at once; None if one of them is not there. A step may leave keys as they are."""
         async with self._database.writing() as connection:
-            existing = await self._existing(connection, [key_id])
-            if key_id not in existing:
+            existing = await self._existing(connection, ids)
+            if len(existing) < len(set(ids)):
                 return None
-            records = step(existing[key_id])
-            revision = await self._write(connection, existing, records, deed)
+            records = step(existing)
+            revision = await self._write(connection, existing, records, deed) if records else 0
+            await also(connection)
             return tuple(msgspec.structs.replace(record, revision=revision) for record in records)
 
     async def write_last_used(self, batch: Mapping[KeyId, UnixMs]) -> None:

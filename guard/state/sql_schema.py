@@ -20,12 +20,13 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """The newest migration. Versions are digits of equal length, so that they can be compared."""
 
 METADATA = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
         "fk": "fk_%(table_name)s_%(column_0_name)s",
         "ix": "ix_%(table_name)s_%(column_0_name)s",
     }
@@ -72,6 +73,38 @@ AUDIT_CHECKPOINTS = Table(
     Column("document", LargeBinary, nullable=False),
     Column("signature", LargeBinary, nullable=False),
 )
+
+ADMIN_TOKENS = Table(
+    "admin_tokens",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, index=True),
+    Column("role", Text, nullable=False),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    Column("last_used_at", BigInteger),
+)
+
+RELEASES = Table(
+    "releases",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("command", Text, nullable=False),
+    Column("key_id", Text, ForeignKey("keys.id"), nullable=False, index=True),
+    Column("overlap_ms", BigInteger),
+    Column("requested_by", Text, nullable=False),
+    Column("requested_at", BigInteger, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("settled_by", Text),
+    Column("settled_at", BigInteger),
+)
+
+DUAL_CONTROL = Table("dual_control", METADATA, Column("scope", Text, primary_key=True))
 
 HEAD = Table(
     "head",

@@ -2,15 +2,17 @@
 in it by subject. It has no behaviour of its own.
 """
 
+from guard.state.admin_tokens import AdminTokenTable
 from guard.state.audit import AuditTrail
 from guard.state.database import Database
 from guard.state.key_seals import KeySeals
 from guard.state.key_table import KeyTable
+from guard.state.releases import ReleaseTable
 from guard.state.sealing import SealingKey
 
 
 class Vault:
-    """`keys`, `seals` and `trail` share one database, and every secret in it is sealed under `sealing`."""
+    """All tables share one database, and every secret in it is sealed under `sealing`."""
 
     def __init__(self, database: Database, sealing: SealingKey) -> None:
         self.database = database
@@ -18,6 +20,8 @@ class Vault:
         self.keys = KeyTable(database, sealing)
         self.seals = KeySeals(database, sealing)
         self.trail = AuditTrail(database)
+        self.tokens = AdminTokenTable(database)
+        self.releases = ReleaseTable(database)
 
     @classmethod
     async def open(cls, url: str, sealing: SealingKey) -> "Vault":

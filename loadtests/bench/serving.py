@@ -53,6 +53,7 @@ def main() -> None:
         "GUARD_STATE_URL": arguments.state,
         "GUARD_DECISION_LOG": decision_log(home, arguments.profile, arguments.without),
         "GUARD_LOG_LEVEL": "warning",
+        "GUARD_ADMIN_LISTEN": "none",
     }
     if arguments.health_port:
         environment["GUARD_HEALTH_LISTEN"] = f"127.0.0.1:{arguments.health_port}"

@@ -8,10 +8,16 @@ import pytest
 
 from guard.app.node import Node, open_node
 from guard.edges.health import Readiness
+from guard.model.policy import PolicySet
+from guard.service.policies import Rulebook
 from guard.settings import Settings
 from guard.telemetry.meter import Meter
 
-_NODE = Node(readiness=lambda: Readiness(policy="3f2a91c"), tally=Meter(in_flight=lambda: 5).tally)
+_NODE = Node(
+    readiness=lambda: Readiness(policy="3f2a91c"),
+    tally=Meter(in_flight=lambda: 5).tally,
+    rules=Rulebook(policies=PolicySet(services=(), digest="3f2a91c"), schemes={}),
+)
 
 
 async def _asked(path: Path, target: str) -> bytes:
@@ -29,6 +35,16 @@ async def test_health_and_metrics_are_served_for_the_time_of_the_block(tmp_path:
         assert b" 200 " in await _asked(path, "/livez")
         assert b'"policy":"3f2a91c"' in await _asked(path, "/readyz")
         assert b"guard_inflight_requests 5.0\n" in await _asked(path, "/metrics")
+    assert not path.exists()
+
+
+async def test_the_admin_api_is_served_beside_it_with_health_and_a_first_token(tmp_path: Path) -> None:
+    path = tmp_path / "admin.sock"
+    async with open_node(Settings(home=tmp_path / "home", admin_listen=f"unix:{path}"), _NODE):
+        assert b" 200 " in await _asked(path, "/livez")
+        assert b"guard_inflight_requests 5.0\n" in await _asked(path, "/metrics")
+        assert b" 421 " in await _asked(path, "/admin/v1/keys")
+        assert (tmp_path / "home" / "admin.token").exists()
     assert not path.exists()
 
 

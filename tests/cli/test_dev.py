@@ -43,6 +43,13 @@ def test_the_screen_ends_with_the_next_command_to_type() -> None:
     assert "http://127.0.0.1:9081" in lines[1]
     assert rules.policies.digest in lines[2]
     assert "guard curl POST /v1/orders" in lines[-1]
+    assert not any("admin API" in line for line in lines)
+
+
+def test_the_screen_says_where_the_admin_api_and_its_token_are() -> None:
+    settings = Settings(home=Path("/h"), admin_listen="127.0.0.1:9090")
+    screen = _screen(settings, "127.0.0.1:9081", demo_policy(), rules_or_exit(demo_policy()))
+    assert "admin API  http://127.0.0.1:9090/admin/v1, token in /h/admin.token\n" in screen
 
 
 def test_a_unix_socket_is_refused_before_anything_is_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from guard.cli.serve import app
         (["--workers", "2"], 2, "several workers need shared state"),
         (["--listen", "nowhere"], 2, "GUARD_LISTEN"),
         (["--tls-cert-file", "/a.pem"], 2, "GUARD_TLS_CERT_FILE and GUARD_TLS_KEY_FILE are set together"),
-        (["--state-url", "redis://127.0.0.1"], 2, "only memory:// is known yet"),
+        (["--state-url", "memcached://127.0.0.1"], 2, "GUARD_STATE_URL"),
         (["--policies", "/nonexistent"], 3, "/nonexistent"),
     ],
 )

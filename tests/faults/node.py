@@ -73,6 +73,7 @@ class Node(Server):
             "BACKEND_URL": self._place.backend_url,
             "GUARD_HOME": str(self._place.home),
             "GUARD_LOG_LEVEL": "info",
+            "GUARD_ADMIN_LISTEN": "none",
             **self._place.environment,
         }
 

@@ -3,9 +3,10 @@ from pathlib import Path
 from guard.model.policy import Route, Service
 from guard.model.rules import Mode, Rule
 from guard.policy.load import Loaded, load_policies
-from tests.policy_text import loaded, policy, routes, service, told
+from tests.policy_text import found, loaded, policy, routes, service, told
 
 ROOT = Path(__file__).parents[2]
+WITHDRAWALS = "routes:\n  POST /a: {scope: withdraw}\n  POST /b: {scope: trade}\n"
 
 
 def test_a_service_is_compiled_with_everything_resolved() -> None:
@@ -117,3 +118,16 @@ def test_an_order_flood_on_the_demo_leaves_the_way_out_open() -> None:
     assert {one.name for one in (*flooded.limits_address, *flooded.limits_principal)} == {"ip", "key", "orders"}
     by_name = {one.name: one.meter for one in (*flooded.limits_address, *flooded.limits_principal)}
     assert by_name["ip"].capacity >= 200 > by_name["key"].capacity
+
+
+def test_scopes_under_dual_control_are_those_of_all_files() -> None:
+    one = policy("dual_control: {scopes: [withdraw]}", "match: {hosts: [a.test]}", routes=WITHDRAWALS)
+    other = policy("dual_control: {scopes: [trade]}", routes=WITHDRAWALS).replace("exchange", "other")
+    assert loaded(one, other).policies.dual_control == {"withdraw", "trade"}
+    assert loaded(policy()).policies.dual_control == frozenset()
+
+
+def test_a_scope_under_dual_control_that_no_route_needs_is_a_slip_of_the_pen() -> None:
+    text = policy("dual_control: {scopes: [withdrawl]}", routes=WITHDRAWALS)
+    assert told(text) == [("P206", 4, "no route of this file needs the scope `withdrawl`")]
+    assert [one.help for one in found(text)] == ["did you mean `withdraw`?"]

@@ -122,6 +122,7 @@ def gateway(home: Path, policy: str, origin_port: int) -> Iterator[Gateway]:
     (home / "policies" / "raw.yaml").write_text(policy)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("GUARD_")}
     environment = {**inherited, "GUARD_HOME": str(home), "BACKEND_URL": f"http://127.0.0.1:{origin_port}"}
+    environment["GUARD_ADMIN_LISTEN"] = "none"
     credentials = (_import_key("raw-1", environment), _import_key("raw-2", environment))
     command = [sys.executable, "-m", "guard", "serve", "--policies", str(home / "policies")]
     command += ["--listen", f"127.0.0.1:{port}", "--health-listen", f"127.0.0.1:{health_port}"]

@@ -12,11 +12,15 @@ from guard.app.node import Node, open_node
 from guard.app.supervisor import Supervisor
 from guard.app.worker import CannotServe
 from guard.edges.health import Readiness
+from guard.model.policy import PolicySet
 from guard.server.binding import Binding
 from guard.server.endpoint import endpoint
+from guard.service.policies import Rulebook
 from guard.settings import Settings
 from guard.telemetry import logs
 from tests.system.crew_worker import Config
+
+_RULES = Rulebook(policies=PolicySet(services=(), digest="test"), schemes={})
 
 
 async def _supervise(config: Config) -> None:
@@ -35,8 +39,8 @@ async def _supervise(config: Config) -> None:
         sys.stdout.write(word + "\n")
         sys.stdout.flush()
 
-    settings = Settings(health_listen=config.health_listen)
-    async with open_node(settings, Node(readiness=readiness, tally=supervisor.tally)):
+    settings = Settings(health_listen=config.health_listen, admin_listen="none")
+    async with open_node(settings, Node(readiness=readiness, tally=supervisor.tally, rules=_RULES)):
         await supervisor.run(lambda: say("ready"), lambda: say("draining"))
 
 

@@ -82,7 +82,7 @@ def _screen(process: "subprocess.Popen[str]") -> str:
 
 def _environment(home: Path) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GUARD_")}
-    return {**clean, "GUARD_HOME": str(home), "NO_COLOR": "1"}
+    return {**clean, "GUARD_HOME": str(home), "NO_COLOR": "1", "GUARD_ADMIN_LISTEN": "none"}
 
 
 def _free_port() -> int:

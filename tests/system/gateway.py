@@ -75,6 +75,7 @@ class RunningGateway:
         command += ["--listen", f"{host}:{self.port}", "--health-listen", f"127.0.0.1:{self.health_port}"]
         command += ["--decision-log", str(self.decision_log), *self.flags]
         given = {"GUARD_HOME": str(self.home), "BACKEND_URL": self.backend.url, "NOBODY_URL": NOBODY_URL}
+        given["GUARD_ADMIN_LISTEN"] = "none"  # the default port is for one gateway only
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("GUARD_")}
         with (self.home / "stderr.log").open("ab") as stderr, (self.home / "stdout.log").open("ab") as stdout:
             self.process = subprocess.Popen(  # noqa: S603  # our own program

@@ -155,6 +155,7 @@ def test_a_port_that_is_taken_is_one_clear_sentence(own: RunningGateway, tmp_pat
     listen = f"127.0.0.1:{own.port}"
     command = [sys.executable, "-m", "guard", "serve", "--policies", str(own.policies), "--listen", listen]
     environment = {"GUARD_HOME": str(tmp_path / "second"), "BACKEND_URL": NOBODY_URL, "NOBODY_URL": NOBODY_URL}
+    environment["GUARD_ADMIN_LISTEN"] = "none"
     done = subprocess.run(command, env=environment, capture_output=True, timeout=STOP_S, check=False)  # noqa: S603
     assert done.returncode == 1
     assert b"Address already in use" in done.stderr

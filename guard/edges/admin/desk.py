@@ -1,0 +1,48 @@
+"""What the resources of the admin API are given: what they act on, and what one call brings."""
+
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+import msgspec
+
+from guard.edges.admin.shapes import NodeStatus
+from guard.model.admins import AdminToken
+from guard.model.names import UnixMs
+from guard.model.policy import PolicySet
+from guard.service.admins import Admins
+from guard.service.key_steps import By
+from guard.service.keyring import Keyring
+from guard.service.releases import Releases
+from guard.state.vault import Vault
+
+Query = TypeVar("Query")
+Body = TypeVar("Body")
+
+
+class Desk(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the API acts on. `policies` are those in force, since `loaded_at`; `sign_trail` signs the end of
+    the audit trail, so that an export of it proves itself whole.
+    """
+
+    vault: Vault
+    keyring: Keyring
+    admins: Admins
+    releases: Releases
+    policies: Callable[[], PolicySet]
+    loaded_at: Callable[[], UnixMs]
+    sign_trail: Callable[[], Awaitable[object]]
+    nodes: Callable[[], Awaitable[tuple[NodeStatus, ...]]]
+
+
+class Call(msgspec.Struct, Generic[Query, Body], frozen=True, kw_only=True):
+    """One call that was understood, of somebody who may make it. `id` is what the path names."""
+
+    token: AdminToken
+    address: str
+    id: str
+    query: Query
+    body: Body
+
+    def by(self, why: str) -> By:
+        """For the audit trail."""
+        return By(actor=self.token.name, why=why, origin=self.address)

@@ -1,0 +1,120 @@
+"""The one table of the admin API: method, path, role, types, and what answers. The router, the roles and the OpenAPI
+document all come from it. Every action is `POST …/{id}/VERB`; a GET changes nothing.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+import msgspec
+
+from guard.core.lifecycle import KeyCommand
+from guard.edges.admin import keys, people, shapes, status, trail
+from guard.edges.admin.problems import Lines
+from guard.edges.admin.shapes import Nothing, Reason
+from guard.model.admins import Role
+
+PREFIX = "/admin/v1"
+
+Act: TypeAlias = Callable[..., Awaitable[Any]]
+
+_VIEWER, _OPERATOR, _ADMIN = Role
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """One row. `body` None: it takes none."""
+
+    method: str
+    path: str
+    role: Role
+    act: Act
+    answer: type
+    summary: str
+    body: type | None = None
+    query: type = Nothing
+    status: int = 200
+
+    @property
+    def operation(self) -> str:
+        """A name for programs that are generated from the document."""
+        return self.act.__name__ if self.act.__name__ != "act" else f"{self.path.rpartition('/')[2]}_key"
+
+
+def _get(path: str, role: Role, act: Act, answer: type, *, summary: str, query: type = Nothing) -> Route:
+    return Route(method="GET", path=PREFIX + path, role=role, act=act, answer=answer, summary=summary, query=query)
+
+
+def _post(
+    path: str, role: Role, act: Act, answer: type, *, summary: str, body: type = Reason, status: int = 200
+) -> Route:
+    return Route(
+        method="POST",
+        path=PREFIX + path,
+        role=role,
+        act=act,
+        answer=answer,
+        summary=summary,
+        body=body,
+        status=status,
+    )
+
+
+def _command(word: str, role: Role, command: KeyCommand, summary: str) -> Route:
+    return _post(f"/keys/{{id}}/{word}", role, keys.commanding(command), shapes.KeyDone, summary=summary)
+
+
+_MADE = 201
+
+ROUTES: tuple[Route, ...] = (
+    _get("/keys", _VIEWER, keys.list_keys, shapes.KeyPage, summary="Keys, oldest first.", query=shapes.KeyQuery),
+    _post(
+        *("/keys", _OPERATOR, keys.create_key, shapes.KeyIssued),
+        summary="Make a key.",
+        body=shapes.CreateKey,
+        status=_MADE,
+    ),
+    _post(
+        *("/key-imports", _OPERATOR, keys.import_keys, shapes.KeysImported),
+        summary="Take over keys that were made elsewhere: all of them, or none.",
+        body=shapes.ImportKeys,
+        status=_MADE,
+    ),
+    _get("/keys/{id}", _VIEWER, keys.show_key, shapes.KeyDetail, summary="One key, and all that was done to it."),
+    _post(
+        *("/keys/{id}/rotate", _OPERATOR, keys.rotate_key, shapes.KeyIssued),
+        summary="Make a successor; after the overlap the old key dies.",
+        body=shapes.RotateKey,
+        status=_MADE,
+    ),
+    _command("suspend", _OPERATOR, KeyCommand.SUSPEND, "Refuse a key until it is resumed."),
+    _command("resume", _OPERATOR, KeyCommand.RESUME, "Take a suspended key back into use."),
+    _command("revoke", _OPERATOR, KeyCommand.DEACTIVATE, "End a key for good."),
+    _command("compromise", _OPERATOR, KeyCommand.REPORT_COMPROMISED, "End a key that somebody else may know."),
+    _command("destroy", _ADMIN, KeyCommand.DESTROY, "End a key and wipe its secret."),
+    _get(
+        *("/releases", _VIEWER, people.list_releases, shapes.ReleaseList),
+        summary="What waits or waited for a second person, newest first.",
+        query=shapes.ReleaseQuery,
+    ),
+    _post(
+        *("/releases/{id}/confirm", _ADMIN, people.confirm_release, shapes.ReleaseDone),
+        summary="Do what somebody else asked for.",
+    ),
+    _post("/releases/{id}/reject", _ADMIN, people.reject_release, shapes.ReleaseDone, summary="Have it not done."),
+    _get("/tokens", _ADMIN, people.list_tokens, shapes.TokenList, summary="Administrators' tokens, oldest first."),
+    _post(
+        *("/tokens", _ADMIN, people.create_token, shapes.TokenIssued),
+        summary="Make a token.",
+        body=shapes.CreateToken,
+        status=_MADE,
+    ),
+    _post("/tokens/{id}/revoke", _ADMIN, people.revoke_token, shapes.TokenDone, summary="End a token at once."),
+    _get(
+        *("/audit", _VIEWER, trail.list_records, shapes.AuditPage),
+        summary="What was done, newest first.",
+        query=shapes.AuditQuery,
+    ),
+    _get("/audit/export", _VIEWER, trail.export_records, Lines, summary="The whole trail, as `guard audit export`."),
+    _get("/policy", _VIEWER, status.show_policy, shapes.PolicyStatus, summary="The policies in force on this node."),
+    _get("/nodes", _VIEWER, status.list_nodes, shapes.NodeList, summary="The nodes that are known to this one."),
+    _get("/bans", _VIEWER, status.list_bans, shapes.BanList, summary="Who may send nothing for a while."),
+)

@@ -1,0 +1,82 @@
+"""What may be shown of tokens and releases: to administrators, and to the audit trail. Times are Unix milliseconds."""
+
+import msgspec
+
+from guard.model.admins import AdminToken, Release, ReleaseState, Role
+from guard.model.audit import Subject, Touched
+
+
+class TokenView(msgspec.Struct, frozen=True, kw_only=True):
+    """An administrator's token, without the token itself."""
+
+    id: str
+    name: str
+    role: Role
+    created_at_ms: int
+    created_by: str
+    expires_at_ms: int | None
+    revoked_at_ms: int | None
+    last_used_at_ms: int | None
+
+
+class ReleaseView(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits, or waited, for a second person."""
+
+    id: str
+    command: str
+    key_id: str
+    requested_by: str
+    requested_at_ms: int
+    why: str
+    expires_at_ms: int
+    state: ReleaseState
+    settled_by: str | None
+    settled_at_ms: int | None
+
+
+def token_view(token: AdminToken) -> TokenView:
+    """What may be shown of it."""
+    return TokenView(
+        id=token.id,
+        name=token.name,
+        role=token.role,
+        created_at_ms=token.created_at,
+        created_by=token.created_by,
+        expires_at_ms=token.expires_at,
+        revoked_at_ms=token.revoked_at,
+        last_used_at_ms=token.last_used_at,
+    )
+
+
+def release_view(release: Release) -> ReleaseView:
+    """What may be shown of it: all of it."""
+    return ReleaseView(
+        id=release.id,
+        command=release.command,
+        key_id=release.key_id,
+        requested_by=release.requested_by,
+        requested_at_ms=release.requested_at,
+        why=release.why,
+        expires_at_ms=release.expires_at,
+        state=release.state,
+        settled_by=release.settled_by,
+        settled_at_ms=release.settled_at,
+    )
+
+
+def touched_token(before: AdminToken | None, after: AdminToken) -> Touched:
+    """A token, for the audit trail."""
+    return Touched(
+        subject=Subject("admin_token", after.id),
+        before=None if before is None else msgspec.to_builtins(token_view(before)),
+        after=msgspec.to_builtins(token_view(after)),
+    )
+
+
+def touched_release(before: Release | None, after: Release) -> Touched:
+    """A release, for the audit trail."""
+    return Touched(
+        subject=Subject("release", after.id),
+        before=None if before is None else msgspec.to_builtins(release_view(before)),
+        after=msgspec.to_builtins(release_view(after)),
+    )

@@ -1,0 +1,100 @@
+"""What waits for a second person, as rows, and the scopes that need one. Releases are written and settled in the
+transaction of the change of keys that they belong to. Who may settle one is not decided here.
+"""
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+from sqlalchemy import RowMapping, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from guard.model.admins import Release, ReleaseState
+from guard.model.audit import Deed, Subject, Touched
+from guard.model.names import KeyId, UnixMs
+from guard.state.admin_views import touched_release
+from guard.state.audit import append
+from guard.state.database import Database
+from guard.state.head import locked_head
+from guard.state.sql_schema import DUAL_CONTROL, RELEASES
+
+_DUAL_CONTROL = Subject("policy", "dual_control")
+
+
+class ReleaseTable:
+    """The releases of one database. Each method raises DatabaseError if it cannot be used."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def scopes(self) -> frozenset[str]:
+        """The scopes that need a second person."""
+        async with self._database.reading() as connection:
+            return frozenset(await connection.scalars(select(DUAL_CONTROL.c.scope)))
+
+    async def set_scopes(self, scopes: Collection[str], deed: Deed) -> None:
+        """From now on these scopes need a second person, and no others."""
+        async with self._database.writing() as connection:
+            await locked_head(connection)  # one node after the other
+            before = sorted(await connection.scalars(select(DUAL_CONTROL.c.scope)))
+            after = sorted(scopes)
+            if before == after:
+                return
+            await connection.execute(delete(DUAL_CONTROL))
+            if after:
+                await connection.execute(insert(DUAL_CONTROL), [{"scope": scope} for scope in after])
+            touched = Touched(subject=_DUAL_CONTROL, before={"scopes": before}, after={"scopes": after})
+            await append(connection, deed, [touched])
+
+    async def find(self, release_id: str) -> Release | None:
+        """One release."""
+        async with self._database.reading() as connection:
+            row = (await connection.execute(select(RELEASES).where(RELEASES.c.id == release_id))).mappings().first()
+        return None if row is None else _release(row)
+
+    async def all(self) -> tuple[Release, ...]:
+        """Every release, newest first."""
+        async with self._database.reading() as connection:
+            order = (RELEASES.c.requested_at.desc(), RELEASES.c.id)
+            rows = await connection.execute(select(RELEASES).order_by(*order))
+            return tuple(_release(row) for row in rows.mappings())
+
+    async def waiting(self, key_id: KeyId, now: UnixMs) -> Release | None:
+        """What waits for a second person to be done to this key."""
+        async with self._database.reading() as connection:
+            return await pending(connection, key_id, now)
+
+
+async def pending(connection: AsyncConnection, key_id: KeyId, now: UnixMs) -> Release | None:
+    """What waits to be done to a key, in the caller's transaction."""
+    query = select(RELEASES).where(
+        RELEASES.c.key_id == key_id, RELEASES.c.state == ReleaseState.PENDING.value, RELEASES.c.expires_at > now
+    )
+    row = (await connection.execute(query)).mappings().first()
+    return None if row is None else _release(row)
+
+
+async def write_requests(connection: AsyncConnection, releases: Sequence[Release], deed: Deed) -> None:
+    """Add releases, in the caller's transaction."""
+    if releases:
+        await connection.execute(insert(RELEASES), [_row(release) for release in releases])
+        await append(connection, deed, [touched_release(None, release) for release in releases])
+
+
+async def write_verdict(connection: AsyncConnection, before: Release, release: Release, deed: Deed) -> bool:
+    """Write how a release was settled, in the caller's transaction. False if it does not wait any more."""
+    query = update(RELEASES).where(RELEASES.c.id == release.id, RELEASES.c.state == ReleaseState.PENDING.value)
+    done = await connection.execute(
+        query.values(state=release.state.value, settled_by=release.settled_by, settled_at=release.settled_at)
+    )
+    if done.rowcount != 1:  # knockout: release_is_settled_once
+        return False
+    await append(connection, deed, [touched_release(before, release)])
+    return True
+
+
+def _release(row: RowMapping) -> Release:
+    return Release(**{**row, "state": ReleaseState(row["state"])})
+
+
+def _row(release: Release) -> dict[str, object]:
+    return {**msgspec.structs.asdict(release), "state": release.state.value}

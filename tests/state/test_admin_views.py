@@ -1,0 +1,50 @@
+from guard.model.admins import AdminToken, Release, Role
+from guard.model.names import KeyId, UnixMs
+from guard.state.admin_views import release_view, token_view, touched_release, touched_token
+
+TOKEN = AdminToken(
+    id="gt_1",
+    name="alice",
+    role=Role.ADMIN,
+    digest="canary",
+    created_at=UnixMs(5),
+    created_by="root",
+    expires_at=UnixMs(6),
+    revoked_at=UnixMs(7),
+    last_used_at=UnixMs(8),
+)
+RELEASE = Release(
+    id="gr_1",
+    command="create",
+    key_id=KeyId("gk_1"),
+    requested_by="alice",
+    requested_at=UnixMs(5),
+    why="why",
+    expires_at=UnixMs(6),
+)
+
+
+def test_a_token_is_shown_without_its_digest() -> None:
+    view = token_view(TOKEN)
+    assert (view.id, view.name, view.role, view.created_by) == ("gt_1", "alice", Role.ADMIN, "root")
+    assert (view.created_at_ms, view.expires_at_ms, view.revoked_at_ms, view.last_used_at_ms) == (5, 6, 7, 8)
+    assert "canary" not in repr(view) + repr(touched_token(None, TOKEN))
+
+
+def test_a_release_is_shown_whole() -> None:
+    view = release_view(RELEASE)
+    assert (view.id, view.command, view.key_id, view.requested_by, view.why) == (
+        "gr_1",
+        "create",
+        "gk_1",
+        "alice",
+        "why",
+    )
+    assert (view.requested_at_ms, view.expires_at_ms, view.state, view.settled_by) == (5, 6, "pending", None)
+
+
+def test_the_audit_trail_gets_both_sides_as_json_values() -> None:
+    made, changed = touched_token(None, TOKEN), touched_release(RELEASE, RELEASE)
+    assert (made.subject.kind, made.subject.id, made.before) == ("admin_token", "gt_1", None)
+    assert (made.after or {})["role"] == "admin"
+    assert (changed.subject.kind, (changed.before or {})["state"]) == ("release", "pending")
