@@ -88,6 +88,19 @@ async def test_a_worker_that_ends_is_replaced_and_the_totals_stay() -> None:
     await running
 
 
+async def test_one_that_had_lived_long_enough_is_replaced_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard.app.supervisor, "_YOUNG_S", 0)
+    monkeypatch.setattr(guard.app.supervisor, "_PAUSE_S", 1000)
+    monkeypatch.setattr(guard.app.supervisor, "_PAUSE_S_MAX", 1000)
+    supervisor = _supervisor(*_READY, ("die",), workers=1)
+    running = asyncio.create_task(_run(supervisor, _Told()))
+    async with asyncio.timeout(30):
+        while supervisor.tally().counts["guard_worker_restarts_total",] < 3:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await running
+
+
 async def test_what_a_worker_refuses_before_the_first_readiness_is_the_end_of_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
