@@ -4,62 +4,99 @@ What a charge asks goes to the server that holds its account's partition, or, wh
 meter that it takes from. Every rule about storing is in `lua/`; waiting, failing and batching is `shard.py`'s.
 """
 
+import asyncio
 from asyncio import Future
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from guard.model.names import AccountId, KeyId, UnixMs
-from guard.model.questions import Charge, Receipt
+from guard.model.questions import Charge, Granted, Receipt, Unavailable
 from guard.state.faults import StateError
 from guard.state.protocols import LimitStore
 from guard.state.redis.address import Kind, RedisAddress, redis_address
 from guard.state.redis.origin import OneServer, Origin, SentinelMaster
+from guard.state.redis.partitions import ONE, PARTITIONS, Part, Partitions, whole
+from guard.state.redis.servers import CONNECT_S, ClusterShards, OneShard, Servers
 from guard.state.redis.shard import Shard
 
-_CONNECT_S = 1.0
-_TAG = b"{0}"
+_NOWHERE = Unavailable("redis: no server holds the slot")
 
 
 class RedisLimits(LimitStore):
-    """The store at one server: that was named, or that Sentinels call the master."""
+    """The store at `servers`. `partitions` is None where one server holds everything."""
 
-    def __init__(self, shard: Shard) -> None:
-        self._shard = shard
+    def __init__(self, servers: Servers, partitions: Partitions | None = None) -> None:
+        self._servers = servers
+        self._partitions = partitions
 
     @property
     def born_at(self) -> UnixMs | None:
-        """When the memory of the server begins that answered last; None while none has."""
-        return self._shard.born_at
+        """When the youngest memory of its servers begins; None while one has not answered yet."""
+        return self._servers.born_at
 
     def ask(self, charge: Charge) -> "Receipt | Future[Receipt]":
         """Ask and spend. See `LimitStore.ask`."""
-        return self._shard.ask(_TAG, charge)
+        return self._ask(charge)
 
     async def charge(self, charge: Charge) -> Receipt:
         """Ask and spend. See `LimitStore.charge`."""
-        answer = self.ask(charge)
+        answer = self._ask(charge)
         return await answer if isinstance(answer, Future) else answer
 
     async def repay(self, charge: Charge) -> Receipt:
         """Take what was spent while nobody could be asked. See `LimitStore.repay`."""
-        answer = self._shard.ask(_TAG, charge, repaid=True)
+        answer = self._ask(charge, repaid=True)
         return await answer if isinstance(answer, Future) else answer
 
     async def refund(self, charge: Charge) -> None:
         """Give the tokens back, and the slots, in the next flush."""
-        self._shard.give_back(_TAG, charge, tokens=True)
+        for part in self._parts(charge):
+            self._give_back(part, tokens=True)
 
     async def release(self, charge: Charge) -> None:
         """Give the slots back, in the next flush."""
         if charge.hold_ms:
-            self._shard.give_back(_TAG, charge, tokens=False)
+            for part in self._parts(charge):
+                self._give_back(part, tokens=False)
 
     async def bury(self, account: AccountId, key_id: KeyId, until: UnixMs) -> bool:
         """Grant no charge of this key until then. See `LimitStore.bury`."""
-        return await self._shard.bury(_TAG, account, key_id, until)
+        tag = ONE if self._partitions is None else self._partitions.of_account(account)
+        shard = self._servers.holder(tag)
+        return shard is not None and await shard.bury(tag, account, key_id, until)
 
     async def close(self) -> None:
         """Send what is to be given back, and end."""
-        await self._shard.close()
+        await self._servers.close()
+
+    def _parts(self, charge: Charge) -> tuple[Part, ...]:
+        return (Part(ONE, charge, ()),) if self._partitions is None else self._partitions.parts(charge)
+
+    def _ask(self, charge: Charge, *, repaid: bool = False) -> "Receipt | Future[Receipt]":
+        parts = self._parts(charge)
+        if len(parts) == 1:
+            return self._ask_part(parts[0], repaid=repaid)
+        answers = [self._ask_part(part, repaid=repaid) for part in parts]
+        return asyncio.ensure_future(self._together(charge, parts, answers))
+
+    def _ask_part(self, part: Part, *, repaid: bool) -> "Receipt | Future[Receipt]":
+        shard = self._servers.holder(part.tag)
+        return _NOWHERE if shard is None else shard.ask(part.tag, part.charge, repaid=repaid)
+
+    async def _together(
+        self, charge: Charge, parts: tuple[Part, ...], answers: "list[Receipt | Future[Receipt]]"
+    ) -> Receipt:
+        receipts = [await answer if isinstance(answer, Future) else answer for answer in answers]
+        receipt = whole(charge, parts, receipts)
+        if not isinstance(receipt, Granted):
+            for part, granted in zip(parts, receipts, strict=True):
+                if isinstance(granted, Granted):
+                    self._give_back(part, tokens=True)
+        return receipt
+
+    def _give_back(self, part: Part, *, tokens: bool) -> None:
+        shard = self._servers.holder(part.tag)
+        if shard is not None:
+            shard.give_back(part.tag, part.charge, tokens=tokens)
 
 
 async def open_redis(
@@ -69,25 +106,42 @@ async def open_redis(
     clock: Callable[[], UnixMs] | None = None,
     tell: Callable[[str | None], None] = lambda _: None,
 ) -> RedisLimits:
-    """The store, connected if the server answers; if not, it goes on trying. Raises StateError if it must not be used.
+    """The store, connected if its servers answer; if not, it goes on trying. Raises StateError if it must not be used.
 
-    `timeout_ms` is how long a question may take. `clock` replaces the server's in tests. `tell` hears why the server
+    `timeout_ms` is how long a question may take. `clock` replaces the servers' in tests. `tell` hears why a server
     cannot be asked, and None when it can again.
     """
     try:
         address = redis_address(url)
     except ValueError as error:
         raise StateError(f"GUARD_STATE_URL: {error}") from None
-    shard = Shard(_origin(address), lambda: (_TAG,), timeout_s=timeout_ms / 1000, clock=clock, tell=tell)
+
+    def shard(origin: Origin, tags: Callable[[], Iterable[bytes]], moved: Callable[..., None] | None = None) -> Shard:
+        return Shard(origin, tags, timeout_s=timeout_ms / 1000, clock=clock, tell=tell, moved=moved)
+
+    if address.kind is Kind.CLUSTER:
+        return await _opened_cluster(address, shard)
+    one = shard(_origin(address), lambda: (ONE,))
     try:
-        await shard.opened()
+        await one.opened()
     except BaseException:
-        await shard.close()
+        await one.close()
         raise
-    return RedisLimits(shard)
+    return RedisLimits(OneShard(one))
+
+
+async def _opened_cluster(address: RedisAddress, shard: Callable[..., Shard]) -> RedisLimits:
+    partitions = Partitions(PARTITIONS)
+    servers = ClusterShards(address, partitions.tags, lambda origin, tags: shard(origin, tags, servers.moved))
+    try:
+        await servers.opened()
+    except BaseException:
+        await servers.close()
+        raise
+    return RedisLimits(servers, partitions)
 
 
 def _origin(address: RedisAddress) -> Origin:
     if address.kind is Kind.SENTINEL:
-        return SentinelMaster(address, _CONNECT_S)
-    return OneServer(address, _CONNECT_S)
+        return SentinelMaster(address, CONNECT_S)
+    return OneServer(address, CONNECT_S)

@@ -20,12 +20,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
-from redis.exceptions import NoScriptError, ReadOnlyError
+from redis.exceptions import MovedError, NoScriptError, ReadOnlyError
 
 from guard.model.names import AccountId, KeyId, UnixMs
 from guard.model.questions import Charge, Receipt, Short, Unavailable
 from guard.state.redis.batch import CROWDED, Batch
-from guard.state.redis.calls import burying
+from guard.state.redis.calls import Call, burying
 from guard.state.redis.command import command
 from guard.state.redis.exhausted import Exhausted
 from guard.state.redis.flight import TIMED_OUT, Flight
@@ -51,7 +51,8 @@ _LOADS = b"".join(command(b"SCRIPT", b"LOAD", script.source) for script in ALL)
 class Shard:
     """The questions to one server, which holds the partitions of `tags`.
 
-    `clock` replaces the server's TIME in tests; `tell` hears why the server cannot be asked, and None when it can.
+    `clock` replaces the server's TIME in tests; `tell` hears why the server cannot be asked, and None when it can;
+    `moved` takes calls that the server has refused because another holds their slot.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Shard:
         timeout_s: float,
         clock: Callable[[], UnixMs] | None = None,
         tell: Callable[[str | None], None] = lambda _: None,
+        moved: Callable[[Call], None] | None = None,
     ) -> None:
         self.born_at: UnixMs | None = None
         self._origin = origin
@@ -69,6 +71,7 @@ class Shard:
         self._timeout_s = timeout_s
         self._clock = clock
         self._tell = tell
+        self._moved = moved
         self._told_down = False
         self._latest = UnixMs(0)
         self._line: Line | None = None
@@ -129,6 +132,14 @@ class Shard:
         self._batch.call(burying(tag, account, self._batch.spelling.tomb(key_id), until, done))
         self._wake.set()
         return await done
+
+    def call(self, call: Call) -> None:
+        """Ask what another server has refused."""
+        if self._line is None or self._overdue:
+            call.failed(_DOWN)
+            return
+        self._batch.call(call)
+        self._wake.set()
 
     async def _live(self) -> None:
         while True:
@@ -228,6 +239,9 @@ class Shard:
         for call, reply in flight.answers():
             if isinstance(reply, NoScriptError):
                 self._batch.again(call)
+                continue
+            if isinstance(reply, MovedError) and self._moved is not None:
+                self._moved(call)
                 continue
             call.settle(reply)
             if isinstance(reply, ReadOnlyError):  # another is the master now

@@ -1,0 +1,39 @@
+"""The store on a Redis Cluster of three masters holds the contract."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from guard.model.names import UnixMs
+from guard.state.protocols import LimitStore
+from tests.contract.calendar_quota import CalendarContract
+from tests.contract.limit_store import BORN, LimitStoreContract
+from tests.contract.repay import RepayContract
+from tests.contract.slots import SlotsContract
+from tests.servers.redis_cluster import RedisCluster, redis_cluster
+from tests.state.redis.timed import TimedRedis
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RedisCluster]:
+    with redis_cluster() as servers:
+        yield servers
+
+
+class TestRedisCluster(LimitStoreContract, CalendarContract, SlotsContract, RepayContract):
+    @pytest.fixture(autouse=True)
+    async def _closing(self, cluster: RedisCluster) -> AsyncIterator[None]:
+        self.cluster = cluster
+        self.opened: list[TimedRedis] = []
+        yield
+        for store in self.opened:
+            await store.close()
+
+    async def open(self, born_at: UnixMs = BORN) -> LimitStore:
+        for node in self.cluster.nodes:
+            node.server.ask("FLUSHALL")
+        store = await TimedRedis.open(self.cluster.url, born_at)
+        self.opened.append(store)
+        return store
