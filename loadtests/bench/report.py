@@ -9,6 +9,8 @@ from loadtests.bench.load import Load
 from loadtests.bench.signed import Kind
 
 GOAL_NGINX_LUA = 1.3
+GOAL_LUA_REDIS, GOAL_REDIS = 0.8, 0.7
+LUA_REDIS = "nginx-lua-redis"
 GOALS = {Kind.FORGED: 0.6, Kind.UNKNOWN: 0.6, Kind.EXHAUSTED_KEY: None, Kind.EXHAUSTED_ADDRESS: 0.3}
 _LUA = "nginx-lua"
 
@@ -29,6 +31,12 @@ def comparison(rounds: Sequence[Mapping[str, Mapping[str, float]]]) -> str:
 def ratios(rounds: Sequence[Mapping[str, Mapping[str, float]]], name: str) -> list[float]:
     """What a gateway costs, as a multiple of nginx-lua, round by round."""
     return [each[name]["cpu"] / each[_LUA]["cpu"] for each in rounds]
+
+
+def against_redis(rounds: Sequence[Mapping[str, Mapping[str, float]]], name: str) -> tuple[float, float]:
+    """What a gateway and its Redis cost, as multiples of the peer that keeps its state there: medians of the rounds."""
+    cpu, redis = ([each[name][part] / each[LUA_REDIS][part] for each in rounds] for part in ("cpu", "redis"))
+    return median(cpu), median(redis)
 
 
 def refusals(rounds: Sequence[Mapping[Kind, Load]]) -> str:

@@ -21,6 +21,7 @@ from loadtests.bench.gateway import serving
 from loadtests.bench.load import Load, load, warm
 from loadtests.bench.serving import BACKEND, PARTS, PROFILES, RUN
 from loadtests.bench.signed import Kind
+from loadtests.bench.state import MEMORY, State, state
 
 _GUARD = "guard"
 _REAL = "guard, real"
@@ -31,32 +32,43 @@ def main() -> None:
     arguments = _arguments()
     figures: dict[str, object] = {"machine": platform.machine(), "cpus": os.cpu_count(), "at": time.strftime("%F %R")}
     try:
-        if arguments.profile == "base" and compared.at_hand():
-            figures["comparison"] = _compared(arguments)
-        if arguments.profile == "real":
-            figures["parts"] = _parts(arguments)
-        figures["refusals"] = _refusals(arguments)
+        with state(arguments.state) as shared:
+            if arguments.profile == "base" and compared.at_hand():
+                figures["comparison"] = _compared(arguments, shared)
+            if arguments.profile == "real":
+                figures["parts"] = _parts(arguments, shared)
+            figures["refusals"] = _refusals(arguments, shared)
     except RuntimeError as error:
         sys.exit(f"error: {error}")
     RUN.mkdir(exist_ok=True)
     (RUN / f"{arguments.profile}.json").write_text(json.dumps(figures, indent=2) + "\n")
 
 
-def _compared(arguments: argparse.Namespace) -> object:
-    with serving("base", backend=BACKEND, state=arguments.state) as gateway:
+def _compared(arguments: argparse.Namespace, shared: State) -> object:
+    with serving("base", backend=BACKEND, state=shared.url) as gateway:
         rounds = compared.compare(
-            [(_GUARD, gateway)], peers=arguments.peers, rounds=arguments.rounds, seconds=arguments.seconds
+            [(_GUARD, gateway)],
+            peers=arguments.peers,
+            rounds=arguments.rounds,
+            seconds=arguments.seconds,
+            redis_pid=shared.pid,
         )
     report.publish("comparison", report.comparison(rounds), arguments.document)
-    if "nginx-lua" in rounds[0]:
+    if shared.pid is not None and report.LUA_REDIS in rounds[0]:
+        cpu, redis = report.against_redis(rounds, _GUARD)
+        sys.stdout.write(
+            f"guard costs {cpu:.2f} x {report.LUA_REDIS}, its Redis {redis:.2f} x the Redis of that; the goals are at "
+            f"most {report.GOAL_LUA_REDIS} and {report.GOAL_REDIS}.\n\n"
+        )
+    elif "nginx-lua" in rounds[0]:
         ratio = median(report.ratios(rounds, _GUARD))
         sys.stdout.write(f"guard costs {ratio:.2f} x nginx-lua; the goal is at most {report.GOAL_NGINX_LUA}.\n\n")
     return rounds
 
 
-def _refusals(arguments: argparse.Namespace) -> object:
+def _refusals(arguments: argparse.Namespace, shared: State) -> object:
     """Every kind of request in turns, on one gateway."""
-    with backend() as url, serving(arguments.profile, backend=url, state=arguments.state) as gateway:
+    with backend() as url, serving(arguments.profile, backend=url, state=shared.url) as gateway:
         for kind in Kind:
             warm(gateway, kind)
         rounds = [{kind: load(gateway, kind, arguments.seconds) for kind in Kind} for _ in range(arguments.rounds)]
@@ -64,11 +76,11 @@ def _refusals(arguments: argparse.Namespace) -> object:
     return _plain(rounds)
 
 
-def _parts(arguments: argparse.Namespace) -> object:
+def _parts(arguments: argparse.Namespace, shared: State) -> object:
     """The base, the real profile, and the real profile less each of its parts: in turns, each a gateway of its own."""
     with backend() as url, ExitStack() as stack:
         gateways = {
-            name: stack.enter_context(serving(profile, backend=url, without=without, state=arguments.state))
+            name: stack.enter_context(serving(profile, backend=url, without=without, state=shared.url))
             for name, profile, without in _VARIANTS
         }
         for gateway in gateways.values():
@@ -101,7 +113,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--peers", default=compared.PEERS, help="with commas; only for the comparison")
-    parser.add_argument("--state", default="memory://", metavar="URL")
+    parser.add_argument("--state", default=MEMORY, metavar="URL", help="or `redis`: one of the benchmark's own")
     parser.add_argument("--document", type=Path, help="put the tables into this document as well")
     return parser.parse_args()
 

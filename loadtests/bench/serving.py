@@ -51,6 +51,7 @@ def main() -> None:
         "GUARD_POLICIES": str(policies),
         "GUARD_LISTEN": f"127.0.0.1:{arguments.port}",
         "GUARD_STATE_URL": arguments.state,
+        "GUARD_STORE_MS_MAX": "250",
         "GUARD_DECISION_LOG": decision_log(home, arguments.profile, arguments.without),
         "GUARD_LOG_LEVEL": "warning",
         "GUARD_ADMIN_LISTEN": "none",

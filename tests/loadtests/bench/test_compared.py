@@ -35,6 +35,12 @@ def test_a_round_that_stumbles_is_repeated(tmp_path: Path, monkeypatch: pytest.M
     assert words.endswith("--gateway guard=http://127.0.0.1:8080=42")
 
 
+def test_the_redis_of_the_gateways_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _compare_py(tmp_path, _STUMBLES, monkeypatch)
+    compare([("guard", _GATEWAY)], peers="", rounds=1, seconds=5, redis_pid=43)
+    assert (tmp_path / "words").read_text().endswith(" --redis-pid 43")
+
+
 def test_a_refusal_is_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refused = "not all requests were answered with success"
     _compare_py(tmp_path, f"import sys\nopen(__file__ + '.tries', 'a').write('x')\nsys.exit('{refused}')", monkeypatch)

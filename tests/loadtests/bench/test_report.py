@@ -65,3 +65,12 @@ def test_a_part_costs_what_the_whole_costs_less_without_it() -> None:
         "| whole | 50.0 | 50-50 |  |",
         "| without log | 42.0 | 40-47 | 8.0 |",
     ]
+
+
+def test_what_state_in_redis_costs_is_compared_within_a_round_gateway_and_redis_apart() -> None:
+    rounds = [
+        {"guard": {"cpu": 60.0, "redis": 10.0}, "nginx-lua-redis": {"cpu": 80.0, "redis": 20.0}},
+        {"guard": {"cpu": 90.0, "redis": 30.0}, "nginx-lua-redis": {"cpu": 100.0, "redis": 40.0}},
+        {"guard": {"cpu": 50.0, "redis": 30.0}, "nginx-lua-redis": {"cpu": 100.0, "redis": 30.0}},
+    ]
+    assert report.against_redis(rounds, "guard") == (0.75, 0.75)
