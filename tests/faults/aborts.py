@@ -9,7 +9,7 @@ import msgspec
 
 from tests.faults.node import ROOT
 from tests.faults.scene import PATIENT, fleet, policy
-from tests.faults.stores import database, single
+from tests.faults.stores import single
 from tests.faults.traffic import ABORTED, traffic
 from tests.faults.watching import (
     at_most_once,
@@ -41,8 +41,7 @@ def run(size: Size, say: Say, seed: int = 0, tree: Path = ROOT) -> Verdict:
     """Redis answers late enough that most who go away do so before it has."""
     with (
         single(seed) as state,
-        database(seed) as kept,
-        fleet(policy(), state_url=state.url, database_url=kept.url, tree=tree, environment=PATIENT) as place,
+        fleet(policy(), state_url=state.url, tree=tree, environment=PATIENT) as place,
     ):
         state.proxies[0].delay(0, _LATE_MS)
         orders = [

@@ -13,7 +13,7 @@ import msgspec
 from tests.faults.ledger import Ledger
 from tests.faults.node import ROOT
 from tests.faults.scene import PATIENT, Fleet, fleet, policy
-from tests.faults.stores import State, database, under_sentinel
+from tests.faults.stores import State, under_sentinel
 from tests.faults.traffic import HOST, Sending, traffic
 from tests.faults.watching import admitted, at_most_once, only_answers_of_guard, outcomes
 from tests.faults.wires import Kind
@@ -47,11 +47,9 @@ def run(size: Size, say: Say, seed: int = 0, tree: Path = ROOT) -> Verdict:
     rounds: list[_Round] = []
     with (
         under_sentinel(seed) as state,
-        database(seed) as kept,
         fleet(
             policy(past="60s", future="500ms", extra=_LIMIT),
             state_url=state.url,
-            database_url=kept.url,
             tree=tree,
             environment=PATIENT,
         ) as place,

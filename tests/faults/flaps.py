@@ -12,7 +12,7 @@ import msgspec
 
 from tests.faults.node import ROOT
 from tests.faults.scene import Fleet, fleet, policy
-from tests.faults.stores import database, single
+from tests.faults.stores import single
 from tests.faults.traffic import Orders, Sending, traffic
 from tests.faults.watching import only_answers_of_guard, outcomes
 from tests.soak.verdict import Say, Verdict, at_least, at_most
@@ -41,11 +41,9 @@ def run(size: Size, say: Say, seed: int = 0, tree: Path = ROOT) -> Verdict:
     gone_s, sendings = 0.0, list[Sending]()
     with (
         single(seed) as state,
-        database(seed) as kept,
         fleet(
             policy(rate=_RATE, burst=_BURST, future="1s", extra=_LOCAL),
             state_url=state.url,
-            database_url=kept.url,
             tree=tree,
         ) as place,
     ):

@@ -7,9 +7,9 @@ import msgspec
 
 from tests.faults.node import ROOT
 from tests.faults.scene import PATIENT, fleet, policy
-from tests.faults.stores import database, single
 from tests.faults.traffic import traffic
 from tests.faults.watching import Span, admitted, only_answers_of_guard, outcomes, under_demand
+from tests.servers.redis import RedisServer
 from tests.soak.verdict import Say, Verdict, at_least
 
 NAME = "one-bucket"
@@ -20,26 +20,25 @@ _CLIENTS, _PROCESSES = 64, 4
 
 
 class Size(msgspec.Struct, frozen=True):
-    """How long the bucket is asked for more than it has."""
+    """How long the bucket is asked for more than it has, and what share of its refill must be given out."""
 
     seconds: float
+    share: float
 
 
-FULL = Size(seconds=30)
-SMALL = Size(seconds=5)
+FULL = Size(seconds=30, share=0.99)
+SMALL = Size(seconds=5, share=0.9)
 
 
 def run(size: Size, say: Say, seed: int = 0, tree: Path = ROOT) -> Verdict:
     """Demand from the first moment to the last; the time is that of the store's clock."""
     with (
-        single(seed) as state,
-        database(seed) as kept,
-        fleet(
-            policy(rate=_RATE, burst=_BURST), state_url=state.url, database_url=kept.url, tree=tree, environment=PATIENT
-        ) as place,
+        RedisServer() as redis,
+        fleet(policy(rate=_RATE, burst=_BURST), state_url=redis.url, tree=tree, environment=PATIENT) as place,
     ):
-        (redis,) = state.servers
-        orders = [place.orders(f"demand{number}", clients=_CLIENTS, pause_ms=50) for number in range(_PROCESSES)]
+        orders = [
+            place.orders(f"demand{number}", clients=_CLIENTS, pause_ms=100, seed=seed) for number in range(_PROCESSES)
+        ]
         with traffic(*orders) as sending:
             begun_us = redis.now_us()
             sending.go()
@@ -56,7 +55,7 @@ def run(size: Size, say: Say, seed: int = 0, tree: Path = ROOT) -> Verdict:
         NAME,
         (
             admitted(len(ledger.executed), burst=_BURST, rate=_RATE, seconds=seconds),
-            under_demand(ledger, [calm], _RATE),
+            under_demand(ledger, [calm], _RATE, size.share),
             at_least("demand, of what refills", round(demanded / (_RATE * calm.seconds), 2), 1.5, timed=True),
             only_answers_of_guard(sendings),
         ),

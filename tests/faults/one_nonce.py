@@ -6,9 +6,9 @@ import msgspec
 
 from tests.faults.node import ROOT
 from tests.faults.scene import PATIENT, fleet, policy
-from tests.faults.stores import database, single
 from tests.faults.traffic import traffic
 from tests.faults.watching import at_most_once, only_answers_of_guard, outcomes
+from tests.servers.redis import RedisServer
 from tests.soak.verdict import Check, Say, Verdict
 
 NAME = "one-nonce"
@@ -30,9 +30,8 @@ SMALL = Size(orders=1000)
 def run(size: Size, say: Say, seed: int = 0, tree: Path = ROOT) -> Verdict:
     """All orders, each everywhere at once."""
     with (
-        single(seed) as state,
-        database(seed) as kept,
-        fleet(policy(), state_url=state.url, database_url=kept.url, tree=tree, environment=PATIENT) as place,
+        RedisServer() as redis,
+        fleet(policy(), state_url=redis.url, tree=tree, environment=PATIENT) as place,
     ):
         orders = [
             place.orders(f"copied{number}", clients=8, copied=1.0, most=size.orders // 2, seed=seed)

@@ -10,7 +10,7 @@ import msgspec
 
 from tests.faults.node import ROOT, Node
 from tests.faults.scene import Fleet, fleet, policy
-from tests.faults.stores import database, single
+from tests.faults.stores import single
 from tests.faults.traffic import HOST
 from tests.soak.verdict import Check, Say, Verdict
 from tests.system.key_holder import signed
@@ -35,8 +35,7 @@ def run(size: Size, say: Say, seed: int = 0, tree: Path = ROOT) -> Verdict:
     del size
     with (
         single(seed) as state,
-        database(seed) as kept,
-        fleet(policy(past="60s", future="500ms"), state_url=state.url, database_url=kept.url, tree=tree) as place,
+        fleet(policy(past="60s", future="500ms"), state_url=state.url, tree=tree) as place,
     ):
         first, second = place.nodes
 

@@ -11,7 +11,7 @@ import msgspec
 
 from tests.faults.node import ROOT
 from tests.faults.scene import Fleet, fleet, policy
-from tests.faults.stores import database, single
+from tests.faults.stores import single
 from tests.faults.traffic import traffic
 from tests.faults.watching import at_most_once, only_answers_of_guard, outcomes, truly_told
 from tests.servers.redis import RedisServer
@@ -49,10 +49,7 @@ def run(size: Size, say: Say, seed: int = 0, tree: Path = ROOT) -> Verdict:
     checks: list[Check] = []
     with (
         single(seed) as state,
-        database(seed) as kept,
-        fleet(
-            policy(past="60s", future=f"{_FUTURE_MS}ms"), state_url=state.url, database_url=kept.url, tree=tree
-        ) as place,
+        fleet(policy(past="60s", future=f"{_FUTURE_MS}ms"), state_url=state.url, tree=tree) as place,
     ):
         (redis,) = state.servers
         for loss in _LOSSES:

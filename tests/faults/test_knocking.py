@@ -2,7 +2,9 @@
 
 import pytest
 
+from tests.faults.defences import DEFENCES
 from tests.faults.knocking import Defence, knocked_out
+from tests.faults.node import ROOT
 
 _DEFENCE = Defence("storm", "charge.lua", "if seen then", "if false then")
 
@@ -15,3 +17,9 @@ def test_the_words_are_replaced() -> None:
 def test_words_that_are_not_there_or_there_twice_are_told(source: str) -> None:
     with pytest.raises(ValueError, match=r"charge.lua has 'if seen then' [02] times"):
         knocked_out(source, _DEFENCE)
+
+
+@pytest.mark.parametrize("defence", DEFENCES, ids=lambda defence: f"{defence.run} {defence.words}")
+def test_every_defence_is_there(defence: Defence) -> None:
+    source = (ROOT / defence.file).read_text()
+    assert knocked_out(source, defence) != source
