@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     assertion_key_file: Path | None = None
     audit_key_file: Path | None = None
     audit_checkpoints: Path | None = None
+    keys_on_stale: Annotated[str, Field(pattern=r"^(refuse|serve [1-9][0-9]{0,3}s)$")] = "refuse"
+    clock_ms_max: Annotated[int, Field(gt=0)] = 1000
     workers: Annotated[int, Field(ge=1)] = 1
     decision_log: str = "-"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -125,6 +127,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The URL of the key database: GUARD_DATABASE_URL, or a file in the home directory."""
         return self.database_url or f"sqlite:///{self.home / 'guard.db'}"
+
+    @property
+    def keys_served_ms(self) -> int:
+        """How long known keys go on while the database does not answer; 0 if they do not."""
+        return 0 if self.keys_on_stale == "refuse" else 1000 * int(self.keys_on_stale[6:-1])
 
     @property
     def sealing_key(self) -> Path:

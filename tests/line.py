@@ -26,6 +26,7 @@ def decided(
     body: bytes | Body | None = None,
     now: UnixMs = NOW,
     later: UnixMs | None = None,
+    clock_is_sure: bool = True,
 ) -> Allow | Deny:
     """`room` and `receipt` are granted unless given; `key_later` and `later` are the key and time after the charge.
 
@@ -34,7 +35,7 @@ def decided(
     routed = decide.route(rules or policies(), facts)
     if isinstance(routed, Deny):
         return routed
-    identified = decide.identify(routed, SCHEMES, now)
+    identified = decide.identify(routed, SCHEMES, now, clock_is_sure=clock_is_sure)
     if isinstance(identified, Deny):
         return identified
     screened = decide.screen(identified, Standing(key, room or Granted(now=now, readings=())))

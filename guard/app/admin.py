@@ -15,7 +15,7 @@ import structlog
 from guard import __version__
 from guard.app.audit import open_audit_key, sign_checkpoint
 from guard.app.clock import AnchoredClock
-from guard.app.keys import open_vault
+from guard.app.keys import keyring_of, open_vault
 from guard.app.listening import listening
 from guard.edges.admin.api import AdminApi
 from guard.edges.admin.desk import Desk
@@ -26,7 +26,6 @@ from guard.edges.health import Health, Readiness
 from guard.model.names import UnixMs
 from guard.service.admins import Admins
 from guard.service.key_orders import KeyringError
-from guard.service.keyring import Keyring
 from guard.service.policies import Rulebook
 from guard.service.releases import Releases
 from guard.settings import Settings
@@ -71,7 +70,7 @@ async def admin_api(
     started_at = now()
     desk = Desk(
         vault=vault,
-        keyring=Keyring(vault, now=now, random=secrets.token_bytes),
+        keyring=keyring_of(vault),
         admins=admins,
         releases=Releases(vault, now=now),
         policies=lambda: rules.policies,

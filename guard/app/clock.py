@@ -1,7 +1,8 @@
 """The clock of this process: wall time that never goes backwards.
 
 It is anchored to the monotonic clock and follows the wall clock by slewing, at most one millisecond a second, so that a
-step of the system's clock neither reopens a window nor closes one (ARCHITECTURE.md section 3, rule 1).
+step of the system's clock neither reopens a window nor closes one (ARCHITECTURE.md section 3, rule 1). Whether the
+step was right is for others to say (`service/clock_guard.py`).
 """
 
 from collections.abc import Callable
@@ -33,6 +34,10 @@ class AnchoredClock:
     def drift_ms(self) -> int:
         """How far the system's wall clock is ahead of this one."""
         return (self._wall_ns() - self._monotonic_ns() - self._offset_ns) // _NS_PER_MS
+
+    def catch_up(self) -> None:
+        """Jump forward to the system's wall clock, if that is ahead. Forward is safe: what was seen is seen."""
+        self._offset_ns += max(0, self._wall_ns() - self._monotonic_ns() - self._offset_ns)
 
     def _adjust(self, monotonic_ns: int) -> None:
         drift_ns = self._wall_ns() - monotonic_ns - self._offset_ns

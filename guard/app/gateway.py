@@ -12,10 +12,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import msgspec
-import structlog
 
 from guard.app.audit import signing_checkpoints
 from guard.app.clock import AnchoredClock
+from guard.app.following import following
 from guard.app.keys import open_vault
 from guard.app.onward import open_onward
 from guard.app.stores import open_limits
@@ -30,24 +30,20 @@ from guard.model.policy import PolicySet
 from guard.model.questions import Unavailable
 from guard.service.admins import GATEWAY
 from guard.service.aftermath import Aftermath
+from guard.service.clock_guard import ClockGuard
 from guard.service.dual_control import put_under_dual_control
 from guard.service.judge import Judge
 from guard.service.key_steps import By
 from guard.service.policies import Rulebook
 from guard.service.pressure import Pressure
 from guard.settings import Settings
-from guard.state.directory import FollowingDirectory
-from guard.state.key_table import KeyTable
+from guard.state.directory import STALE_AFTER_MS, FollowingDirectory
 from guard.state.protocols import LimitStore
 from guard.state.vault import Vault
 from guard.telemetry.decision_log import DecisionLog, timestamp
 from guard.telemetry.meter import Meter
 
-FOLLOW_EVERY_MS = 250
-
 _NOBODY = KeyId("")
-
-_log = structlog.get_logger()
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,20 +75,21 @@ async def open_gateway(
     clock = AnchoredClock(time.time_ns, time.monotonic_ns)
     async with AsyncExitStack() as stack:
         vault = await _opened(settings, rules, clock.now, stack)
-        directory = await _followed(vault.keys, clock.now, stack)
-        pressure = _pressure(settings, stack)
-        meter = Meter(in_flight=lambda: pressure.in_flight, policy=lambda: rules.policies.digest)
+        pressure, meter = _measured(settings, rules, stack)
+        directory, clocks = await stack.enter_async_context(following(vault, settings, clock, meter))
         store = open_limits(settings, vault.database.file, clock.now, meter, buckets_filled_since)
         limits = await stack.enter_async_context(store)
         log = _decision_log(settings.decision_log, vault.sealing.log_tag_key, stack)
         onward = open_onward(settings, rules, app, stack)
+        judge = Judge(
+            *(rules, directory, limits, clock.now),
+            strain=_strain(pressure, onward),
+            obstacle=onward.obstacle,
+            body_ms_max=settings.body_ms_max,
+            clock_is_sure=clocks.is_sure,
+        )
         http = HttpEdge(
-            judge=Judge(
-                *(rules, directory, limits, clock.now),
-                strain=_strain(pressure, onward),
-                obstacle=onward.obstacle,
-                body_ms_max=settings.body_ms_max,
-            ),
+            judge=judge,
             aftermath=_aftermath(limits, log, meter),
             onward=onward,
             budget=UnverifiedBudget(settings.body_bytes_unverified_max, settings.body_bytes_unverified_per_address_max),
@@ -100,8 +97,7 @@ async def open_gateway(
             now=clock.now,
             pressure=pressure,
         )
-        draining = asyncio.Event()
-        readiness = _readiness(rules.policies, directory, limits, clock.now, draining)
+        readiness, draining = _readiness(rules.policies, directory, limits, clocks, now=clock.now)
         yield Running(
             gateway=Gateway(http, request_ids(), meter.failure),
             vault=vault,
@@ -114,10 +110,10 @@ async def open_gateway(
         )
 
 
-def _pressure(settings: Settings, stack: AsyncExitStack) -> Pressure:
+def _measured(settings: Settings, rules: Rulebook, stack: AsyncExitStack) -> tuple[Pressure, Meter]:
     pressure = Pressure(settings.in_flight_max)
     stack.push_async_callback(_stopped, asyncio.create_task(pressure.beating(), name="beat"))
-    return pressure
+    return pressure, Meter(in_flight=lambda: pressure.in_flight, policy=lambda: rules.policies.digest)
 
 
 async def _opened(settings: Settings, rules: Rulebook, now: Callable[[], UnixMs], stack: AsyncExitStack) -> Vault:
@@ -137,30 +133,27 @@ def _readiness(
     policies: PolicySet,
     directory: FollowingDirectory,
     limits: LimitStore,
+    clocks: ClockGuard,
+    *,
     now: Callable[[], UnixMs],
-    draining: asyncio.Event,
-) -> Callable[[], Readiness]:
+) -> tuple[Callable[[], Readiness], asyncio.Event]:
+    draining = asyncio.Event()
+
     def readiness() -> Readiness:
         waiting_for = _waiting_for(directory, now(), limits.born_at, policies.future_ms_max)
-        return Readiness(policy=policies.digest, reasons=("draining",) if draining.is_set() else waiting_for)
+        return Readiness(
+            policy=policies.digest,
+            reasons=("draining",) if draining.is_set() else (*waiting_for, *clocks.disagreements()),
+            degraded=_degraded(directory, now()),
+        )
 
-    return readiness
+    return readiness, draining
 
 
 def request_ids() -> Callable[[], RequestId]:
     """Makes request ids that no other gateway makes: 64 random bits, drawn once, and a count."""
     drawn, count = secrets.token_hex(8), itertools.count(1)
     return lambda: RequestId(f"req_{drawn}{next(count):08x}")
-
-
-async def _followed(keys: KeyTable, now: Callable[[], UnixMs], stack: AsyncExitStack) -> FollowingDirectory:
-    directory = FollowingDirectory(keys, now, on_error=lambda error: _log.error("keys.unreachable", error=str(error)))
-    await directory.refresh()
-    following = asyncio.create_task(directory.follow(FOLLOW_EVERY_MS), name="follow the key database")
-
-    stack.push_async_callback(directory.close)
-    stack.push_async_callback(_stopped, following)
-    return directory
 
 
 async def _stopped(task: asyncio.Task[None]) -> None:
@@ -199,3 +192,9 @@ def _waiting_for(
     if isinstance(directory.find(_NOBODY, now), Unavailable):
         reasons.append("keys: the database has not answered lately")
     return tuple(reasons)
+
+
+def _degraded(directory: FollowingDirectory, now: UnixMs) -> tuple[str, ...]:
+    if directory.is_older_than(STALE_AFTER_MS, now) and not directory.is_older_than(directory.lease_ms, now):
+        return ("keys: the database does not answer; keys that are known go on, and changes do not come",)
+    return ()

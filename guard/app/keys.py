@@ -1,5 +1,6 @@
 """The administrators' lines on their database, opened: for `guard dev` and for the administrator's commands."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -7,10 +8,12 @@ from contextlib import asynccontextmanager
 
 from guard.model.names import UnixMs
 from guard.service.admins import Admins
+from guard.service.enforcement import Enforcement
 from guard.service.keyring import Keyring
 from guard.service.releases import Releases
 from guard.settings import Settings
 from guard.state.database import sealing_key_of
+from guard.state.protocols import Tombstones
 from guard.state.vault import Vault
 
 
@@ -18,7 +21,13 @@ from guard.state.vault import Vault
 async def open_keyring(settings: Settings) -> AsyncIterator[Keyring]:
     """The keyring, for the time of the block. Raises StateError if its database or sealing key cannot be used."""
     async with open_vault(settings) as vault:
-        yield Keyring(vault, now=_wall_clock, random=secrets.token_bytes)
+        yield keyring_of(vault)
+
+
+def keyring_of(vault: Vault, tombstones: Tombstones | None = None) -> Keyring:
+    """The keyring of an open vault. `tombstones` are those of the shared store, if there is one."""
+    enforcement = Enforcement(lambda: vault.nodes.all(_wall_clock()), _monotonic_ms, asyncio.sleep)
+    return Keyring(vault, now=_wall_clock, random=secrets.token_bytes, enforcement=enforcement, tombstones=tombstones)
 
 
 @asynccontextmanager
@@ -38,7 +47,7 @@ async def open_releases(settings: Settings) -> AsyncIterator[Releases]:
 @asynccontextmanager
 async def open_vault(settings: Settings) -> AsyncIterator[Vault]:
     """The key database, for the time of the block. Raises StateError if it or its sealing key cannot be used."""
-    vault = await Vault.open(settings.database, sealing_key_of(settings.database, settings.sealing_key))
+    vault = await Vault.open(settings.database, await sealing_key_of(settings.database, settings.sealing_key))
     try:
         yield vault
     finally:
@@ -47,3 +56,7 @@ async def open_vault(settings: Settings) -> AsyncIterator[Vault]:
 
 def _wall_clock() -> UnixMs:
     return UnixMs(time.time_ns() // 1_000_000)
+
+
+def _monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

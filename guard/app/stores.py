@@ -1,7 +1,7 @@
 """Where nonces and limits are kept: in this process, or in the Redis that GUARD_STATE_URL names."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
 import structlog
@@ -20,18 +20,19 @@ _log = structlog.get_logger()
 @asynccontextmanager
 async def open_limits(
     settings: Settings,
-    database: Path,
+    database: Path | None,
     now: Callable[[], UnixMs],
     meter: StoreMeter,
     filled_since: UnixMs | None = None,
 ) -> AsyncIterator[LimitStore]:
     """The store, for the time of the block. Raises StateError if it cannot or must not be used.
 
-    With state in memory this is the only gateway on its key database. A Redis that does not answer is waited for in the
+    With state in memory this is the only gateway on its key database: a lock on its file says so, or the table of
+    nodes (`following.py`). A Redis that does not answer is waited for in the
     background: until it does, the gateway is not ready.
     """
     if not settings.shares_state:
-        with alone_on(database):
+        with nullcontext() if database is None else alone_on(database):
             yield MemoryLimits(now(), filled_since=filled_since)
         return
     store = await open_redis(settings.state_url, timeout_ms=settings.store_ms_max, tell=_teller(meter))

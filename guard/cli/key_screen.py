@@ -9,6 +9,7 @@ from guard.cli.key_files import wall_clock
 from guard.cli.screen import one_line
 from guard.model.audit import AuditRecord
 from guard.model.keys import KeyAlgorithm, KeyState
+from guard.service.enforcement import Force, InForce, NotKnown, Silent
 from guard.service.keyring import Issued
 from guard.state.key_rows import KeyView
 
@@ -49,6 +50,28 @@ def issued_text(issued: Issued, out: Path | None) -> str:
         lines.append(f"Written to {out}, which only you can read.")
     elif secret is not None:
         lines.append("The secret is shown this once. guard keeps it sealed and will not show it again.")
+    return "\n".join(lines)
+
+
+def changed_json(key: KeyView, force: Force) -> str:
+    """A key that was changed, and whether that is in force, for a program."""
+    told = {"in_force": isinstance(force, InForce), **msgspec.to_builtins(force)}
+    return msgspec.json.encode({**msgspec.to_builtins(key), "nodes": told}).decode()
+
+
+def changed_text(key: KeyView, force: Force) -> str:
+    """A key that was changed, and whether that is in force, for a person: else exactly what is not known."""
+    done = f"{key.id} is {key.state}"
+    if isinstance(force, NotKnown):
+        lines = [f"{done}. Not known after {force.after_ms} ms whether it is in force:"]
+        lines += [f"  {each.node} does not answer, and may use what it knew for {_s(each)}." for each in force.silent]
+        lines += [] if force.error is None else [f"  {force.error}."]
+        return "\n".join(lines)
+    if force.nodes == 0:
+        return f"{done}. No gateway is running."
+    nodes = "1 node" if force.nodes == 1 else f"{force.nodes} nodes"
+    lines = [f"{done}, in force on {nodes} after {force.after_ms} ms."]
+    lines += [f"  {node} does not answer; it refuses all keys until it does." for node in force.expired]
     return "\n".join(lines)
 
 
@@ -112,6 +135,10 @@ def _standing(key: KeyView, now: int) -> str:
         return key.state
     end = min(ends)
     return f"ended {time_text(end)}" if end <= now else f"active until {time_text(end)}"
+
+
+def _s(silent: Silent) -> str:
+    return f"{silent.until_ms / 1000:g} s from the change on"
 
 
 def time_text(at_ms: int) -> str:

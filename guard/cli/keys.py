@@ -10,12 +10,23 @@ import typer
 from guard.app.keys import open_keyring
 from guard.cli import reseal
 from guard.cli.key_files import duration, expiry, listed, orders_in, secret_from_stdin, text_of, write_env
-from guard.cli.key_screen import as_text, issued_json, issued_text, key_json, key_text, list_text, time_text
+from guard.cli.key_screen import (
+    as_text,
+    changed_json,
+    changed_text,
+    issued_json,
+    issued_text,
+    key_json,
+    key_text,
+    list_text,
+    time_text,
+)
 from guard.cli.screen import complain
 from guard.cli.vault import Answer, AsJson, answer_of
 from guard.cli.who import Actor, Why, by
 from guard.core.lifecycle import KeyCommand
 from guard.model.keys import KeyAlgorithm, KeyState
+from guard.service.enforcement import Force
 from guard.service.key_orders import KeyOrder
 from guard.service.keyring import Keyring
 from guard.state.key_rows import KeyView
@@ -34,7 +45,7 @@ app = typer.Typer(
     guard keys list
     guard keys revoke gk_… --why "left the company"
 
-    Create, list, rotate, suspend and revoke API keys. A running gateway follows within 250 ms.
+    Create, list, rotate, suspend and revoke API keys. Running gateways follow within a second.
 
     Exit code: 0 done, 1 refused or not found, 2 wrong arguments.
     """,
@@ -173,9 +184,12 @@ def _add(word: str, command: KeyCommand, summary: str) -> None:
     )
 
     def act(key_id: KeyArgument, *, actor: Actor = None, why: Why = "", as_json: AsJson = False) -> None:
+        async def done(keyring: Keyring) -> tuple[KeyView, Force]:
+            key = await keyring.command(key_id, command, by(actor, why))
+            return key, await keyring.in_force(key.revision)
 
-        key = _answer(lambda keyring: keyring.command(key_id, command, by(actor, why)))
-        typer.echo(as_text(key) if as_json else f"{key.id} is {key.state}.")
+        key, force = _answer(done)
+        typer.echo(changed_json(key, force) if as_json else changed_text(key, force))
         if command is KeyCommand.RESUME:
             _say_what_waits(key)
 

@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "audit": "Verify, list and export the audit trail.",
     "admin": "Make, list and end the tokens of administrators.",
     "releases": "Confirm or reject what waits for a second person.",
+    "nodes": "The gateways that serve the keys of the database.",
     "assertion": "Print the public key with which backends verify Guard-Assertion.",
     "curl": "Send one signed request, and say why it was refused.",
     "sign": "Print a signed request as a curl command, without sending it.",

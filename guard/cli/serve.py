@@ -32,7 +32,7 @@ def serve(
     server: Annotated[str | None, typer.Option(help="guard, or uvicorn for comparison.")] = None,
     health_listen: Annotated[str | None, typer.Option(help="HOST:PORT for /livez, /readyz and /metrics.")] = None,
     admin_listen: Annotated[str | None, typer.Option(help="HOST:PORT of the admin API; none.")] = None,
-    database_url: Annotated[str | None, typer.Option(help="The key database: sqlite:///FILE.")] = None,
+    database_url: Annotated[str | None, typer.Option(help="The key database: sqlite:///FILE or postgresql://…")] = None,
     sealing_key_file: Annotated[Path | None, typer.Option(help="The key that seals secrets at rest.")] = None,
     state_url: Annotated[str | None, typer.Option(help="Where nonces and limits are: memory://, or redis://…")] = None,
     decision_log: Annotated[str | None, typer.Option(help="File to append decisions to; -: stdout; none.")] = None,

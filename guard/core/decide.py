@@ -59,9 +59,11 @@ def let_in(routed: Routed, strain: int) -> Deny | None:
     return overloaded if isinstance(overloaded, Deny) else None
 
 
-def identify(routed: Routed, schemes: Mapping[str, Scheme], now: UnixMs) -> Identified | Deny:
+def identify(
+    routed: Routed, schemes: Mapping[str, Scheme], now: UnixMs, *, clock_is_sure: bool = True
+) -> Identified | Deny:
     """Who does it claim to be, and when does it say it was signed?"""
-    draft = _draft(routed, schemes, now)
+    draft = _draft(routed, schemes, now, clock_is_sure=clock_is_sure)
     shadow = pipeline.run(pipeline.CREDENTIALS, draft)
     if isinstance(shadow, Deny):
         return _about(shadow, draft.claim, None)
@@ -198,7 +200,7 @@ def still(allow: Allow, record: KeyRecord | Unavailable | None, now: UnixMs) -> 
     return again if isinstance(again, Deny) else None
 
 
-def _draft(routed: Routed, schemes: Mapping[str, Scheme], now: UnixMs) -> Draft:
+def _draft(routed: Routed, schemes: Mapping[str, Scheme], now: UnixMs, *, clock_is_sure: bool) -> Draft:
     auth = routed.route.auth
     claimed = () if auth is None else tuple(name for name in auth.schemes if carries(schemes[name], routed.facts))
     name = claimed[0] if claimed else None
@@ -215,6 +217,7 @@ def _draft(routed: Routed, schemes: Mapping[str, Scheme], now: UnixMs) -> Draft:
         window=None if auth is None or index < 0 else auth.windows[index],
         remember_ms=0 if auth is None or index < 0 else auth.remember_ms[index],
         now=now,
+        clock_is_sure=clock_is_sure,
     )
 
 

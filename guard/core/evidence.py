@@ -44,6 +44,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     window: Window | None
     remember_ms: int
     now: UnixMs
+    clock_is_sure: bool
 
 
 class Screening(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -11,6 +11,7 @@ from typing import TypeVar
 from guard.core.checks.address import address_had_room, address_has_room, address_is_permitted
 from guard.core.checks.credentials import claim_is_complete, credentials_are_present
 from guard.core.checks.freshness import (
+    clock_is_sure,
     late_timestamp_is_inside_window,
     nonce_is_fresh,
     timestamp_is_inside_window,
@@ -44,6 +45,7 @@ ARRIVAL = (gateway_has_room,)
 CREDENTIALS = (
     names_are_unambiguous,
     credentials_are_present,
+    clock_is_sure,
     timestamp_is_inside_window,
     announced_body_fits,
 )

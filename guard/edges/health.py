@@ -16,10 +16,14 @@ _ERROR: Final = b'{"error":"GET /livez, /readyz or /metrics"}'
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Why the node should get no traffic yet, or an empty tuple. `policy` is the digest in force."""
+    """Why the node should get no traffic yet, or an empty tuple; and what an operator must know though it serves.
+
+    `policy` is the digest in force.
+    """
 
     policy: str
     reasons: tuple[str, ...] = ()
+    degraded: tuple[str, ...] = ()
 
 
 class Health:
@@ -58,5 +62,10 @@ class Health:
     def _ready(self) -> tuple[int, bytes, bytes]:
         readiness = self._readiness()
         ready = not readiness.reasons
-        told = {"ready": ready, "policy": readiness.policy, "waiting_for": readiness.reasons}
+        told = {
+            "ready": ready,
+            "policy": readiness.policy,
+            "waiting_for": readiness.reasons,
+            "degraded": readiness.degraded,
+        }
         return 200 if ready else 503, _JSON, msgspec.json.encode(told)

@@ -63,7 +63,7 @@ class Secret:
         raise TypeError("secrets are not serialised")
 
 
-class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
+class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One key as the decision core sees it, its material opened.
 
     `material` is the shared secret for HMAC keys, the keyed hash of the secret for API_KEY, and the public key for the

@@ -91,6 +91,7 @@ TABLE: tuple[Reason, ...] = (
     _row("store.unavailable", 503, "The gateway's memory did not answer", _GATEWAY, 1013),
     _row("gateway.overloaded", 503, "The gateway has no room", _GATEWAY, 1013, type_=TEMPORARY_REDUCED_CAPACITY),
     _row("gateway.draining", 503, "The gateway is going away", _GATEWAY, 1012, type_=TEMPORARY_REDUCED_CAPACITY),
+    _row("gateway.clock", 503, "The gateway cannot be sure of the time", _GATEWAY, 1013),
     _row("gateway.error", 500, "The gateway failed", _GATEWAY, 1011),
     _row("upstream.unreachable", 502, "The backend could not be reached", _BACKEND, 1013),
     _row("upstream.breaker_open", 503, "The backend fails too often to be asked now", _BACKEND, 1013),

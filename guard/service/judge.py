@@ -72,7 +72,7 @@ class Judge:
 
     `strain` tells for a service how strained the gateway is, or its backend: messages less urgent must wait. `obstacle`
     tells why its backend cannot take a request now (the code of a reason), None if it can. Reading a body takes at most
-    `body_ms_max`.
+    `body_ms_max`. `clock_is_sure` tells whether `now` can be trusted: else nothing signed is judged.
     """
 
     def __init__(
@@ -85,10 +85,12 @@ class Judge:
         strain: Callable[[str], int] = lambda _: 0,
         obstacle: Callable[[str], str | None] = lambda _: None,
         body_ms_max: int = 0,
+        clock_is_sure: Callable[[], bool] = lambda: True,
     ) -> None:
         self.rules = rules
         self._strain = strain
         self._obstacle = obstacle
+        self._clock_is_sure = clock_is_sure
         self._keys = keys
         self._limits = limits
         self._now = now
@@ -104,7 +106,7 @@ class Judge:
         if no_room is not None:
             return Judgement(outcome=no_room, reached=routed)
         now = self._now()
-        identified = decide.identify(routed, rules.schemes, now)
+        identified = decide.identify(routed, rules.schemes, now, clock_is_sure=self._clock_is_sure())
         if isinstance(identified, Deny):
             return Judgement(outcome=identified, reached=routed)
         question = decide.room(identified, now, self._body_ms_max)

@@ -14,6 +14,7 @@ from guard.model.audit import AuditRecord, Subject
 from guard.model.keys import KeyAlgorithm, KeyRecord, KeyState, Secret
 from guard.model.names import AccountId, KeyId, UnixMs
 from guard.service.dual_control import DualControl
+from guard.service.enforcement import Enforcement, Force
 from guard.service.key_orders import KeyOrder, KeyringError, Obstacle, network, refuse_bad_order, secret_content
 from guard.service.key_steps import By, activated, commanded, refuse_rotation, successor, unknown_key
 from guard.signing.algorithms import api_key_hash
@@ -21,12 +22,16 @@ from guard.signing.key_material import public_key_from
 from guard.signing.tokens import mint_key_id, mint_secret
 from guard.state.key_rows import KeyView, view
 from guard.state.key_table import AUDITED_AS
+from guard.state.protocols import Tombstones
 from guard.state.vault import Vault
 
 __all__ = ("OVERLAP_MS", "By", "Issued", "Keyring")
 
 OVERLAP_MS = 24 * 3600 * 1000
 """How long a rotated key goes on beside its successor, if nobody says otherwise."""
+
+TOMBSTONE_MS = 2000
+"""How long a key that was ended is refused by the shared store too: longer than a node may follow a revision late."""
 
 _ID_RANDOM_BYTES, _SECRET_RANDOM_BYTES = 20, 32
 
@@ -50,6 +55,8 @@ class Keyring:
         *,
         now: Callable[[], UnixMs],
         random: Callable[[int], bytes],
+        enforcement: Enforcement,
+        tombstones: Tombstones | None = None,
     ) -> None:
         self._keys = vault.keys
         self._trail = vault.trail
@@ -57,6 +64,8 @@ class Keyring:
         self._pepper = vault.sealing.pepper
         self._now = now
         self._random = random
+        self._enforcement = enforcement
+        self._tombstones = tombstones
 
     async def create(self, order: KeyOrder, by: By) -> Issued:
         """Issue a key and activate it; where a scope is under dual control it waits for a second person instead."""
@@ -116,7 +125,8 @@ class Keyring:
     async def command(self, key_id: str, command: KeyCommand, by: By) -> KeyView:
         """Suspend, resume, deactivate, report compromised or destroy a key. Destroying wipes its material.
 
-        Resuming a key with a scope under dual control leaves it suspended until a second person confirms.
+        It is committed when this returns; `in_force` tells when every node follows. Resuming a key with a scope under
+        dual control leaves it suspended until a second person confirms.
         """
         now = self._now()
         if command is KeyCommand.ACTIVATE:  # knockout: nobody_activates_a_key_by_hand
@@ -133,11 +143,18 @@ class Keyring:
         changed = await self._keys.change(KeyId(key_id), step, deed, also=self._dual.writing(asked, deed))
         if changed is None:
             raise unknown_key(key_id)
-        return view(changed[0]) if changed else await self.show(key_id)
+        if not changed:
+            return await self.show(key_id)
+        await self._bury(changed[0])
+        return view(changed[0])
 
     async def waiting(self, key_id: str) -> Release | None:
         """What waits for a second person to be done to a key."""
         return await self._dual.waiting(KeyId(key_id), self._now())
+
+    async def in_force(self, revision: int) -> Force:
+        """Whether every node follows what was committed as this revision. Answered within a second."""
+        return await self._enforcement.of(revision)
 
     async def keys(self, account: str | None = None) -> tuple[KeyView, ...]:
         """Every key, or an account's: oldest first, without secrets."""
@@ -151,6 +168,11 @@ class Keyring:
     async def history(self, key_id: str) -> tuple[AuditRecord, ...]:
         """What was done to one key, oldest first."""
         return await self._trail.records(Subject(AUDITED_AS, (await self._found(key_id)).id))
+
+    async def _bury(self, record: KeyRecord) -> None:
+        """The fast road beside the revision. It lasts until every node follows the revision or refuses keys."""
+        if self._tombstones is not None and record.state is not KeyState.ACTIVE:
+            await self._tombstones.bury(record.account, record.id, UnixMs(self._now() + TOMBSTONE_MS))
 
     async def _found(self, key_id: str) -> KeyRecord:
         record = await self._keys.find(KeyId(key_id))

@@ -1,28 +1,26 @@
-"""The database of keys and audit: connections, transactions and their faults. What stands in it is not known here.
-
-Why it is right: whoever writes takes the write lock before reading (BEGIN IMMEDIATE), so that no two writers see the
-same state and both change it. A transaction is acknowledged after its commit has reached the disk (WAL,
-synchronous=FULL), so kill -9 loses nothing that was acknowledged.
+"""The database of keys and audit: connections, transactions and their faults. What stands in it is not known here,
+and why a transaction is what it promises to be is said where its kind is: `sqlite.py`, `postgres.py`.
 """
 
-import errno
-import os
-import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from sqlalchemy import event
-from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy import ColumnElement
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from guard.state.dialect import Dialect
 from guard.state.faults import StateError
+from guard.state.postgres import postgres
 from guard.state.sealing import SealingKey
 from guard.state.sql_schema import SCHEMA_VERSION, bring_up_to_date, schema_version
+from guard.state.sqlite import sqlite
 
-_BUSY_TIMEOUT_MS = 5000
+_ON_A_SERVER = "postgresql://"
 
 Also: TypeAlias = Callable[[AsyncConnection], Awaitable[object]]
 """What is written in the same transaction as a change. What it raises undoes the change too."""
@@ -39,79 +37,150 @@ class DatabaseError(StateError):
 class Database:
     """One database, its tables made or migrated. Every method raises DatabaseError if it cannot be used."""
 
-    def __init__(self, engine: AsyncEngine, url: URL) -> None:
-        self._engine = engine
-        self._url = url
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._faults: tuple[type[Exception], ...] = (SQLAlchemyError, OSError, *dialect.faults)
 
     @classmethod
     async def open(cls, url: str) -> "Database":
-        """Open, make or migrate the database of this URL. Its file can be read by its owner only."""
-        parsed = _sqlite_url(url)
-        _make_private(Path(str(parsed.database)))
-        engine = create_async_engine(parsed, hide_parameters=True, connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000})
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-        event.listen(engine.sync_engine, "begin", _begin_sqlite)
-        database = cls(engine, parsed)
+        """Open, make or migrate the database of this URL. A file can be read by its owner only."""
+        database = cls(_dialect(url))
         try:
-            async with database.writing() as connection:
-                await connection.run_sync(_migrate)
+            await database._bring_up_to_date()
         except BaseException:
-            await engine.dispose()
+            await database.close()
             raise
         return database
 
     @property
-    def file(self) -> Path:
-        """Where it lies."""
-        return Path(str(self._url.database))
+    def name(self) -> str:
+        """What messages call it."""
+        return self._dialect.name
+
+    @property
+    def file(self) -> Path | None:
+        """Where it lies, if it is a file of this machine."""
+        return self._dialect.file
+
+    @property
+    def clock_ms(self) -> ColumnElement[int]:
+        """The database's own clock in Unix milliseconds, as part of a query; NULL if it is this machine's."""
+        return self._dialect.clock_ms
+
+    async def warm(self) -> None:
+        """Open as many connections as questions are under way at once when the database is slow: then it is too late,
+        since opening one takes many round trips.
+        """
+        engine = self._dialect.engine
+        try:
+            opened = await asyncio.gather(*(engine.connect().start() for _ in range(self._dialect.connections_min)))
+        except self._faults as error:
+            raise self._fault(error) from None
+        for connection in opened:
+            await connection.close()
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._engine.dispose()
+        await self._dialect.engine.dispose()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that sees the database as of one instant."""
-        try:
-            async with self._engine.connect() as connection, connection.begin():
-                yield connection
-        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-            raise self._fault(error) from error
+        async with self._transaction(self._dialect.reading) as connection:
+            yield connection
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that nobody else writes beside; committed at the end of the block, undone by what it raises."""
+        async with self._transaction(self._dialect.writing) as connection:
+            for lock in self._dialect.write_lock:
+                await connection.execute(lock)
+            yield connection
+
+    @asynccontextmanager
+    async def asking(self, deadline_s: float) -> AsyncIterator[AsyncConnection]:
+        """One statement that is a transaction of its own: one round trip. It is given up at the deadline, which does
+        not run while a connection is being made.
+        """
+        async with self._transaction(self._dialect.asking) as connection, asyncio.timeout(deadline_s):
+            yield connection
+
+    @asynccontextmanager
+    async def _transaction(self, options: Mapping[str, Any]) -> AsyncIterator[AsyncConnection]:
         try:
-            async with self._engine.connect() as connection:
-                await connection.execution_options(guard_writes=True)
+            async with self._dialect.engine.connect() as connection:
+                await connection.execution_options(**options)
                 async with connection.begin():
                     yield connection
-        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-            raise self._fault(error) from error
+        except self._faults as error:
+            # What a driver says in full may quote rows: it is not chained.
+            raise self._fault(error) from None
 
     def _fault(self, error: Exception) -> DatabaseError:
-        cause = getattr(error, "orig", None) or error
-        return DatabaseError(f"the key database {self._url.database} cannot be used ({cause})")
+        late = isinstance(error, TimeoutError)
+        cause = "it did not answer in time" if late else self._dialect.cause(error)
+        return DatabaseError(f"the key database {self.name} cannot be used ({cause})")
+
+    async def _bring_up_to_date(self) -> None:
+        async with self.reading() as connection:
+            found = await connection.run_sync(schema_version)
+        if found is not None and found > SCHEMA_VERSION:
+            raise DatabaseError(
+                f"the key database has schema {found}, and this guard knows only {SCHEMA_VERSION}: "
+                "it was used by a newer guard, so run that one"
+            )
+        if found != SCHEMA_VERSION:
+            await self._migrate()
+
+    async def _migrate(self) -> None:
+        """Make or migrate the tables, one process at a time: each looks again once it is alone."""
+        async with self._transaction(self._dialect.writing) as connection:
+            for lock in self._dialect.migration_lock:
+                await connection.execute(lock)
+            await connection.run_sync(bring_up_to_date)
 
 
-def sealing_key_of(url: str, path: Path) -> SealingKey:
-    """The sealing key of this database. It is made only where the database is not made yet: a lost key is an error."""
-    if Path(str(_sqlite_url(url).database)).exists():
+async def sealing_key_of(url: str, path: Path) -> SealingKey:
+    """The sealing key of this database. It is made only where the database is not made yet: a lost key is an error.
+
+    Two nodes may each make one for a new database on a server; that of the first to open it is in force, and the other
+    node is refused (`key_seals.py`).
+    """
+    if _is_there(path) or await _is_made(url):
         return SealingKey.load(path)
     return SealingKey.load_or_create(path)
 
 
-def _migrate(connection: Connection) -> None:
-    found = schema_version(connection)
-    if found is not None and found > SCHEMA_VERSION:
-        raise DatabaseError(
-            f"the key database has schema {found}, and this guard knows only {SCHEMA_VERSION}: "
-            "it was used by a newer guard, so run that one"
-        )
-    bring_up_to_date(connection)
+def _is_there(file: Path) -> bool:
+    return file.exists()
 
 
-def _sqlite_url(url: str) -> URL:
+async def _is_made(url: str) -> bool:
+    file = _file_of(url)
+    if file is not None:
+        return _is_there(file)
+    database = Database(_dialect(url))
+    try:
+        async with database.reading() as connection:
+            return await connection.run_sync(schema_version) is not None
+    finally:
+        await database.close()
+
+
+def _dialect(url: str) -> Dialect:
+    file = _file_of(url)
+    if file is None:
+        return postgres(url)
+    try:
+        return sqlite(file)
+    except OSError as error:
+        raise DatabaseError(f"the key database {file} cannot be opened ({error.strerror})") from error
+
+
+def _file_of(url: str) -> Path | None:
+    """The file that this URL names; None if it names a server."""
+    if url.startswith(_ON_A_SERVER):
+        return None
     try:
         parsed = make_url(url)
     except ArgumentError:
@@ -119,36 +188,7 @@ def _sqlite_url(url: str) -> URL:
     if parsed is None or parsed.drivername != "sqlite" or parsed.database in (None, "", ":memory:"):
         scheme = url.partition(":")[0]
         raise DatabaseError(
-            f"the key database must be a file, as in sqlite:////var/lib/guard/guard.db, and is {scheme}:…: "
-            "set GUARD_DATABASE_URL (PostgreSQL comes with a later version)"
+            "the key database must be a file, as in sqlite:////var/lib/guard/guard.db, or a server, as in "
+            f"postgresql://guard@db/guard, and is {scheme}:…: set GUARD_DATABASE_URL"
         )
-    return parsed.set(drivername="sqlite+aiosqlite")
-
-
-def _make_private(path: Path) -> None:
-    """Make the file, if it is not there. One that is there is not even opened: closing it would drop the locks that
-    another connection of this process holds on it (sqlite.org/howtocorrupt.html, 2.2), and the next program to leave
-    the database would take its log away under us.
-    """
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with suppress(FileExistsError):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        if not path.is_file():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    except OSError as error:
-        raise DatabaseError(f"the key database {path} cannot be opened ({error.strerror})") from error
-
-
-def _prepare_sqlite(connection: Any, _: object) -> None:
-    """For each new connection: no implicit transactions (we begin our own), and durable commits."""
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("guard_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    return Path(str(parsed.database))

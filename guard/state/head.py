@@ -17,7 +17,7 @@ from guard.state.sql_schema import HEAD
 class Head(msgspec.Struct, frozen=True):
     """The revision of the last change, how many audit records there are, and the hash of the last one.
 
-    `sealing_id` is the key-encryption key that seals; None before the first was replaced: the oldest of the file.
+    `sealing_id` is the key-encryption key that seals; None until somebody opens the database with one.
     """
 
     revision: int

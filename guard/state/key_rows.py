@@ -1,5 +1,10 @@
-"""A key record as a row of the database and back, and what may be shown of it. Material is sealed and opened here."""
+"""A key record as a row of the database and back, and what may be shown of it. Material is sealed and opened here.
 
+A node holds every record, so what many of them have in common is one object.
+"""
+
+import sys
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -83,16 +88,17 @@ def to_row(record: KeyRecord, sealing: SealingKey, under: str | None = None) -> 
 def from_row(row: RowMapping, sealing: SealingKey) -> KeyRecord:
     """The record, its material opened. Raises SealingError if it cannot be."""
     algorithm = KeyAlgorithm(row["algorithm"])
+    key_id, lineage = row["id"], row["lineage"]
     return KeyRecord(
-        id=KeyId(row["id"]),
-        account=AccountId(row["account"]),
+        id=KeyId(key_id),
+        account=AccountId(sys.intern(row["account"])),
         algorithm=algorithm,
         material=_opened(row["id"], algorithm, row["sealed_material"], sealing),
         state=KeyState(row["state"]),
-        scopes=frozenset(msgspec.json.decode(row["scopes"], type=list[str])),
+        scopes=_scopes(row["scopes"]),
         tier=row["tier"],
-        networks=msgspec.json.decode(row["networks"], type=tuple[str, ...]),
-        lineage=KeyId(row["lineage"]),
+        networks=_networks(row["networks"]),
+        lineage=KeyId(key_id if lineage == key_id else lineage),
         rotated_from=None if row["rotated_from"] is None else KeyId(row["rotated_from"]),
         created_at=UnixMs(row["created_at"]),
         expires_at=row["expires_at"],
@@ -108,6 +114,16 @@ def resealed(row: RowMapping, sealing: SealingKey, under: str) -> bytes:
     purpose = _purpose(KeyAlgorithm(row["algorithm"]))
     material = sealing.open(row["id"], purpose, row["sealed_material"])
     return sealing.seal(row["id"], purpose, material, under)
+
+
+@lru_cache(maxsize=1024)
+def _scopes(text: str) -> frozenset[str]:
+    return frozenset(msgspec.json.decode(text, type=list[str]))
+
+
+@lru_cache(maxsize=1024)
+def _networks(text: str) -> tuple[str, ...]:
+    return msgspec.json.decode(text, type=tuple[str, ...])
 
 
 def _sealed(record: KeyRecord, sealing: SealingKey, under: str | None) -> bytes | None:

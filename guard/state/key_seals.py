@@ -47,14 +47,19 @@ class KeySeals:
         self._sealing = sealing
 
     async def prove(self) -> None:
-        """Open one secret of each key they are sealed under, so that a wrong file is found at the start."""
+        """Open one secret of each key they are sealed under, so that a wrong file is found at the start.
+
+        Whoever is first to open a new database says which key seals, so that nobody comes with another.
+        """
         async with self._database.reading() as connection:
             head = await read_head(connection)
             samples = select(func.min(KEYS.c.id)).where(_SEALED).group_by(_KEK_ID)
             rows = await connection.execute(select(KEYS).where(KEYS.c.id.in_(samples)))
             for row in rows.mappings():
                 from_row(row, self._sealing)
-        if head.sealing_id is not None and head.sealing_id not in self._sealing.ids:
+        if head.sealing_id is None:  # knockout: first_key_is_told
+            head = await self._claimed()
+        if head.sealing_id not in self._sealing.ids:
             raise SealingError(
                 f"secrets are sealed under key {head.sealing_id} now, which is not in {self._sealing.path}: copy the "
                 "newest sealing key file to this node"
@@ -122,6 +127,14 @@ class KeySeals:
             if old:
                 self._sealing.drop(old)
         return old
+
+    async def _claimed(self) -> Head:
+        async with self._database.writing() as connection:
+            head = await locked_head(connection)
+            if head.sealing_id is None:
+                head = msgspec.structs.replace(head, sealing_id=self._in_force(head))
+                await move_head(connection, head)
+        return head
 
     def _in_force(self, head: Head) -> str:
         return head.sealing_id or self._sealing.ids[-1]

@@ -2,7 +2,7 @@
 
 Why it is right: every change of keys, its audit rows and the next revision are written in one transaction, and no two
 writers run beside each other (`database.py`). So no two changes have one revision, and whoever reads a revision sees
-every change up to it.
+every change up to it. A poll is one statement, so it sees one instant and costs one round trip.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,15 +16,24 @@ from guard.model.keys import KeyRecord
 from guard.model.names import KeyId, UnixMs
 from guard.state import audit
 from guard.state.database import Also, Database, nothing_else
+from guard.state.directory import Poll
 from guard.state.head import locked_head, move_head, read_head
 from guard.state.key_rows import from_row, to_row, view_as_json
 from guard.state.sealing import SealingKey
-from guard.state.sql_schema import KEYS
+from guard.state.sql_schema import HEAD, KEYS
 
 AUDITED_AS = "key"
 """The kind of subject that a key is in the audit trail."""
 
+POLL_DEADLINE_S = 2.0
+"""How long a poll waits for its answer. The first on a connection takes two round trips, of half a second each if the
+database is slow; it holds up no other meanwhile.
+"""
+
+_LAST_USED_DEADLINE_S = 5.0
 _IDS_PER_QUERY = 500
+_CHANGES_MAX = 1000
+_ROWS_AT_ONCE = 2000
 
 
 class KeyTable:
@@ -33,6 +42,11 @@ class KeyTable:
     def __init__(self, database: Database, sealing: SealingKey) -> None:
         self._database = database
         self._sealing = sealing
+        self._poll = (
+            select(HEAD.c.revision.label("head"), database.clock_ms.label("clock_ms"), KEYS)
+            .select_from(HEAD.outerjoin(KEYS, KEYS.c.revision > bindparam("since", type_=BigInteger)))
+            .limit(_CHANGES_MAX + 1)
+        )
 
     async def head(self) -> int:
         """The revision of the last change; 0 if there was none."""
@@ -40,11 +54,28 @@ class KeyTable:
             return (await read_head(connection)).revision
 
     async def records_since(self, revision: int) -> tuple[int, tuple[KeyRecord, ...]]:
-        """The revision of the last change, and every record that changed after the given one, as of one instant."""
+        """The revision of the last change, and every record that changed after the given one, as of one instant; the
+        oldest first. Read page by page, so that rows and records of all keys are never in memory together.
+        """
+        records: list[KeyRecord] = []
+        page = select(KEYS).where(KEYS.c.revision > revision).order_by(KEYS.c.id).limit(_ROWS_AT_ONCE)
         async with self._database.reading() as connection:
             head = (await read_head(connection)).revision
-            rows = await connection.execute(select(KEYS).where(KEYS.c.revision > revision).order_by(KEYS.c.created_at))
-            return head, tuple(from_row(row, self._sealing) for row in rows.mappings())
+            rows = (await connection.execute(page)).mappings().all()
+            while rows:
+                records += (from_row(row, self._sealing) for row in rows)
+                rows = (await connection.execute(page.where(KEYS.c.id > rows[-1]["id"]))).mappings().all()
+        return head, tuple(sorted(records, key=lambda record: record.created_at))
+
+    async def poll(self, revision: int) -> Poll:
+        """What a node asks again and again. Many changes at once, as at the start, take more questions and time."""
+        async with self._database.asking(POLL_DEADLINE_S) as connection:
+            rows = (await connection.execute(self._poll, {"since": revision})).mappings().all()
+        clock_ms, head = rows[0]["clock_ms"], rows[0]["head"]
+        if len(rows) > _CHANGES_MAX:
+            head, changed = await self.records_since(revision)
+            return Poll(head, changed, None)
+        return Poll(head, tuple(from_row(row, self._sealing) for row in rows if row["id"] is not None), clock_ms)
 
     async def find(self, key_id: KeyId) -> KeyRecord | None:
         """One record."""
@@ -93,15 +124,20 @@ class KeyTable:
             return tuple(msgspec.structs.replace(record, revision=revision) for record in records)
 
     async def write_last_used(self, batch: Mapping[KeyId, UnixMs]) -> None:
-        """When keys were last used, never earlier than already written. Not a change of a key: the revision stays."""
+        """When keys were last used, never earlier than already written. No change of a key: the revision stays, and so
+        the head row is left to those who change keys.
+        """
         used = bindparam("used_at", type_=BigInteger)
         query = (
             update(KEYS)
             .where(KEYS.c.id == bindparam("key_id"), or_(KEYS.c.last_used_at.is_(None), KEYS.c.last_used_at < used))
             .values(last_used_at=used)
         )
-        async with self._database.writing() as connection:
-            await connection.execute(query, [{"key_id": key, "used_at": at} for key, at in batch.items()])
+        used_at = [
+            {"key_id": key, "used_at": batch[key]} for key in sorted(batch)
+        ]  # one order: nobody locks another out
+        async with self._database.asking(_LAST_USED_DEADLINE_S) as connection:
+            await connection.execute(query, used_at)
 
     async def _existing(self, connection: AsyncConnection, ids: Sequence[KeyId]) -> dict[KeyId, KeyRecord]:
         rows = await connection.execute(select(KEYS).where(KEYS.c.id.in_(ids)))
@@ -120,6 +156,7 @@ class KeyTable:
             await connection.execute(insert(KEYS), added)
         for row in rows:
             if row["id"] in before:
+                del row["last_used_at"]  # it may have been written meanwhile, without the head row
                 await connection.execute(update(KEYS).where(KEYS.c.id == row["id"]).values(row))
         touched = [_touched(record, before.get(record.id)) for record in after]
         await audit.append(connection, deed, touched, revision)

@@ -91,3 +91,11 @@ class StoreMeter(Protocol):
     def clock_skew(self, against: str, ms: int) -> None:
         """How far this node's clock is ahead of another's: of `redis` or of `database`."""
         ...
+
+
+class Tombstones(Protocol):
+    """Keys that a shared store refuses, whatever a node believes of them: the fast road of a revocation."""
+
+    async def bury(self, account: AccountId, key_id: KeyId, until: UnixMs) -> bool:
+        """Refuse every charge of this key until then. False if the store did not answer: the revision comes anyway."""
+        ...

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Connection,
     ForeignKey,
@@ -20,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = "0004"
+SCHEMA_VERSION = "0005"
 """The newest migration. Versions are digits of equal length, so that they can be compared."""
 
 METADATA = MetaData(
@@ -114,6 +115,22 @@ HEAD = Table(
     Column("audit_records", BigInteger, nullable=False, server_default="0"),
     Column("audit_hash", Text, nullable=False, server_default="0" * 64),
     Column("sealing_id", Text),
+)
+
+NODES = Table(
+    "nodes",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("listen", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("lease_ms", Integer, nullable=False),
+    Column("alone", Boolean, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("clock_offset_ms", BigInteger),
 )
 
 

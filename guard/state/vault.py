@@ -7,6 +7,7 @@ from guard.state.audit import AuditTrail
 from guard.state.database import Database
 from guard.state.key_seals import KeySeals
 from guard.state.key_table import KeyTable
+from guard.state.nodes import NodeTable
 from guard.state.releases import ReleaseTable
 from guard.state.sealing import SealingKey
 
@@ -22,6 +23,7 @@ class Vault:
         self.trail = AuditTrail(database)
         self.tokens = AdminTokenTable(database)
         self.releases = ReleaseTable(database)
+        self.nodes = NodeTable(database)
 
     @classmethod
     async def open(cls, url: str, sealing: SealingKey) -> "Vault":

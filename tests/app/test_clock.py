@@ -52,6 +52,16 @@ def test_the_clock_never_goes_backwards() -> None:
         before = now
 
 
+def test_the_clock_jumps_forward_to_the_wall_clock_when_told_to_and_never_back() -> None:
+    machine, clock = _clock()
+    machine.wall += 5 * _SECOND
+    clock.catch_up()
+    assert (clock.now(), clock.drift_ms()) == (1_900_000_005_000, 0)
+    machine.wall -= 5 * _SECOND
+    clock.catch_up()
+    assert clock.now() == 1_900_000_005_000
+
+
 def test_the_drift_is_how_far_the_wall_clock_is_ahead() -> None:
     machine, clock = _clock()
     machine.wall += 250 * _MS

@@ -3,8 +3,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from guard.cli.key_screen import as_text, issued_json, issued_text, key_json, key_text, list_text
+from guard.cli.key_screen import (
+    as_text,
+    changed_json,
+    changed_text,
+    issued_json,
+    issued_text,
+    key_json,
+    key_text,
+    list_text,
+)
 from guard.model.audit import AuditRecord, Subject
+from guard.service.enforcement import Force, InForce, NotKnown, Silent
 from guard.service.keyring import Issued
 from guard.state.key_rows import KeyView
 
@@ -149,3 +159,44 @@ def test_no_keys_is_told_with_the_command_that_makes_one() -> None:
 def test_reason_is_shown_without_what_steers_a_terminal() -> None:
     row = msgspec.structs.replace(ROW, why="\x1b[2Jboo")
     assert key_text(VIEW, (row,)).endswith("create by alice: \\x1b[2Jboo")
+
+
+_SILENT = NotKnown(nodes=2, after_ms=975, silent=(Silent(node="web-1:4711", until_ms=30_000),))
+
+
+@pytest.mark.parametrize(
+    ("force", "lines"),
+    [
+        (InForce(nodes=0, after_ms=3), ["k1 is active. No gateway is running."]),
+        (InForce(nodes=1, after_ms=26), ["k1 is active, in force on 1 node after 26 ms."]),
+        (
+            InForce(nodes=2, after_ms=925, expired=("web-1:4711",)),
+            [
+                "k1 is active, in force on 2 nodes after 925 ms.",
+                "  web-1:4711 does not answer; it refuses all keys until it does.",
+            ],
+        ),
+        (
+            _SILENT,
+            [
+                "k1 is active. Not known after 975 ms whether it is in force:",
+                "  web-1:4711 does not answer, and may use what it knew for 30 s from the change on.",
+            ],
+        ),
+        (
+            NotKnown(nodes=0, after_ms=975, error="the key database did not answer in time"),
+            [
+                "k1 is active. Not known after 975 ms whether it is in force:",
+                "  the key database did not answer in time.",
+            ],
+        ),
+    ],
+)
+def test_change_says_whether_it_is_in_force_or_exactly_what_is_not_known(force: Force, lines: list[str]) -> None:
+    assert changed_text(VIEW, force).splitlines() == lines
+
+
+def test_change_says_to_programs_whether_it_is_in_force() -> None:
+    told = msgspec.json.decode(changed_json(VIEW, _SILENT))
+    assert (told["id"], told["nodes"]["in_force"]) == ("k1", False)
+    assert told["nodes"]["silent"] == [{"node": "web-1:4711", "until_ms": 30_000}]

@@ -147,13 +147,15 @@ def test_commands_change_the_state(words: tuple[str, ...], state: str) -> None:
     made("--id", "k1")
     for word in words[:-1]:
         assert guard_keys(word, "k1").exit_code == 0
-    assert guard_keys(words[-1], "k1").stdout == f"k1 is {state}.\n"
+    assert guard_keys(words[-1], "k1").stdout == f"k1 is {state}. No gateway is running.\n"
     assert told("show", "k1")["state"] == state
 
 
 def test_command_answers_programs_with_the_key() -> None:
     made("--id", "k1")
-    assert told("revoke", "k1")["state"] == "deactivated"
+    answer = told("revoke", "k1")
+    assert answer["state"] == "deactivated"
+    assert '"in_force": true, "nodes": 0,' in json.dumps(answer["nodes"])
 
 
 def test_actor_and_reason_stand_in_the_history(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -347,7 +349,7 @@ def test_lost_sealing_key_is_named_with_the_remedy_and_not_made_anew(home: Path)
 
 
 def test_unusable_database_url_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GUARD_DATABASE_URL", "postgresql://db/guard")
+    monkeypatch.setenv("GUARD_DATABASE_URL", "mysql://db/guard")
     result = guard_keys("list")
     assert result.exit_code == 1
     assert "GUARD_DATABASE_URL" in result.stderr

@@ -58,7 +58,7 @@ async def test_alive_is_answered_without_asking_anybody() -> None:
 
 async def test_what_it_waits_for_is_said() -> None:
     _, _, body = await _asked(_WAITING, "GET", "/readyz")
-    assert msgspec.json.decode(body) == {"ready": False, "policy": "3f2a91c", "waiting_for": ["keys"]}
+    assert msgspec.json.decode(body) == {"ready": False, "policy": "3f2a91c", "waiting_for": ["keys"], "degraded": []}
 
 
 async def test_metrics_are_told_in_the_text_format_of_prometheus() -> None:

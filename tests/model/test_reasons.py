@@ -11,7 +11,7 @@ _TOLD_BEFORE = {
     *("request.head_too_large", "request.incomplete", "request.timeout"),
     *("auth.missing", "auth.malformed", "auth.stale", "auth.future", "auth.invalid"),
     *("abuse.address_denied", "limit.*", "store.unavailable"),
-    *("gateway.overloaded", "gateway.draining", "gateway.error"),
+    *("gateway.overloaded", "gateway.draining", "gateway.clock", "gateway.error"),
     *("upstream.unreachable", "upstream.breaker_open", "upstream.broken", "upstream.timeout"),
 }
 _TOLD_AFTER = {
@@ -40,6 +40,7 @@ _STATUS = {
     "store.unavailable": 503,
     "gateway.overloaded": 503,
     "gateway.draining": 503,
+    "gateway.clock": 503,
     "gateway.error": 500,
     "upstream.unreachable": 502,
     "upstream.breaker_open": 503,

@@ -1,5 +1,6 @@
 """A vault and the administrator's lines over it, on a clock that tests turn."""
 
+import asyncio
 import hashlib
 import itertools
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ from guard.model.admins import Role
 from guard.model.keys import KeyRecord
 from guard.model.names import KeyId, UnixMs
 from guard.service.admins import Admins
+from guard.service.enforcement import Enforcement
 from guard.service.key_orders import KeyOrder
 from guard.service.key_steps import By
 from guard.service.keyring import Keyring
@@ -20,6 +22,11 @@ from guard.state.vault import Vault
 START = UnixMs(1_800_000_000_000)
 ALICE, BOB = By("alice", "a reason"), By("bob", "seen")
 WITHDRAW = KeyOrder(account="acme", scopes=("read", "withdraw"), id="W-1")
+
+
+def without_nodes(vault: Vault) -> Enforcement:
+    """Says at once that a change is in force, since no node serves; no time passes."""
+    return Enforcement(lambda: vault.nodes.all(START), lambda: 0, asyncio.sleep)
 
 
 class Ring:
@@ -33,7 +40,7 @@ class Ring:
 
         self.now = START
         self.vault = vault
-        self.keyring = Keyring(vault, now=lambda: self.now, random=random)
+        self.keyring = Keyring(vault, now=lambda: self.now, random=random, enforcement=without_nodes(vault))
         self.admins = Admins(vault, now=lambda: self.now, random=random)
         self.releases = Releases(vault, now=lambda: self.now)
 

@@ -1,3 +1,4 @@
+import asyncio
 import hashlib
 import itertools
 import time
@@ -10,11 +11,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from guard.core.lifecycle import KeyCommand
 from guard.model.keys import KeyAlgorithm, KeyRecord, KeyState
-from guard.model.names import KeyId, UnixMs
+from guard.model.names import AccountId, KeyId, UnixMs
+from guard.service.enforcement import Enforcement, InForce
 from guard.service.key_orders import KeyOrder, KeyringError
-from guard.service.keyring import By, Issued, Keyring
+from guard.service.keyring import TOMBSTONE_MS, By, Issued, Keyring
 from guard.signing.algorithms import verifies
 from guard.signing.scheme import SignatureAlgorithm
+from guard.state.protocols import Tombstones
 from guard.state.sealing import SealingKey
 from guard.state.vault import Vault
 
@@ -37,6 +40,22 @@ def clock() -> Clock:
     return Clock()
 
 
+class Buried(Tombstones):
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, int]] = []
+
+    async def bury(self, account: AccountId, key_id: KeyId, until: UnixMs) -> bool:
+        self.told.append((account, key_id, until))
+        return False
+
+
+@pytest.fixture
+def tombstones() -> Buried:
+    return Buried()
+
+
 @pytest.fixture
 async def vault(tmp_path: Path) -> AsyncIterator[Vault]:
     opened = await Vault.open(f"sqlite:///{tmp_path}/guard.db", SealingKey(bytes(32), Path("sealing.key")))
@@ -45,13 +64,14 @@ async def vault(tmp_path: Path) -> AsyncIterator[Vault]:
 
 
 @pytest.fixture
-def keyring(vault: Vault, clock: Clock) -> Keyring:
+def keyring(vault: Vault, clock: Clock, tombstones: Buried) -> Keyring:
     numbers = itertools.count()
 
     def random(length: int) -> bytes:
         return hashlib.shake_128(b"%d" % next(numbers)).digest(length)
 
-    return Keyring(vault, now=clock, random=random)
+    enforcement = Enforcement(lambda: vault.nodes.all(clock()), lambda: 0, asyncio.sleep)
+    return Keyring(vault, now=clock, random=random, enforcement=enforcement, tombstones=tombstones)
 
 
 def order(**changes: object) -> KeyOrder:
@@ -348,3 +368,17 @@ async def test_secret_is_told_at_creation_and_never_again(keyring: Keyring, vaul
     assert issued.secret is not None
     assert issued.secret not in seen
     assert CANARY not in seen
+
+
+async def test_key_that_is_ended_is_buried_in_the_shared_store_and_one_that_is_resumed_is_not(
+    keyring: Keyring, clock: Clock, tombstones: Buried
+) -> None:
+    await keyring.create(order(id="k1"), ALICE)
+    await keyring.command("k1", KeyCommand.SUSPEND, ALICE)
+    await keyring.command("k1", KeyCommand.RESUME, ALICE)
+    assert tombstones.told == [("acme", "k1", clock.now + TOMBSTONE_MS)]
+
+
+async def test_change_is_in_force_at_once_where_no_node_serves(keyring: Keyring) -> None:
+    issued = await keyring.create(order(id="k1"), ALICE)
+    assert await keyring.in_force(issued.key.revision) == InForce(nodes=0, after_ms=0)

@@ -1,4 +1,4 @@
-"""A vault of the test's own, on SQLite."""
+"""A vault of the test's own: on SQLite, and on PostgreSQL. What is promised of one is promised of both."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,10 +8,18 @@ import pytest
 from guard.state.sealing import SealingKey
 from guard.state.vault import Vault
 
+POSTGRES = pytest.param("postgres", marks=pytest.mark.system)
+
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/home/guard.db"
+
+
+@pytest.fixture(params=["sqlite", POSTGRES])
+def url(request: pytest.FixtureRequest) -> str:
+    chosen: str = request.getfixturevalue(f"{request.param}_url")
+    return chosen
 
 
 @pytest.fixture

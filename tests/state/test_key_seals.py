@@ -200,3 +200,11 @@ async def test_secret_of_a_lost_key_is_found_at_the_start_whichever_it_is(
     async with vault.database.writing() as connection:
         await connection.exec_driver_sql("delete from keys where id = 'k0500'")
     await (await Vault.open(url, SealingKey.load(path))).close()
+
+
+async def test_new_database_is_opened_with_one_key_only_also_before_it_holds_a_secret(
+    vault: Vault, url: str, sealing: SealingKey, tmp_path: Path
+) -> None:
+    assert (await vault.keys.records_since(0))[1] == ()
+    with pytest.raises(SealingError, match=f"sealed under key {sealing.ids[-1]} now, which is not in"):
+        await Vault.open(url, SealingKey.create(tmp_path / "other.key"))

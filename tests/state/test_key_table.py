@@ -1,14 +1,12 @@
 import asyncio
 import os
 import signal
-import sqlite3
 import sys
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from guard.model.keys import KeyRecord, KeyState, Secret
+from guard.model.keys import KeyRecord, KeyState
 from guard.model.names import KeyId, UnixMs
 from guard.state.sealing import SealingKey
 from guard.state.vault import Vault
@@ -57,16 +55,6 @@ async def test_last_use_is_written_without_a_new_revision_and_never_goes_back(va
     found = await vault.keys.find(KeyId("k1"))
     assert found is not None
     assert (found.last_used_at, await vault.keys.head()) == (9, 1)
-
-
-async def test_destroyed_material_is_gone_from_the_row(vault: Vault, tmp_path: Path) -> None:
-    await vault.keys.insert([record("k1")], deed())
-    gone = {"state": KeyState.DESTROYED, "material": Secret(b"")}
-    await vault.keys.change(KeyId("k1"), lambda key: (msgspec.structs.replace(key, **gone),), deed("destroy"))
-    await vault.close()
-    raw = sqlite3.connect(tmp_path / "home" / "guard.db")
-    assert raw.execute("select sealed_material from keys").fetchall() == [(None,)]
-    raw.close()
 
 
 WRITER = """

@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 
 from guard.state import sql_schema
+from guard.state.database import Database
 from guard.state.sql_schema import METADATA, SCHEMA_VERSION, bring_up_to_date, schema_version
 
 
@@ -24,10 +25,16 @@ def test_empty_database_has_no_schema(connection: Connection) -> None:
     assert schema_version(connection) is None
 
 
-def test_migrations_make_exactly_the_tables_that_the_code_uses(connection: Connection) -> None:
-    bring_up_to_date(connection)
-    assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
-    assert connection.scalar(text("select revision from head where id = 1")) == 0
+async def test_migrations_make_exactly_the_tables_that_the_code_uses(url: str) -> None:
+    database = await Database.open(url)
+    async with database.reading() as connection:
+        assert await connection.run_sync(_differences) == []
+        assert await connection.scalar(text("select revision from head where id = 1")) == 0
+    await database.close()
+
+
+def _differences(connection: Connection) -> list[object]:
+    return list(compare_metadata(MigrationContext.configure(connection), METADATA))
 
 
 def test_schema_version_is_that_of_the_newest_migration(connection: Connection) -> None:

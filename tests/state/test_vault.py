@@ -11,9 +11,9 @@ from tests.state.key_records import CANARY, deed, record, suspended
 
 
 async def test_no_secret_is_in_any_file_of_the_database_nor_in_the_audit(
-    url: str, sealing: SealingKey, tmp_path: Path
+    sqlite_url: str, sealing: SealingKey, tmp_path: Path
 ) -> None:
-    vault = await Vault.open(url, sealing)
+    vault = await Vault.open(sqlite_url, sealing)
     await vault.keys.insert([record("k1"), record("k2", algorithm=KeyAlgorithm.HMAC_SHA512)], deed())
     await vault.keys.change(KeyId("k1"), suspended, deed("suspend"))
     assert CANARY.decode() not in repr((await vault.trail.records(), await vault.keys.records_since(0)))
@@ -44,17 +44,19 @@ async def test_wrong_sealing_key_is_found_when_the_database_is_opened(vault: Vau
         await Vault.open(url, other)
 
 
-async def test_older_copy_put_in_place_has_the_older_revision(url: str, sealing: SealingKey, tmp_path: Path) -> None:
-    first = await Vault.open(url, sealing)
+async def test_older_copy_put_in_place_has_the_older_revision(
+    sqlite_url: str, sealing: SealingKey, tmp_path: Path
+) -> None:
+    first = await Vault.open(sqlite_url, sealing)
     await first.keys.insert([record("k1")], deed())
     await first.close()
     path = tmp_path / "home" / "guard.db"
     shutil.copy(path, tmp_path / "old.db")
-    second = await Vault.open(url, sealing)
+    second = await Vault.open(sqlite_url, sealing)
     await second.keys.insert([record("k2")], deed())
     assert await second.keys.head() == 2
     await second.close()
     shutil.copy(tmp_path / "old.db", path)
-    third = await Vault.open(url, sealing)
+    third = await Vault.open(sqlite_url, sealing)
     assert await third.keys.head() == 1
     await third.close()

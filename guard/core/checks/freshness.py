@@ -13,6 +13,11 @@ from guard.model.questions import BeforeEpoch, Replayed, Unavailable
 from guard.model.rules import Rule
 
 
+def clock_is_sure(draft: Draft) -> Deny | None:
+    """Nothing that is signed is judged by a clock that other clocks contradict."""
+    return None if draft.clock_is_sure or draft.scheme is None else Deny(code="gateway.clock", wait_ms=1000)
+
+
 def timestamp_is_inside_window(draft: Draft) -> Deny | None:
     """Judged at the head, where the time is there: nothing is asked about a message that is too old."""
     if not isinstance(draft.claim, Claim) or draft.window is None or draft.auth is None:

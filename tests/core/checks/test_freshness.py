@@ -67,3 +67,9 @@ def test_a_store_that_does_not_answer_admits_nothing() -> None:
     assert isinstance(denied, Deny)
     assert denied.code == "store.unavailable"
     assert denied.wait_ms == 1000
+
+
+def test_nothing_signed_is_judged_by_a_clock_that_is_not_sure_and_what_is_open_goes_on() -> None:
+    rules = policies(service(route(), route("GET", "/v1/time", auth=None, scope=None)))
+    assert code(decided(signed(at=UnixMs(NOW - 9000)), rules=rules, body=b"", clock_is_sure=False)) == "gateway.clock"
+    assert code(decided(facts("GET", b"/v1/time"), rules=rules, clock_is_sure=False)) == "allow"

@@ -28,6 +28,7 @@ from guard.service.releases import Releases
 from guard.signing.audit_key import AuditKey
 from guard.state.sealing import SealingKey
 from guard.state.vault import Vault
+from tests.service.ring import without_nodes
 
 START = UnixMs(1_800_000_000_000)
 HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -71,7 +72,7 @@ class Office:
         async def nodes() -> tuple[NodeStatus, ...]:
             return (NODE,)
 
-        self.keyring = Keyring(vault, now=now, random=random)
+        self.keyring = Keyring(vault, now=now, random=random, enforcement=without_nodes(vault))
         self.admins = Admins(vault, now=now, random=random)
         self.releases = Releases(vault, now=now)
         desk = Desk(

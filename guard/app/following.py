@@ -1,0 +1,142 @@
+"""The key database, followed by this node from before its first request until after its last: who we are, the view of
+the keys, and what the operator's log hears of it.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+
+from guard import __version__
+from guard.app.clock import AnchoredClock
+from guard.model.names import UnixMs
+from guard.model.nodes import Node
+from guard.service.clock_guard import ClockGuard
+from guard.settings import Settings
+from guard.state.directory import STALE_AFTER_MS, FollowingDirectory
+from guard.state.faults import StateError
+from guard.state.nodes import NodeTable, NotAloneError
+from guard.state.protocols import StoreMeter
+from guard.state.vault import Vault
+
+FOLLOW_EVERY_MS = 250
+
+_TELL_EVERY_MS = 10_000
+_WAIT_FOR_THE_DEAD_S = 6.0
+_ASK_AGAIN_S = 0.5
+_DATABASE = "database"
+
+_log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def following(
+    vault: Vault, settings: Settings, clock: AnchoredClock, meter: StoreMeter
+) -> AsyncIterator[tuple[FollowingDirectory, ClockGuard]]:
+    """Follow the keys, and the database's clock, for the time of the block. Raises StateError if that cannot be done,
+    or must not: another node serves that this one may not serve beside.
+    """
+    clocks = ClockGuard(settings.clock_ms_max, clock.drift_ms, clock.catch_up, on_change=_tell_clock)
+    async with _followed(vault, settings, clock.now, clocks, meter) as directory:
+        yield directory, clocks
+
+
+@asynccontextmanager
+async def _followed(
+    vault: Vault, settings: Settings, now: Callable[[], UnixMs], clocks: ClockGuard, meter: StoreMeter
+) -> AsyncIterator[FollowingDirectory]:
+    node = node_of(settings, now(), alone=not settings.shares_state and vault.database.file is None)
+    directory = FollowingDirectory(
+        vault.keys,
+        now,
+        lease_ms=node.lease_ms,
+        acknowledge=lambda revision: vault.nodes.acknowledge(node, revision, now(), clocks.offset_ms(_DATABASE)),
+        on_answer=_answered(clocks, meter),
+        on_error=_failed(now, meter),
+        on_delay=meter.revocation_delay,
+    )
+    await vault.database.warm()
+    await _enter(vault.nodes, node, now)
+    try:
+        await directory.refresh()
+        await directory.beat()
+        task = asyncio.create_task(directory.follow(FOLLOW_EVERY_MS), name="follow the key database")
+        try:
+            yield directory
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await directory.close()
+    finally:
+        await _leave(vault.nodes, node)
+
+
+def node_of(settings: Settings, started_at: UnixMs, *, alone: bool) -> Node:
+    """Who this process is among the nodes of its database."""
+    return Node(
+        id=secrets.token_hex(8),
+        host=socket.gethostname(),
+        listen=settings.listen,
+        pid=os.getpid(),
+        version=__version__,
+        lease_ms=max(STALE_AFTER_MS, settings.keys_served_ms),
+        alone=alone,
+        started_at=started_at,
+    )
+
+
+async def _enter(nodes: NodeTable, node: Node, now: Callable[[], UnixMs]) -> None:
+    """Enter; if another node stands in the way, wait until it is clear that it was not just killed."""
+    deadline = asyncio.get_running_loop().time() + _WAIT_FOR_THE_DEAD_S
+    while True:
+        try:
+            await nodes.enter(node, now())
+        except NotAloneError:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(_ASK_AGAIN_S)
+        else:
+            return
+
+
+async def _leave(nodes: NodeTable, node: Node) -> None:
+    try:
+        await nodes.leave(node)
+    except StateError as error:
+        _log.warning("keys.not_left", error=str(error))
+
+
+def _answered(clocks: ClockGuard, meter: StoreMeter) -> Callable[[UnixMs, UnixMs | None, UnixMs], None]:
+    def answered(before: UnixMs, theirs: UnixMs | None, after: UnixMs) -> None:
+        clocks.heard(_DATABASE, before, theirs, after)
+        meter.store_up(_DATABASE, up=True)
+        offset_ms = clocks.offset_ms(_DATABASE)
+        if offset_ms is not None:
+            meter.clock_skew(_DATABASE, offset_ms)
+
+    return answered
+
+
+def _failed(now: Callable[[], UnixMs], meter: StoreMeter) -> Callable[[StateError], None]:
+    """Tells the log that the database fails, at once and then every ten seconds: it is asked four times a second."""
+    told_at = UnixMs(0)
+
+    def tell(error: StateError) -> None:
+        nonlocal told_at
+        meter.store_up(_DATABASE, up=False)
+        if now() - told_at >= _TELL_EVERY_MS:
+            told_at = now()
+            _log.error("keys.unreachable", error=str(error))
+
+    return tell
+
+
+def _tell_clock(sure: bool, why: tuple[str, ...]) -> None:  # noqa: FBT001  # the signature of a callback
+    if sure:
+        _log.info("clock.sure")
+    else:
+        _log.error("clock.unsure", why=why)
