@@ -15,7 +15,7 @@ import structlog
 from guard import __version__
 from guard.app.audit import open_audit_key, sign_checkpoint
 from guard.app.clock import AnchoredClock
-from guard.app.keys import keyring_of, open_vault
+from guard.app.keys import keyring_of, open_vault, tombstones_of
 from guard.app.listening import listening
 from guard.edges.admin.api import AdminApi
 from guard.edges.admin.desk import Desk
@@ -70,7 +70,7 @@ async def admin_api(
     started_at = now()
     desk = Desk(
         vault=vault,
-        keyring=keyring_of(vault),
+        keyring=keyring_of(vault, tombstones_of(settings)),
         admins=admins,
         releases=Releases(vault, now=now),
         policies=lambda: rules.policies,

@@ -6,28 +6,55 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from guard.model.names import UnixMs
+from guard.model.names import AccountId, KeyId, UnixMs
 from guard.service.admins import Admins
 from guard.service.enforcement import Enforcement
 from guard.service.keyring import Keyring
 from guard.service.releases import Releases
 from guard.settings import Settings
 from guard.state.database import sealing_key_of
+from guard.state.faults import StateError
 from guard.state.protocols import Tombstones
+from guard.state.redis.limits import open_redis
 from guard.state.vault import Vault
+
+_BURY_MS_MAX = 250
 
 
 @asynccontextmanager
 async def open_keyring(settings: Settings) -> AsyncIterator[Keyring]:
     """The keyring, for the time of the block. Raises StateError if its database or sealing key cannot be used."""
     async with open_vault(settings) as vault:
-        yield keyring_of(vault)
+        yield keyring_of(vault, tombstones_of(settings))
 
 
 def keyring_of(vault: Vault, tombstones: Tombstones | None = None) -> Keyring:
     """The keyring of an open vault. `tombstones` are those of the shared store, if there is one."""
     enforcement = Enforcement(lambda: vault.nodes.all(_wall_clock()), _monotonic_ms, asyncio.sleep)
     return Keyring(vault, now=_wall_clock, random=secrets.token_bytes, enforcement=enforcement, tombstones=tombstones)
+
+
+def tombstones_of(settings: Settings) -> Tombstones | None:
+    """Where the keys that are ended are buried: in the shared store, if there is one."""
+    return StoreFront(settings) if settings.shares_state else None
+
+
+class StoreFront(Tombstones):
+    """The shared store, opened when something is to be said to it: most commands have nothing to say."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def bury(self, account: AccountId, key_id: KeyId, until: UnixMs) -> bool:
+        """See `Tombstones.bury`. False also for a store that must not be used."""
+        try:
+            store = await open_redis(self._settings.state_url, timeout_ms=_BURY_MS_MAX)
+        except StateError:
+            return False
+        try:
+            return await store.bury(account, key_id, until)
+        finally:
+            await store.close()
 
 
 @asynccontextmanager

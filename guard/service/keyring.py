@@ -30,8 +30,11 @@ __all__ = ("OVERLAP_MS", "By", "Issued", "Keyring")
 OVERLAP_MS = 24 * 3600 * 1000
 """How long a rotated key goes on beside its successor, if nobody says otherwise."""
 
-TOMBSTONE_MS = 2000
-"""How long a key that was ended is refused by the shared store too: longer than a node may follow a revision late."""
+TOMBSTONE_MS = 3_600_000
+SUSPENDED_MS = 2000
+"""How long the shared store refuses a key that was ended, or suspended and may come back: longer than a node may follow
+the revision late.
+"""
 
 _ID_RANDOM_BYTES, _SECRET_RANDOM_BYTES = 20, 32
 
@@ -170,9 +173,10 @@ class Keyring:
         return await self._trail.records(Subject(AUDITED_AS, (await self._found(key_id)).id))
 
     async def _bury(self, record: KeyRecord) -> None:
-        """The fast road beside the revision. It lasts until every node follows the revision or refuses keys."""
+        """The fast road beside the revision."""
         if self._tombstones is not None and record.state is not KeyState.ACTIVE:
-            await self._tombstones.bury(record.account, record.id, UnixMs(self._now() + TOMBSTONE_MS))
+            lasts_ms = SUSPENDED_MS if record.state is KeyState.SUSPENDED else TOMBSTONE_MS
+            await self._tombstones.bury(record.account, record.id, UnixMs(self._now() + lasts_ms))
 
     async def _found(self, key_id: str) -> KeyRecord:
         record = await self._keys.find(KeyId(key_id))

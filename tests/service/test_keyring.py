@@ -14,7 +14,7 @@ from guard.model.keys import KeyAlgorithm, KeyRecord, KeyState
 from guard.model.names import AccountId, KeyId, UnixMs
 from guard.service.enforcement import Enforcement, InForce
 from guard.service.key_orders import KeyOrder, KeyringError
-from guard.service.keyring import TOMBSTONE_MS, By, Issued, Keyring
+from guard.service.keyring import SUSPENDED_MS, TOMBSTONE_MS, By, Issued, Keyring
 from guard.signing.algorithms import verifies
 from guard.signing.scheme import SignatureAlgorithm
 from guard.state.protocols import Tombstones
@@ -376,7 +376,11 @@ async def test_key_that_is_ended_is_buried_in_the_shared_store_and_one_that_is_r
     await keyring.create(order(id="k1"), ALICE)
     await keyring.command("k1", KeyCommand.SUSPEND, ALICE)
     await keyring.command("k1", KeyCommand.RESUME, ALICE)
-    assert tombstones.told == [("acme", "k1", clock.now + TOMBSTONE_MS)]
+    await keyring.command("k1", KeyCommand.DEACTIVATE, ALICE)
+    assert tombstones.told == [
+        ("acme", "k1", clock.now + SUSPENDED_MS),
+        ("acme", "k1", clock.now + TOMBSTONE_MS),
+    ]
 
 
 async def test_change_is_in_force_at_once_where_no_node_serves(keyring: Keyring) -> None:
