@@ -19,6 +19,7 @@ _ROW = re.compile(r'^    _row\(\s*"(?P<code>[a-z_.*]+)".*\),$')
 _CHECK = re.compile(r"^    (?P<name>[a-z_]+),$")
 _PARALLEL = 2
 _TIMEOUT_S = 300
+_WITH_SERVERS = ("tests/state/redis",)
 
 
 class Knockout(NamedTuple):
@@ -71,7 +72,9 @@ def _rows() -> Iterator[Knockout]:
 
 
 def _tests_of(path: Path) -> tuple[str, ...]:
-    room = path.relative_to(ROOT / "guard").parts[0]
+    room, *inside = path.relative_to(ROOT / "guard").parts
+    if "redis" in inside:
+        return _WITH_SERVERS
     return (f"tests/{room}", "tests/contract") if room == "state" else (f"tests/{room}",)
 
 
@@ -94,7 +97,9 @@ def notices(knockout: Knockout, tree: Path) -> bool:
 
 def _fails(tests: tuple[str, ...], tree: Path) -> bool:
     """Whether a test fails, or hangs. A tree in which they cannot even be collected is no verdict."""
-    pytest = (sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not system")
+    pytest = [sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+    if tests != _WITH_SERVERS:
+        pytest += ["-m", "not system"]
     try:
         run = subprocess.run(  # noqa: S603  # our own tests
             (*pytest, *tests), cwd=tree, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False

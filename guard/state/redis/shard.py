@@ -33,7 +33,7 @@ from guard.state.redis.line import FAULTS, Line, Unfit, open_line
 from guard.state.redis.origin import Origin
 from guard.state.redis.scripts import ALL
 
-FLIGHTS_MAX = 4
+FLIGHTS_MAX = 2
 
 _CONNECT_S = 1.0
 _AGAIN_S = 0.05

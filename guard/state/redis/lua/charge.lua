@@ -127,13 +127,12 @@ local function claimed(index, now)
   local text = held[index]
   if not text then return nil end
   if #text < 28 then return false end
-  local claim, at = {}, nil
-  claim.status, claim.seen, claim.repeatable, claim.first_at, claim.last, claim.now, claim.id, at =
-    read('<BBBdddBc0', text)
-  claim.binding, at = read('<Bc0', text, at)
-  claim.told = sub(text, at + 1) -- after the mark that says whether it was given back
-  claim.over = now > claim.last
-  return claim
+  local status, seen, repeatable, first_at, last, then_at, id, at = read('<BBBdddBc0', text)
+  local binding, mark = read('<Bc0', text, at) -- the mark says whether it was given back; after it is what was told
+  return {
+    status = status, seen = seen == 1 and now <= last, repeatable = repeatable == 1, first_at = first_at, last = last,
+    now = then_at, id = id, binding = binding, told = sub(text, mark + 1),
+  }
 end
 
 local function answered(asked, now)
@@ -151,8 +150,8 @@ local function answered(asked, now)
   if claim == false then return said(UNUSABLE, now, '') end
   if claim and claim.id == asked.id then return said(claim.status, claim.now, claim.told) end
   local first_at, last, seen = now, asked.last, asked.burns
-  if claim and claim.seen == 1 and not claim.over and not asked.repaid then
-    local repeats = claim.repeatable == 1 and asked.repeatable and claim.binding == asked.binding
+  if claim and claim.seen and not asked.repaid then
+    local repeats = claim.repeatable and asked.repeatable and claim.binding == asked.binding
     if not repeats then return said(REPLAYED, now, pack('<d', claim.first_at)) end
     first_at, last, seen = claim.first_at, claim.last, true
   end
@@ -175,21 +174,22 @@ end
 
 local answers, text, at = {pack('<d', epoch)}, ARGV[4], 1
 while at <= #text do
-  local asked, flags, count, now = {debits = {}, binding = ''}, nil, nil, clock
-  asked.claim, asked.home, flags, count, asked.tomb, asked.latest, asked.last, asked.hold, asked.id, at =
-    read('<HHBBc8dddBc0', text, at)
-  asked.once = flags % 2 == 1
-  asked.burns = flags % 4 >= 2
-  asked.repeatable = flags % 8 >= 4
-  asked.keyed = flags % 16 >= 8
-  asked.repaid = flags >= 16
-  if asked.repeatable then asked.binding, at = read('<Bc0', text, at) end
-  if asked.home > 0 then now = max(now, opened(asked.home).at) end
+  local claim, home, flags, count, tomb, latest, last, hold, id, after = read('<HHBBc8dddBc0', text, at)
+  local repeatable, binding, debits, now = flags % 8 >= 4, '', {}, clock
+  at = after
+  if repeatable then binding, at = read('<Bc0', text, at) end
+  if home > 0 then now = max(now, opened(home).at) end
   for number = 1, count do
-    asked.debits[number], at = debit_at(text, at)
-    now = max(now, opened(asked.debits[number].value).at)
+    local debit
+    debit, at = debit_at(text, at)
+    debits[number] = debit
+    now = max(now, opened(debit.value).at)
   end
-  answers[#answers + 1] = answered(asked, now)
+  answers[#answers + 1] = answered({
+    claim = claim, home = home, tomb = tomb, latest = latest, last = last, hold = hold, id = id, binding = binding,
+    once = flags % 2 == 1, burns = flags % 4 >= 2, repeatable = repeatable, keyed = flags % 16 >= 8,
+    repaid = flags >= 16, debits = debits,
+  }, now)
 end
 save()
 return table.concat(answers)

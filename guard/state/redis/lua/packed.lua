@@ -49,24 +49,23 @@ local function store(key, value, last, condition)
   return redis.call('SET', key, value, 'PXAT', at)
 end
 
--- The value of a subject, opened once a call. MGET cannot tell a key of another type from a missing one, so GET is asked.
+-- The value of a subject, opened once a call. (Tables are made with all their fields at once: growing one costs more
+-- than all that is done with it.) MGET cannot tell a key of another type from a missing one, so GET is asked.
 local values = {}
 local function opened(index)
   local value = values[index]
   if value then return value end
   local text = held[index]
   if not text then text = redis.pcall('GET', KEYS[index]) end
-  value = {index = index, entries = {}, text = '', at = 0, last = 0}
-  if type(text) == 'string' then
-    if #text < HEAD or (#text - HEAD) % ENTRY ~= 0 then
-      value.unusable = true
-    else
-      value.text = text
-      value.at, value.last = read('<dd', text)
-    end
-  elseif text then
-    value.unusable = true
+  local at, last, unusable = 0, 0, false
+  if type(text) ~= 'string' then
+    text, unusable = '', text and true
+  elseif #text < HEAD or (#text - HEAD) % ENTRY ~= 0 then
+    unusable = true
+  else
+    at, last = read('<dd', text)
   end
+  value = {index = index, entries = {}, text = text, at = at, last = last, unusable = unusable, changed = false}
   values[index] = value
   return value
 end
@@ -154,10 +153,11 @@ local function adopt(entry, debit, now)
   end
 end
 
-local function unpacked(text, at)
-  local entry = {place = at}
-  entry.id, entry.amount, entry.at, entry.capacity, entry.rate, entry.period = read('<c8ddddd', text, at)
-  return entry
+local function unpacked(text, place)
+  local id, amount, at, capacity, rate, period = read('<c8ddddd', text, place)
+  return {
+    id = id, amount = amount, at = at, capacity = capacity, rate = rate, period = period, place = place, changed = false,
+  }
 end
 
 local function change(value, entry)
@@ -172,7 +172,7 @@ local function settled(value, debit, now)
     if at then
       entry = unpacked(value.text, at)
     else
-      entry = {id = debit.id}
+      entry = {id = debit.id, amount = 0, at = 0, capacity = 0, rate = 0, period = 0, place = false, changed = false}
       open(entry, debit, epoch, now)
     end
     value.entries[debit.id] = entry
@@ -232,9 +232,9 @@ end
 
 -- The next debit of the questions in ARGV[4].
 local function debit_at(text, at)
-  local debit = {}
-  debit.value, debit.leases, debit.vetoes, debit.kind, debit.id, debit.cost, debit.capacity, debit.rate, debit.period, at =
-    read('<HHBBc8dddd', text, at)
-  debit.vetoes = debit.vetoes == 1
-  return debit, at
+  local value, leases, vetoes, kind, id, cost, capacity, rate, period, after = read('<HHBBc8dddd', text, at)
+  return {
+    value = value, leases = leases, vetoes = vetoes == 1, kind = kind, id = id, cost = cost, capacity = capacity,
+    rate = rate, period = period,
+  }, after
 end
