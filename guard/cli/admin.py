@@ -26,7 +26,7 @@ tokens = typer.Typer(
     Exit code: 0 done, 1 refused or not found, 2 wrong arguments.
     """,
 )
-app.add_typer(tokens, name="tokens")
+app.add_typer(tokens, name="tokens", short_help="Make, list and end tokens.")
 
 
 @app.callback()

@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.signing.tokens import KEY_ID, looks_mistyped, mint_key_id, mint_secret, split_credential
+from guard.signing.tokens import (
+    KEY_ID,
+    is_admin_token,
+    looks_mistyped,
+    mint_admin_token,
+    mint_id,
+    mint_key_id,
+    mint_secret,
+    split_credential,
+)
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -77,3 +86,23 @@ def test_a_credential_is_split_at_the_last_dot(credential: bytes, parts: tuple[s
 )
 def test_a_credential_without_an_id_and_a_secret_is_none(credential: bytes) -> None:
     assert split_credential(credential) is None
+
+
+def test_an_administrators_token_has_its_own_prefix_and_a_checksum() -> None:
+    token = mint_admin_token(bytes(range(32)))
+    assert token.startswith("ga_")
+    assert len(token) == 52
+    assert is_admin_token(token)
+    assert not looks_mistyped(token)
+    for wrong in (token[:-1], f"{token}0", token[:-1] + "-", token.replace("ga_", "gs_"), token.swapcase(), ""):
+        assert not is_admin_token(wrong)
+    mistyped = token[:10] + ("0" if token[10] != "0" else "1") + token[11:]
+    assert not is_admin_token(mistyped)
+    assert looks_mistyped(mistyped)
+
+
+def test_ids_of_other_things_differ_by_prefix_and_randomness() -> None:
+    assert mint_id("gt_", bytes(20)).startswith("gt_")
+    assert mint_id("gt_", bytes(20)) != mint_id("gt_", bytes([1] * 20))
+    with pytest.raises(ValueError, match="20 random bytes"):
+        mint_id("gt_", bytes(19))

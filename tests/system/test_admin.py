@@ -110,6 +110,29 @@ def test_a_token_made_on_the_command_line_opens_the_running_api_and_revoked_it_d
     assert desk.ask("GET", "/admin/v1/keys", token=made["secret"]).status == 401
 
 
+def test_of_two_workers_neither_but_their_supervisor_serves_it_and_both_follow(
+    tmp_path: Path, backend: RecordingBackend, redis_url: str
+) -> None:
+    port = free_port()
+    environment = {"GUARD_ADMIN_LISTEN": f"127.0.0.1:{port}", "GUARD_STATE_URL": redis_url, "GUARD_STORE_MS_MAX": "500"}
+    flags = ("--workers", "2")
+    with running_gateway(tmp_path / "home", backend, environment=environment, flags=flags) as gateway:
+        both = Desk(gateway, port)
+        [node] = both.told("GET", "/admin/v1/nodes")["items"]
+        assert (node["id"].rpartition("/")[2], node["workers"]) == (str(gateway.pid), 2)
+        made = both.told("POST", "/admin/v1/keys", {"account": "acme", "scopes": ["read"]})
+        key = Key(id=made["key"]["id"], secret=made["secret"].encode())
+        eventually(lambda: _all_of(gateway, key, 200))
+        both.told("POST", f"/admin/v1/keys/{key.id}/revoke", {})
+        eventually(lambda: _all_of(gateway, key, 401))
+        assert gateway.stop() == 0
+
+
+def _all_of(gateway: RunningGateway, key: Key, status: int) -> bool:
+    """Whether twenty requests on connections of their own, which both workers get some of, have this answer."""
+    return {gateway.ask(signed(key, "GET", "/v1/canary")).status for _ in range(20)} == {status}
+
+
 def test_no_token_is_in_the_logs(desk: Desk) -> None:
     desk.ask("GET", "/admin/v1/keys", token=desk.token[:-1] + "x")
     for file in desk.gateway.home.glob("*.log"):
