@@ -54,9 +54,20 @@ class Endurance(LimitStore):
         if replayed is not None:
             return replayed
         answer = self._shared.ask(charge)
-        if isinstance(answer, asyncio.Future):
-            return asyncio.ensure_future(self._answered(charge, answer))
-        return self._concluded(charge, answer)
+        if not isinstance(answer, asyncio.Future):
+            return self._concluded(charge, answer)
+        concluded: asyncio.Future[Receipt] = answer.get_loop().create_future()
+
+        def conclude(answered: "asyncio.Future[Receipt]") -> None:
+            if answered.cancelled():
+                concluded.cancel()
+                return
+            receipt = self._concluded(charge, answered.result())
+            if not concluded.done():  # else nobody waits any more
+                concluded.set_result(receipt)
+
+        answer.add_done_callback(conclude)
+        return concluded
 
     async def charge(self, charge: Charge) -> Receipt:
         """Ask the shared store; if it does not answer, what the policy says."""
@@ -91,9 +102,6 @@ class Endurance(LimitStore):
     def _replayed(self, charge: Charge) -> Replayed | None:
         local = charge.once is not None and charge.loss.replay is OnLoss.LOCAL
         return self._share.replayed(charge) if local else None
-
-    async def _answered(self, charge: Charge, answer: "asyncio.Future[Receipt]") -> Receipt:
-        return self._concluded(charge, await answer)
 
     def _concluded(self, charge: Charge, receipt: Receipt) -> Receipt:
         if isinstance(receipt, Unavailable):
