@@ -9,17 +9,18 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import msgspec
 import structlog
 
 from guard import __version__
 from guard.app.clock import AnchoredClock
 from guard.model.names import UnixMs
-from guard.model.nodes import Node
+from guard.model.nodes import Node, NodeStatus
 from guard.service.clock_guard import ClockGuard
 from guard.settings import Settings
 from guard.state.directory import STALE_AFTER_MS, FollowingDirectory
 from guard.state.faults import StateError
-from guard.state.nodes import NodeTable, NotAloneError
+from guard.state.nodes import DEAD_AFTER_MS, NodeTable, NotAloneError
 from guard.state.protocols import StoreMeter
 from guard.state.vault import Vault
 
@@ -29,32 +30,64 @@ _TELL_EVERY_MS = 10_000
 _WAIT_FOR_THE_DEAD_S = 6.0
 _ASK_AGAIN_S = 0.5
 _DATABASE = "database"
+_KNOWN_AFTER_MS = 3000
+"""Within so long everybody has counted who entered: they look each second."""
 
 _log = structlog.get_logger()
+
+
+class Followed(msgspec.Struct, frozen=True):
+    """What this node knows by the database: the keys, whether its clock is right, how many processes serve."""
+
+    directory: FollowingDirectory
+    clocks: ClockGuard
+    processes: Callable[[], int]
+
+
+class Fleet:
+    """How many processes serve, as far as this one knows; it began at `started_at`."""
+
+    def __init__(self, started_at: UnixMs) -> None:
+        self._known_from = UnixMs(started_at + _KNOWN_AFTER_MS)
+        self._count = 0
+
+    def counted(self, nodes: tuple[NodeStatus, ...]) -> None:
+        """All that have entered and not left; who was killed counts until it is certainly gone."""
+        self._count = sum(node.silent_ms <= DEAD_AFTER_MS for node in nodes)
+
+    def processes(self, now: UnixMs) -> int:
+        """0 as long as the others may not know of this one yet: what they share out is shared without it."""
+        return 0 if now < self._known_from else self._count
 
 
 @asynccontextmanager
 async def following(
     vault: Vault, settings: Settings, clock: AnchoredClock, meter: StoreMeter
-) -> AsyncIterator[tuple[FollowingDirectory, ClockGuard]]:
+) -> AsyncIterator[Followed]:
     """Follow the keys, and the database's clock, for the time of the block. Raises StateError if that cannot be done,
     or must not: another node serves that this one may not serve beside.
     """
     clocks = ClockGuard(settings.clock_ms_max, clock.drift_ms, clock.catch_up, on_change=_tell_clock)
-    async with _followed(vault, settings, clock.now, clocks, meter) as directory:
-        yield directory, clocks
+    fleet = Fleet(clock.now())
+    async with _followed(vault, settings, clock.now, meter, clocks=clocks, fleet=fleet) as directory:
+        yield Followed(directory, clocks, lambda: fleet.processes(clock.now()))
 
 
 @asynccontextmanager
 async def _followed(
-    vault: Vault, settings: Settings, now: Callable[[], UnixMs], clocks: ClockGuard, meter: StoreMeter
+    vault: Vault, settings: Settings, now: Callable[[], UnixMs], meter: StoreMeter, *, clocks: ClockGuard, fleet: Fleet
 ) -> AsyncIterator[FollowingDirectory]:
     node = node_of(settings, now(), alone=not settings.shares_state and vault.database.file is None)
+
+    async def acknowledge(revision: int) -> None:
+        await vault.nodes.acknowledge(node, revision, now(), clocks.offset_ms(_DATABASE))
+        fleet.counted(await vault.nodes.all(now()))
+
     directory = FollowingDirectory(
         vault.keys,
         now,
         lease_ms=node.lease_ms,
-        acknowledge=lambda revision: vault.nodes.acknowledge(node, revision, now(), clocks.offset_ms(_DATABASE)),
+        acknowledge=acknowledge,
         on_answer=_answered(clocks, meter),
         on_error=_failed(now, meter),
         on_delay=meter.revocation_delay,

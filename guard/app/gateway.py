@@ -18,7 +18,7 @@ from guard.app.clock import AnchoredClock
 from guard.app.following import following
 from guard.app.keys import open_vault
 from guard.app.onward import open_onward
-from guard.app.stores import open_limits
+from guard.app.stores import open_limits, refuse_local_replay
 from guard.edges.asgi import Gateway
 from guard.edges.body import UnverifiedBudget
 from guard.edges.exchange import Onward
@@ -74,11 +74,18 @@ async def open_gateway(
     """
     clock = AnchoredClock(time.time_ns, time.monotonic_ns)
     async with AsyncExitStack() as stack:
+        refuse_local_replay(settings, rules.policies)
         vault = await _opened(settings, rules, clock.now, stack)
         pressure, meter = _measured(settings, rules, stack)
-        directory, clocks = await stack.enter_async_context(following(vault, settings, clock, meter))
-        store = open_limits(settings, vault.database.file, clock.now, meter, buckets_filled_since)
-        limits = await stack.enter_async_context(store)
+        followed = await stack.enter_async_context(following(vault, settings, clock, meter))
+        directory, clocks = followed.directory, followed.clocks
+        limits = await stack.enter_async_context(
+            open_limits(
+                *(settings, vault.database.file, clock.now, meter),
+                processes=followed.processes,
+                filled_since=buckets_filled_since,
+            )
+        )
         log = _decision_log(settings.decision_log, vault.sealing.log_tag_key, stack)
         onward = open_onward(settings, rules, app, stack)
         judge = Judge(

@@ -7,12 +7,16 @@ from pathlib import Path
 import structlog
 
 from guard.app.alone import alone_on
+from guard.app.onward import Misplaced
 from guard.model.names import UnixMs
+from guard.model.policy import PolicySet
+from guard.service.endurance import Endurance
 from guard.settings import Settings
 from guard.state.memory import MemoryLimits
 from guard.state.metered import MeteredLimits
 from guard.state.protocols import LimitStore, StoreMeter
 from guard.state.redis.limits import open_redis
+from guard.state.share import LocalShare
 
 _log = structlog.get_logger()
 
@@ -23,13 +27,15 @@ async def open_limits(
     database: Path | None,
     now: Callable[[], UnixMs],
     meter: StoreMeter,
+    *,
+    processes: Callable[[], int],
     filled_since: UnixMs | None = None,
 ) -> AsyncIterator[LimitStore]:
     """The store, for the time of the block. Raises StateError if it cannot or must not be used.
 
     With state in memory this is the only gateway on its key database: a lock on its file says so, or the table of
-    nodes (`following.py`). A Redis that does not answer is waited for in the
-    background: until it does, the gateway is not ready.
+    nodes (`following.py`). A Redis that does not answer is waited for in the background: until it does for the first
+    time, the gateway is not ready. When it is lost later, policies say what follows, and `processes` how many share it.
     """
     if not settings.shares_state:
         with nullcontext() if database is None else alone_on(database):
@@ -38,10 +44,23 @@ async def open_limits(
     store = await open_redis(settings.state_url, timeout_ms=settings.store_ms_max, tell=_teller(meter))
     if store.born_at is not None:
         meter.store_up("redis", up=True)
+    limits = Endurance(MeteredLimits(store, meter), LocalShare(now()), processes, heard=meter.store_fallback)
     try:
-        yield MeteredLimits(store, meter)
+        yield limits
+        await limits.close()
     finally:
         await store.close()
+
+
+def refuse_local_replay(settings: Settings, policies: PolicySet) -> None:
+    """Raises Misplaced for a rule that lets each process alone say what is fresh, where several may share state."""
+    for service in policies.services:
+        if settings.shares_state and service.local_replay is not None:
+            rule = service.local_replay
+            raise Misplaced(
+                f"{rule.file}:{rule.line}: `replay: local` lets each process execute a message once while shared state "
+                "is lost, and some of these routes do more than read: write deny (P408)"
+            )
 
 
 def _teller(meter: StoreMeter) -> Callable[[str | None], None]:

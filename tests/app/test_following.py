@@ -8,9 +8,10 @@ import pytest
 
 from guard.app import following as room
 from guard.app.clock import AnchoredClock
-from guard.app.following import following, node_of
+from guard.app.following import Fleet, following, node_of
 from guard.app.keys import keyring_of, open_vault
 from guard.model.names import UnixMs
+from guard.model.nodes import NodeStatus
 from guard.service.enforcement import InForce
 from guard.service.key_orders import KeyOrder
 from guard.service.keyring import By
@@ -45,7 +46,8 @@ async def vault(settings: Settings) -> AsyncIterator[Vault]:
 
 async def test_node_is_seen_while_it_follows_and_not_after(settings: Settings, vault: Vault) -> None:
     await keyring_of(vault).create(KeyOrder(account="acme"), By("test"))
-    async with following(vault, settings, still(), Meter()) as (directory, _):
+    async with following(vault, settings, still(), Meter()) as followed:
+        directory = followed.directory
         [seen] = await vault.nodes.all(NOW)
         assert (seen.revision, seen.node.listen) == (directory.revision, settings.listen)
         assert seen.revision == 1
@@ -82,3 +84,14 @@ async def test_second_node_with_nonces_of_its_own_is_refused_on_a_server(
                 pass
     async with open_vault(settings) as opened, following(opened, settings, real(), Meter()):
         assert len(await opened.nodes.all(NOW)) == 1
+
+
+def status(silent_ms: int) -> NodeStatus:
+    node = node_of(Settings(), UnixMs(0), alone=False)
+    return NodeStatus(node=node, revision=0, silent_ms=silent_ms, clock_offset_ms=None)
+
+
+def test_fleet_is_all_that_serve_and_who_was_killed_until_it_is_certainly_gone() -> None:
+    fleet = Fleet(UnixMs(0))
+    fleet.counted((status(0), status(60_000), status(60_001)))
+    assert [fleet.processes(UnixMs(at)) for at in (0, 2999, 3000)] == [0, 0, 2]

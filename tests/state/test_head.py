@@ -6,7 +6,8 @@ from guard.state.vault import Vault
 
 async def test_new_head_is_at_zero_and_moves_with_the_transaction(vault: Vault) -> None:
     async with vault.database.reading() as connection:
-        assert await read_head(connection) == Head(0, 0, "0" * 64)
+        head = await read_head(connection)
+        assert (head.revision, head.records, head.hash) == (0, 0, "0" * 64)
     async with vault.database.writing() as connection:
         await move_head(connection, Head(3, 5, "f" * 64, "0a"))
         assert await locked_head(connection) == Head(3, 5, "f" * 64, "0a")
