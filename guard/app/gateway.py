@@ -74,29 +74,23 @@ async def open_gateway(
     """
     clock = AnchoredClock(time.time_ns, time.monotonic_ns)
     async with AsyncExitStack() as stack:
-        refuse_local_replay(settings, rules.policies)
         vault = await _opened(settings, rules, clock.now, stack)
         pressure, meter = _measured(settings, rules, stack)
         followed = await stack.enter_async_context(following(vault, settings, clock, meter))
-        directory, clocks = followed.directory, followed.clocks
-        limits = await stack.enter_async_context(
-            open_limits(
-                *(settings, vault.database.file, clock.now, meter),
-                processes=followed.processes,
-                filled_since=buckets_filled_since,
-            )
-        )
+        directory = followed.directory
+        at = settings, vault.database.file, clock.now, meter
+        store = open_limits(*at, processes=followed.processes, filled_since=buckets_filled_since)
+        limits = await stack.enter_async_context(store)
         log = _decision_log(settings.decision_log, vault.sealing.log_tag_key, stack)
         onward = open_onward(settings, rules, app, stack)
-        judge = Judge(
-            *(rules, directory, limits, clock.now),
-            strain=_strain(pressure, onward),
-            obstacle=onward.obstacle,
-            body_ms_max=settings.body_ms_max,
-            clock_is_sure=clocks.is_sure,
-        )
         http = HttpEdge(
-            judge=judge,
+            judge=Judge(
+                *(rules, directory, limits, clock.now),
+                strain=_strain(pressure, onward),
+                obstacle=onward.obstacle,
+                body_ms_max=settings.body_ms_max,
+                clock_is_sure=followed.clocks.is_sure,
+            ),
             aftermath=_aftermath(limits, log, meter),
             onward=onward,
             budget=UnverifiedBudget(settings.body_bytes_unverified_max, settings.body_bytes_unverified_per_address_max),
@@ -104,7 +98,7 @@ async def open_gateway(
             now=clock.now,
             pressure=pressure,
         )
-        readiness, draining = _readiness(rules.policies, directory, limits, clocks, now=clock.now)
+        readiness, draining = _readiness(rules.policies, directory, limits, followed.clocks, now=clock.now)
         yield Running(
             gateway=Gateway(http, request_ids(), meter.failure),
             vault=vault,
@@ -125,6 +119,7 @@ def _measured(settings: Settings, rules: Rulebook, stack: AsyncExitStack) -> tup
 
 async def _opened(settings: Settings, rules: Rulebook, now: Callable[[], UnixMs], stack: AsyncExitStack) -> Vault:
     """The database, the end of its audit trail signed, and what the policies say of keys put in."""
+    refuse_local_replay(settings, rules.policies)
     vault = await stack.enter_async_context(open_vault(settings))
     await stack.enter_async_context(signing_checkpoints(settings, vault.trail, now))
     await put_under_dual_control(vault, rules.policies.dual_control, By(GATEWAY, "policy"), now())
