@@ -18,7 +18,7 @@ from typing import Self
 
 from tests.ports import free_port
 
-START_S = 20.0
+START_S = 60.0
 _STOP_S = 20.0
 _ASK_EVERY_S = 0.01
 
