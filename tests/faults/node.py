@@ -83,6 +83,12 @@ class Node(Server):
         except OSError:
             return False
 
+    def told(self) -> str:
+        try:
+            return f"{self.readyz().body.decode()}\n{super().told()}"
+        except OSError as error:
+            return f"{error}\n{super().told()}"
+
     def empty(self) -> None:
         """It stores nothing itself."""
 

@@ -54,6 +54,10 @@ class Server(ABC):
         assert self._process is not None, f"{self._name} is not running"
         return self._process.pid
 
+    def told(self) -> str:
+        """What it has said last, for whoever waited for it in vain."""
+        return self.log[-2000:]
+
     @property
     def log(self) -> str:
         return (self.folder / "log").read_text()
@@ -123,7 +127,7 @@ class Server(ABC):
         while not holds():
             ended = self._process is not None and self._process.poll() is not None
             assert not ended, f"{self._name} has ended:\n{self.log[-2000:]}"
-            assert time.monotonic() < end, f"{self._name}: not within {within_s} s\n{self.log[-2000:]}"
+            assert time.monotonic() < end, f"{self._name}: not within {within_s} s\n{self.told()}"
             time.sleep(_ASK_EVERY_S)
 
     def __enter__(self) -> Self:
