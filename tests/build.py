@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from guard.model.facts import Facts, Field, Transport
+from guard.model.halts import Halt, HaltId, HaltKind
 from guard.model.keys import KeyAlgorithm, KeyRecord, KeyState, Secret
 from guard.model.names import AccountId, Address, KeyId, RequestId, UnixMs
 from guard.model.policy import (
@@ -140,6 +141,11 @@ def record(**changes: Any) -> KeyRecord:
         "created_at": UnixMs(NOW - 1_000_000),
     }
     return KeyRecord(**{**fields, **changes})
+
+
+def halt(kind: HaltKind = HaltKind.ALL, name: str = "", **changes: Any) -> Halt:
+    fields: dict[str, Any] = {"id": HaltId("halt_test"), "why": "a secret reason", "actor": "alice", "since": NOW}
+    return Halt(kind=kind, name=name, **{**fields, **changes})
 
 
 def facts(verb: str = "POST", path: bytes = b"/v1/orders", **changes: Any) -> Facts:

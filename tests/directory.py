@@ -1,5 +1,6 @@
 """A key directory for tests: a dictionary."""
 
+from guard.model.halts import Halt, Halts, halts_of
 from guard.model.keys import KeyRecord
 from guard.model.names import KeyId, UnixMs
 from guard.model.questions import Unavailable
@@ -13,6 +14,11 @@ class Keys(KeyDirectory):
         self.records = {record.id: record for record in records}
         self.touched: list[KeyId] = []
         self.down = False
+        self.halted: tuple[Halt, ...] = ()
+
+    @property
+    def halts(self) -> Halts:
+        return halts_of(self.halted)
 
     def find(self, key_id: KeyId, now: UnixMs) -> KeyRecord | Unavailable | None:  # noqa: ARG002
         return Unavailable("keys") if self.down else self.records.get(key_id)

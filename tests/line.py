@@ -4,6 +4,7 @@ from guard.core import decide
 from guard.core.stages import Allow
 from guard.model.decision import Deny
 from guard.model.facts import Body, BodyRead, Facts
+from guard.model.halts import NO_HALTS, Halts
 from guard.model.keys import KeyRecord
 from guard.model.names import UnixMs
 from guard.model.policy import PolicySet
@@ -27,14 +28,19 @@ def decided(
     now: UnixMs = NOW,
     later: UnixMs | None = None,
     clock_is_sure: bool = True,
+    halts: Halts = NO_HALTS,
+    halts_later: Halts | None = None,
 ) -> Allow | Deny:
-    """`room` and `receipt` are granted unless given; `key_later` and `later` are the key and time after the charge.
+    """`room` and `receipt` are granted unless given; what ends in `later` is so after the charge.
 
     `late_room` is what the address's limits say only then.
     """
     routed = decide.route(rules or policies(), facts)
     if isinstance(routed, Deny):
         return routed
+    kept_out = decide.let_in(routed, 0, halts)
+    if kept_out is not None:
+        return kept_out
     identified = decide.identify(routed, SCHEMES, now, clock_is_sure=clock_is_sure)
     if isinstance(identified, Deny):
         return identified
@@ -47,9 +53,13 @@ def decided(
     verified = decide.verify(signed, BodyRead(body) if isinstance(body, bytes) else body, now)
     if isinstance(verified, Deny):
         return verified
+    blocked = decide.charge(verified, now, halts=halts)
+    if isinstance(blocked, Deny):
+        return blocked
     at = now if later is None else later
     answered = receipt or Granted(now=at, readings=())
-    return decide.admit(verified, answered, key if key_later is None else key_later, at, late_room)
+    now_halted = halts if halts_later is None else halts_later
+    return decide.admit(verified, answered, key if key_later is None else key_later, at, late_room, halts=now_halted)
 
 
 def code(outcome: Allow | Deny) -> str:

@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 from guard.model.names import AccountId, KeyId, UnixMs
 from guard.service.admins import Admins
 from guard.service.enforcement import Enforcement
+from guard.service.halting import Halting
 from guard.service.keyring import Keyring
 from guard.service.releases import Releases
+from guard.service.revoking import Revoking
 from guard.settings import Settings
 from guard.state.database import sealing_key_of
 from guard.state.faults import StateError
@@ -30,8 +32,19 @@ async def open_keyring(settings: Settings) -> AsyncIterator[Keyring]:
 
 def keyring_of(vault: Vault, tombstones: Tombstones | None = None) -> Keyring:
     """The keyring of an open vault. `tombstones` are those of the shared store, if there is one."""
-    enforcement = Enforcement(lambda: vault.nodes.all(_wall_clock()), _monotonic_ms, asyncio.sleep)
-    return Keyring(vault, now=_wall_clock, random=secrets.token_bytes, enforcement=enforcement, tombstones=tombstones)
+    return Keyring(
+        vault, now=_wall_clock, random=secrets.token_bytes, enforcement=_enforcement(vault), tombstones=tombstones
+    )
+
+
+def halting_of(vault: Vault) -> Halting:
+    """The halts of an open vault."""
+    return Halting(vault, now=_wall_clock, random=secrets.token_bytes, enforcement=_enforcement(vault))
+
+
+def revoking_of(vault: Vault, tombstones: Tombstones | None = None) -> Revoking:
+    """Bulk revocation in an open vault."""
+    return Revoking(vault, now=_wall_clock, tombstones=tombstones)
 
 
 def tombstones_of(settings: Settings) -> Tombstones | None:
@@ -79,6 +92,10 @@ async def open_vault(settings: Settings) -> AsyncIterator[Vault]:
         yield vault
     finally:
         await vault.close()
+
+
+def _enforcement(vault: Vault) -> Enforcement:
+    return Enforcement(lambda: vault.nodes.all(_wall_clock()), _monotonic_ms, asyncio.sleep)
 
 
 def _wall_clock() -> UnixMs:

@@ -14,12 +14,15 @@ from guard.app.node import Node, open_node
 from guard.app.notify import READY, STOPPING, notify
 from guard.model.decision import DecisionEvent
 from guard.model.facts import Transport
+from guard.model.halts import Halt, HaltKind
 from guard.model.keys import KeyRecord, KeyState
+from guard.model.names import AccountId, KeyId
 from guard.server import listener
 from guard.server.listener import Shared
 from guard.server.refusal import Refused
 from guard.service.policies import Rulebook
 from guard.settings import Settings
+from guard.state.directory import FollowingDirectory
 from guard.telemetry.decision_log import timestamp
 
 _READY_POLL_S = 0.02
@@ -55,7 +58,7 @@ async def open_front(settings: Settings, running: Running, shared: Shared | None
         shared=shared,
         refused=_recorder(running),
     ) as front:
-        running.directory.on_change = _cutter(front)
+        _cut_with(front, running)
         yield
 
 
@@ -114,15 +117,30 @@ def _recorder(running: Running) -> Callable[[Refused], None]:
     return record
 
 
-def _cutter(front: Listener | None) -> Callable[[tuple[KeyRecord, ...]], None]:
-    """Cuts the connections of keys that may no longer be used, whatever is under way on them."""
+def _cut_with(front: Listener | None, running: Running) -> None:
+    """Cut the connections of keys that may no longer be used, or were halted, whatever is under way on them."""
+    if not isinstance(front, listener.Listener):
+        return
+    directory = running.directory
+    directory.on_change = lambda changed: front.abort(subjects=_ended(changed))
+    directory.on_halt = lambda changed: front.abort(subjects=_halted(changed, directory))
 
-    def cut(changed: tuple[KeyRecord, ...]) -> None:
-        for record in changed:
-            if record.state is not KeyState.ACTIVE and isinstance(front, listener.Listener):
-                front.abort(subject=record.id)
 
-    return cut
+def _ended(changed: tuple[KeyRecord, ...]) -> frozenset[KeyId]:
+    return frozenset(record.id for record in changed if record.state is not KeyState.ACTIVE)
+
+
+def _halted(changed: tuple[Halt, ...], directory: FollowingDirectory) -> frozenset[KeyId]:
+    """The keys that nothing passes for any more, by themselves or with their account."""
+    keys: set[KeyId] = set()
+    for halt in changed:
+        if halt.lifted_at is not None or halt.reads_only or halt.with_cancels:
+            continue
+        if halt.kind is HaltKind.ACCOUNT:
+            keys.update(directory.keys_of(AccountId(halt.name)))
+        elif halt.kind is HaltKind.KEY:
+            keys.add(KeyId(halt.name))
+    return frozenset(keys)
 
 
 async def until_ready(running: Running, stop: asyncio.Event) -> None:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import msgspec
 
+from guard.cli.in_force import force_text, force_told
 from guard.cli.key_files import wall_clock
 from guard.cli.screen import one_line
 from guard.model.audit import AuditRecord
 from guard.model.keys import KeyAlgorithm, KeyState
-from guard.service.enforcement import Force, InForce, NotKnown, Silent
+from guard.service.enforcement import Force
 from guard.service.keyring import Issued
 from guard.state.key_rows import KeyView
 
@@ -55,24 +56,12 @@ def issued_text(issued: Issued, out: Path | None) -> str:
 
 def changed_json(key: KeyView, force: Force) -> str:
     """A key that was changed, and whether that is in force, for a program."""
-    told = {"in_force": isinstance(force, InForce), **msgspec.to_builtins(force)}
-    return msgspec.json.encode({**msgspec.to_builtins(key), "nodes": told}).decode()
+    return msgspec.json.encode({**msgspec.to_builtins(key), "nodes": force_told(force)}).decode()
 
 
 def changed_text(key: KeyView, force: Force) -> str:
-    """A key that was changed, and whether that is in force, for a person: else exactly what is not known."""
-    done = f"{key.id} is {key.state}"
-    if isinstance(force, NotKnown):
-        lines = [f"{done}. Not known after {force.after_ms} ms whether it is in force:"]
-        lines += [f"  {each.node} does not answer, and may use what it knew for {_s(each)}." for each in force.silent]
-        lines += [] if force.error is None else [f"  {force.error}."]
-        return "\n".join(lines)
-    if force.nodes == 0:
-        return f"{done}. No gateway is running."
-    nodes = "1 node" if force.nodes == 1 else f"{force.nodes} nodes"
-    lines = [f"{done}, in force on {nodes} after {force.after_ms} ms."]
-    lines += [f"  {node} does not answer; it refuses all keys until it does." for node in force.expired]
-    return "\n".join(lines)
+    """A key that was changed, and whether that is in force, for a person."""
+    return force_text(f"{key.id} is {key.state}", force)
 
 
 def list_text(keys: tuple[KeyView, ...]) -> str:
@@ -135,10 +124,6 @@ def _standing(key: KeyView, now: int) -> str:
         return key.state
     end = min(ends)
     return f"ended {time_text(end)}" if end <= now else f"active until {time_text(end)}"
-
-
-def _s(silent: Silent) -> str:
-    return f"{silent.until_ms / 1000:g} s from the change on"
 
 
 def time_text(at_ms: int) -> str:

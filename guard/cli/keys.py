@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from guard.app.keys import open_keyring
-from guard.cli import reseal
+from guard.cli import reseal, revoke
 from guard.cli.key_files import duration, expiry, listed, orders_in, secret_from_stdin, text_of, write_env
 from guard.cli.key_screen import (
     as_text,
@@ -170,7 +170,6 @@ def rotate(
 _COMMANDS = (
     ("suspend", KeyCommand.SUSPEND, "Refuse the key until it is resumed."),
     ("resume", KeyCommand.RESUME, "Take a suspended key back into use."),
-    ("revoke", KeyCommand.DEACTIVATE, "End a key for good. It stays in the list."),
     ("compromise", KeyCommand.REPORT_COMPROMISED, "End a key that somebody else may know."),
     ("destroy", KeyCommand.DESTROY, "End a key and wipe its secret. It stays in the list."),
 )
@@ -198,6 +197,7 @@ def _add(word: str, command: KeyCommand, summary: str) -> None:
 
 for _entry in _COMMANDS:
     _add(*_entry)
+app.command("revoke", short_help=revoke.SUMMARY, help=revoke.HELP)(revoke.revoke)
 
 
 @app.command(

@@ -14,6 +14,7 @@ COMMANDS: dict[str, str] = {
     "check": "Read policies as the gateway would, and say what is wrong with them.",
     "schema": "The JSON Schema of policy files, for editors.",
     "keys": "Create, list, rotate, suspend and revoke API keys.",
+    "halt": "Stop an account, a key, a service or everything at once, and lift that.",
     "audit": "Verify, list and export the audit trail.",
     "admin": "Make, list and end the tokens of administrators.",
     "releases": "Confirm or reject what waits for a second person.",

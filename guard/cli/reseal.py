@@ -1,6 +1,5 @@
 """`guard keys reseal`: a new key-encryption key in two steps, or in three where there are many nodes."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
@@ -10,13 +9,9 @@ import typer
 from guard.app.keys import open_vault
 from guard.cli.key_files import wall_clock
 from guard.cli.progress import progress
-from guard.cli.screen import complain
-from guard.cli.starting import settings_or_exit
+from guard.cli.vault import answer_of
 from guard.cli.who import Actor, Why, by
 from guard.service.resealing import Resealing
-from guard.state.faults import StateError
-
-EXIT_REFUSED = 1
 
 SUMMARY = "Seal every secret under a new key-encryption key, while gateways go on."
 HELP = """\b
@@ -68,13 +63,4 @@ def reseal(
 
 
 def _answer(ask: Callable[[Resealing], Awaitable[Answer]]) -> Answer:
-    try:
-        return asyncio.run(_asked(ask))
-    except StateError as error:
-        complain(str(error))
-        raise typer.Exit(EXIT_REFUSED) from None
-
-
-async def _asked(ask: Callable[[Resealing], Awaitable[Answer]]) -> Answer:
-    async with open_vault(settings_or_exit()) as vault:
-        return await ask(Resealing(vault, now=wall_clock))
+    return answer_of(open_vault, lambda vault: ask(Resealing(vault, now=wall_clock)))

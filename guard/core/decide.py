@@ -15,13 +15,14 @@ from guard.core import pipeline
 from guard.core.evidence import Admission, Arrival, Departure, Draft, Hearing, Screening
 from guard.core.routing import route_for, service_for
 from guard.core.stages import Allow, Identified, Routed, Screened, Signed, Verified
-from guard.core.subjects import debits
+from guard.core.subjects import debits, hold_ms
 from guard.model.claims import Claim, ClaimFault
 from guard.model.decision import About, Deny
 from guard.model.facts import Body, BodyRead, Facts
+from guard.model.halts import NO_HALTS, Halts
 from guard.model.keys import KeyRecord, KeyState
 from guard.model.names import UnixMs
-from guard.model.policy import PolicySet, Slots
+from guard.model.policy import PolicySet
 from guard.model.questions import Charge, Debit, Granted, Once, Receipt, Short, Standing, Unavailable
 from guard.signing.credentials import carries, make_claim
 from guard.signing.decoy import decoy
@@ -31,9 +32,6 @@ from guard.wire.client_address import client_address
 
 _SHORT_BYTES: Final = 256
 """A path of a length that is worth remembering what it digests to."""
-
-_LEASE_MARGIN_MS: Final = 1_000
-"""How much longer a lease lasts than its exchange may, so that it never ends before it is released."""
 
 
 def route(policies: PolicySet, facts: Facts) -> Routed | Deny:
@@ -51,12 +49,12 @@ def route(policies: PolicySet, facts: Facts) -> Routed | Deny:
     return Routed(facts=facts, service=service, route=found, address=address)
 
 
-def let_in(routed: Routed, strain: int) -> Deny | None:
-    """Why there is no room for it now: messages less urgent than `strain` must wait, and 0 is no strain at all."""
-    if strain == 0:
+def let_in(routed: Routed, strain: int, halts: Halts = NO_HALTS) -> Deny | None:
+    """Why it may not come in now: halted, or no room (messages less urgent than `strain` must wait; 0 is no strain)."""
+    if strain == 0 and halts is NO_HALTS:
         return None
-    overloaded = pipeline.run(pipeline.ARRIVAL, Arrival(routed.route, strain))
-    return overloaded if isinstance(overloaded, Deny) else None
+    kept_out = pipeline.run(pipeline.ARRIVAL, Arrival(routed, strain, halts))
+    return kept_out if isinstance(kept_out, Deny) else None
 
 
 def identify(
@@ -94,7 +92,7 @@ def room(identified: Identified, now: UnixMs, body_ms_max: int = 0) -> Charge | 
         id=f"{identified.facts.request_id}/address",
         now=now,
         debits=taken,
-        hold_ms=_hold_ms(taken, body_ms_max + identified.route.total_ms),
+        hold_ms=hold_ms(taken, body_ms_max + identified.route.total_ms),
         critical=identified.route.critical,
         loss=identified.route.loss,
     )
@@ -141,12 +139,15 @@ def verify(signed: Signed, body: Body | None, now: UnixMs) -> Verified | Deny:
     )
 
 
-def charge(verified: Verified, now: UnixMs, obstacle: str | None = None) -> Charge | Deny | None:
+def charge(
+    verified: Verified, now: UnixMs, obstacle: str | None = None, halts: Halts = NO_HALTS
+) -> Charge | Deny | None:
     """The question whether the message is fresh and every limit of its principal has room; None if nothing asks.
 
-    `obstacle` is the code of the reason why the backend cannot take it: then nothing is asked, and nothing spent.
+    `obstacle` is the code of the reason why the backend cannot take it. Then, and where its holder is halted, nothing
+    is asked, and nothing spent.
     """
-    blocked = pipeline.run(pipeline.DEPARTURE, Departure(verified, obstacle))
+    blocked = pipeline.run(pipeline.DEPARTURE, Departure(verified, obstacle, halts))
     if isinstance(blocked, Deny):
         return blocked
     identified = verified.identified
@@ -170,13 +171,15 @@ def admit(
     record: KeyRecord | Unavailable | None,
     now: UnixMs,
     room: Receipt | None = None,
+    *,
+    halts: Halts = NO_HALTS,
 ) -> Allow | Deny:
     """Is it fresh, is there room, and does what time may have changed still hold? `record` is the key as it is now.
 
     `room` is that of the address, where it was not known when the message was screened.
     """
     at = now if isinstance(receipt, Unavailable) else receipt.now
-    admission = Admission(verified=verified, receipt=receipt, record=record, now=at, room=room)
+    admission = Admission(verified=verified, receipt=receipt, record=record, halts=halts, now=at, room=room)
     shadow = pipeline.run(pipeline.ADMIT, admission)
     if isinstance(shadow, Deny):
         return shadow
@@ -190,13 +193,13 @@ def admit(
     )
 
 
-def still(allow: Allow, record: KeyRecord | Unavailable | None, now: UnixMs) -> Deny | None:
-    """Directly before the first byte goes upstream: window and key state once more, for waiting took time."""
+def still(allow: Allow, record: KeyRecord | Unavailable | None, now: UnixMs, halts: Halts = NO_HALTS) -> Deny | None:
+    """Directly before the first byte goes upstream: window, key state and halts once more, for waiting took time."""
     verified = allow.verified
-    if now == allow.admitted_at and record is verified.record:
+    if now == allow.admitted_at and record is verified.record and halts is NO_HALTS:
         return None
-    receipt = Granted(now, ())
-    again = pipeline.run(pipeline.STILL, Admission(verified=verified, receipt=receipt, record=record, now=now))
+    admission = Admission(verified=verified, receipt=Granted(now, ()), record=record, halts=halts, now=now)
+    again = pipeline.run(pipeline.STILL, admission)
     return again if isinstance(again, Deny) else None
 
 
@@ -259,20 +262,12 @@ def _question(verified: Verified, now: UnixMs, once: Once | None, taken: tuple[D
         now=now,
         once=once,
         debits=taken,
-        hold_ms=_hold_ms(taken, route.total_ms),
+        hold_ms=hold_ms(taken, route.total_ms),
         account=None if record is None else record.account,
         key_id=None if record is None else record.id,
         critical=route.critical,
         loss=route.loss,
     )
-
-
-def _hold_ms(taken: tuple[Debit, ...], exchange_ms: int) -> int:
-    """How long the slots are leased that are asked for; 0 where none is."""
-    for debit in taken:
-        if isinstance(debit.limit.meter, Slots):
-            return exchange_ms + _LEASE_MARGIN_MS
-    return 0
 
 
 def _once(verified: Verified) -> Once | None:

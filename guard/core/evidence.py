@@ -6,9 +6,10 @@ once its table of checks has held.
 
 import msgspec
 
-from guard.core.stages import Identified, Signed, Verified
+from guard.core.stages import Identified, Routed, Signed, Verified
 from guard.model.claims import Claim, ClaimFault
 from guard.model.facts import Body, Facts
+from guard.model.halts import Halts
 from guard.model.keys import KeyRecord
 from guard.model.names import Address, UnixMs
 from guard.model.policy import Route, RouteAuth, Service, Window
@@ -17,17 +18,21 @@ from guard.signing.scheme import Scheme
 
 
 class Arrival(msgspec.Struct, frozen=True, gc=False):
-    """A message whose route is known, and how strained the gateway is: messages less urgent than `strain` must wait."""
+    """A message whose route is known, how strained the gateway is (messages less urgent than `strain` must wait), and
+    what is halted.
+    """
 
-    route: Route
+    routed: Routed
     strain: int
+    halts: Halts
 
 
 class Departure(msgspec.Struct, frozen=True, gc=False):
-    """A verified message, and the code of the reason why its backend cannot take it now, if it cannot."""
+    """A verified message, the code of the reason why its backend cannot take it, if it cannot, and what is halted."""
 
     verified: Verified
     obstacle: str | None
+    halts: Halts
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -68,7 +73,7 @@ class Hearing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A verified message, with the store's receipt and its key's record as it is now.
+    """A verified message, with the store's receipt and its key's record and the halts as they are now.
 
     `room` is how the address's limits took it, where that was not known before the body was read.
     """
@@ -76,5 +81,6 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     verified: Verified
     receipt: Receipt
     record: KeyRecord | Unavailable | None
+    halts: Halts
     now: UnixMs
     room: Receipt | None = None

@@ -17,6 +17,12 @@ from guard.core.checks.freshness import (
     timestamp_is_inside_window,
     timestamp_is_still_inside_window,
 )
+from guard.core.checks.halts import (
+    holder_is_not_halted,
+    holder_is_still_not_halted,
+    service_is_not_halted,
+    service_is_still_not_halted,
+)
 from guard.core.checks.key import (
     key_is_not_buried,
     key_record_is_at_hand,
@@ -41,7 +47,10 @@ from guard.model.rules import Mode
 
 # Before anyone is asked anything. Routing stands between MESSAGE and ARRIVAL (core/decide.py).
 MESSAGE = (message_is_unambiguous,)
-ARRIVAL = (gateway_has_room,)
+ARRIVAL = (
+    service_is_not_halted,
+    gateway_has_room,
+)
 CREDENTIALS = (
     names_are_unambiguous,
     credentials_are_present,
@@ -80,13 +89,18 @@ MAY = (
     scope_covers_route,
 )
 
-# All that is asked for next is spent.
-DEPARTURE = (backend_can_take_it,)
+# All that is asked for next is spent; what is refused here burns its nonce, since it may be let through soon after.
+DEPARTURE = (
+    holder_is_not_halted,
+    backend_can_take_it,
+)
 
 # What time may have changed. Asked again directly before the first byte goes upstream.
 STILL = (
     timestamp_is_still_inside_window,
     key_state_still_permits_use,
+    service_is_still_not_halted,
+    holder_is_still_not_halted,
 )
 
 # The nonce and every limit have been asked for, all or nothing; time has passed meanwhile.

@@ -4,12 +4,17 @@ Who has no key is counted by address, under the name `anonymous`: a missing dime
 (BYPASSES.md A44). A rotated key's bucket follows its lineage.
 """
 
+from typing import Final
+
 from guard.core.stages import Identified
 from guard.model.keys import KeyRecord
 from guard.model.policy import Limit, Slots
 from guard.model.questions import BucketKey, Debit
 from guard.model.rules import Mode
 from guard.wire.client_address import subject
+
+_LEASE_MARGIN_MS: Final = 1_000
+"""How much longer a lease lasts than its exchange may, so that it never ends before it is released."""
 
 
 def debits(identified: Identified, record: KeyRecord | None, limits: tuple[Limit, ...]) -> tuple[Debit, ...]:
@@ -56,3 +61,11 @@ def _partition(dimension: str, identified: Identified, record: KeyRecord | None)
             return ("ip", subject(identified.address, identified.service.client_ip.v6_prefix))
         case _:
             return ("anonymous", subject(identified.address, identified.service.client_ip.v6_prefix))
+
+
+def hold_ms(taken: tuple[Debit, ...], exchange_ms: int) -> int:
+    """How long the slots are leased that are asked for; 0 where none is."""
+    for debit in taken:
+        if isinstance(debit.limit.meter, Slots):
+            return exchange_ms + _LEASE_MARGIN_MS
+    return 0

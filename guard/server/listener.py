@@ -6,7 +6,7 @@ section 7.8). What it refuses and how long it waits is in `limits`; what becomes
 
 import asyncio
 import socket
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Container, Hashable
 from contextlib import suppress
 
 import msgspec
@@ -109,8 +109,8 @@ class Listener:
                 async with asyncio.timeout(_LAST_S):
                     await self._emptied()
 
-    def abort(self, *, subject: Hashable = None, address: str | None = None) -> int:
-        """Close at once every connection that serves `subject` or comes from `address`, whatever is under way there.
+    def abort(self, *, subjects: Container[Hashable] = (), address: str | None = None) -> int:
+        """Close at once every connection that serves one of them or comes from `address`, whatever is under way there.
 
         How many there were.
         """
@@ -118,7 +118,7 @@ class Listener:
         found = [
             connection
             for connection in self._connections
-            if (subject is not None and connection.peer.subject == subject)
+            if (connection.peer.subject is not None and connection.peer.subject in subjects)
             or (host is not None and connection.peer.client is not None and connection.peer.client[0] == host)
         ]
         for connection in found:

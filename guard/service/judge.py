@@ -102,9 +102,9 @@ class Judge:
         routed = decide.route(rules.policies, facts)
         if isinstance(routed, Deny):
             return Judgement(outcome=routed, reached=None)
-        no_room = decide.let_in(routed, self._strain(routed.service.name))
-        if no_room is not None:
-            return Judgement(outcome=no_room, reached=routed)
+        kept_out = decide.let_in(routed, self._strain(routed.service.name), self._keys.halts)
+        if kept_out is not None:
+            return Judgement(outcome=kept_out, reached=routed)
         now = self._now()
         identified = decide.identify(routed, rules.schemes, now, clock_is_sure=self._clock_is_sure())
         if isinstance(identified, Deny):
@@ -122,7 +122,7 @@ class Judge:
     def still(self, allow: Allow) -> Deny | None:
         """Whether what was admitted may still go, asked directly before its first byte does."""
         now = self._now()
-        return decide.still(allow, self._record(allow.record, now), now)
+        return decide.still(allow, self._record(allow.record, now), now, self._keys.halts)
 
     async def _heard(self, identified: Identified, room: Answer, now: UnixMs, read_body: ReadBody) -> Judgement:
         """Judge a message whose address was asked for: `room` is the answer, or it comes with the next one."""
@@ -146,7 +146,8 @@ class Judge:
         return await self._admission(verified, late, now)
 
     async def _admission(self, verified: Verified, late: "Future[Receipt] | None", now: UnixMs) -> Judgement:
-        question = decide.charge(verified, now, self._obstacle(verified.identified.service.name))
+        obstacle = self._obstacle(verified.identified.service.name)
+        question = decide.charge(verified, now, obstacle, self._keys.halts)
         if isinstance(question, Deny):
             burnt = decide.burn(verified, now)
             if burnt is not None:
@@ -155,7 +156,7 @@ class Judge:
         receipt = Granted(now, ()) if question is None else await self._limits.charge(question)
         room = None if late is None else await late
         now = self._now()
-        outcome = decide.admit(verified, receipt, self._record(verified.record, now), now, room)
+        outcome = decide.admit(verified, receipt, self._record(verified.record, now), now, room, halts=self._keys.halts)
         if isinstance(outcome, Deny):
             if isinstance(receipt, Granted) and question is not None:
                 await self._limits.refund(question)

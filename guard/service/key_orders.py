@@ -17,6 +17,7 @@ _SCOPE = re.compile(SCOPE_PATTERN, re.ASCII)
 _API_SECRET = re.compile(r"[!-\-/-~]{1,512}")
 _SECRET_BYTES_MAX = 1024
 _LABEL_CHARACTERS_MAX = 128
+_WHY_CHARACTERS_MAX = 1000
 
 
 class Obstacle(StrEnum):
@@ -102,6 +103,14 @@ def network(text: str) -> str:
     raise KeyringError(
         f"{text} has bits set beyond its prefix: did you mean {meant}, or a single address?", field="networks"
     )
+
+
+def refuse_without_why(why: str) -> None:
+    """Raises KeyringError unless there is a reason: what stops many at once is not done without a word."""
+    if not why.strip():
+        raise KeyringError('say why: --why "ticket 4711". Whoever finds it in the audit trail will want to know')
+    if len(why) > _WHY_CHARACTERS_MAX:
+        raise KeyringError(f"the reason has at most {_WHY_CHARACTERS_MAX} characters")
 
 
 def secret_content(algorithm: KeyAlgorithm, secret: str | None) -> bytes:

@@ -1,13 +1,13 @@
-"""Every key record in memory, following the database's revision: finding one waits for nothing.
+"""Every key record and halt in memory, following the database's revision: finding one waits for nothing.
 
 Why it is right: a view is as old as the moment before the last successful poll was sent, so a slow answer never makes
 it look younger. A view that is too old answers `Unavailable`, never a record. Polls overlap: one is sent every 250 ms,
 or 125 ms while answers are slow, whether or not the ones before it were answered; so a database that takes 500 ms is
 followed within 750 ms, and an answer that never comes holds up no other, nor does any other errand. Each poll asks for
 what changed after the revision that was known when it was sent, and is one statement, so its answer completes the view
-up to the revision that it names, in whatever order answers come: a record never replaces a newer one, and the view
-never loses what it had. A revision lower than one that was known when the poll was sent means that the database was
-replaced by an older one: it is not followed, so no revocation is undone, and the view ages.
+up to the revision that it names, in whatever order answers come: a record or halt never replaces a newer one, and the
+view never loses what it had. A revision lower than one that was known when the poll was sent means that the database
+was replaced by an older one: it is not followed, so no revocation is undone, and the view ages.
 """
 
 import asyncio
@@ -16,8 +16,9 @@ from typing import Final, Protocol
 
 import msgspec
 
+from guard.model.halts import NO_HALTS, Halt, HaltId, Halts, halts_of
 from guard.model.keys import KeyRecord
-from guard.model.names import KeyId, UnixMs
+from guard.model.names import AccountId, KeyId, UnixMs
 from guard.model.questions import Unavailable
 from guard.state.faults import StateError
 from guard.state.protocols import KeyDirectory
@@ -31,13 +32,14 @@ POLLS_MAX: Final = 5
 _STALE = Unavailable("keys")
 
 
-class Poll(msgspec.Struct, frozen=True):
-    """The revision of the last change, every record that changed after the one that was asked about, and the database's
-    clock, None if it is this machine's.
+class Poll(msgspec.Struct, frozen=True, kw_only=True):
+    """The revision of the last change, every record and halt that changed after the one that was asked about, and the
+    database's clock, None if it is this machine's.
     """
 
     revision: int
     changed: tuple[KeyRecord, ...]
+    halts: tuple[Halt, ...]
     clock_ms: UnixMs | None
 
 
@@ -58,13 +60,13 @@ async def _nobody(_: int) -> None:
 
 
 class FollowingDirectory(KeyDirectory):
-    """The records of `source`, as of its last confirmed revision.
+    """The records and halts of `source`, as of its last confirmed revision.
 
     `find` answers Unavailable once the view is older than `lease_ms`. `acknowledge` is told the revision when it moved,
-    after `on_change` has returned, and every `beat_ms`. `on_answer` hears of each answer: the database's clock (None if
-    it is this machine's), and this one's time before and after. `on_delay` hears how long, at most, a change stood in
-    the database before it was in force here. `on_error` hears of each failed poll or write of `follow`, which goes on.
-    Last uses are written every `flush_ms` and on `close`.
+    after `on_change` and `on_halt` have returned, and every `beat_ms`. `on_answer` hears of each answer: the database's
+    clock (None if it is this machine's), and this one's time before and after. `on_delay` hears how long, at most, a
+    change stood in the database before it was in force here. `on_error` hears of each failed poll or write of `follow`,
+    which goes on. Last uses are written every `flush_ms` and on `close`.
     """
 
     def __init__(
@@ -82,6 +84,8 @@ class FollowingDirectory(KeyDirectory):
     ) -> None:
         self.on_change: Callable[[tuple[KeyRecord, ...]], object] = lambda _: None
         """Hears of the records that a poll found changed."""
+        self.on_halt: Callable[[tuple[Halt, ...]], object] = lambda _: None
+        """Hears of what a poll found halted, and of what it found lifted."""
         self._source = source
         self._now = now
         self._lease_ms = lease_ms
@@ -92,6 +96,8 @@ class FollowingDirectory(KeyDirectory):
         self._on_delay = on_delay
         self._on_error = on_error
         self._records: dict[KeyId, KeyRecord] = {}
+        self._known_halts: dict[HaltId, Halt] = {}
+        self._halts = NO_HALTS
         self._revision = 0
         self._confirmed_at: UnixMs | None = None
         self._beat_at: UnixMs | None = None
@@ -111,6 +117,15 @@ class FollowingDirectory(KeyDirectory):
     def lease_ms(self) -> int:
         """How old the view may be at most."""
         return self._lease_ms
+
+    @property
+    def halts(self) -> Halts:
+        """See `KeyDirectory.halts`."""
+        return self._halts
+
+    def keys_of(self, account: AccountId) -> tuple[KeyId, ...]:
+        """The ids of all keys of an account."""
+        return tuple(record.id for record in self._records.values() if record.account == account)
 
     def find(self, key_id: KeyId, now: UnixMs) -> KeyRecord | Unavailable | None:
         """See `KeyDirectory.find`."""
@@ -138,7 +153,8 @@ class FollowingDirectory(KeyDirectory):
                 f"the key database went back from revision {known} to {poll.revision}: was an old copy put in "
                 "its place? restart guard if that was meant"
             )
-        if self._take(poll.changed) and self._confirmed_at is not None:
+        moved = self._take(poll.changed)
+        if (self._take_halts(poll.halts) or moved) and self._confirmed_at is not None:
             self._on_delay(self._now() - self._confirmed_at)
         self._revision = max(self._revision, poll.revision)
         self._confirmed_at = asked_at if self._confirmed_at is None else max(self._confirmed_at, asked_at)
@@ -153,6 +169,19 @@ class FollowingDirectory(KeyDirectory):
             newer.append(record)
         if newer:
             self.on_change(tuple(newer))
+        return bool(newer)
+
+    def _take_halts(self, changed: tuple[Halt, ...]) -> bool:
+        newer = []
+        for halt in changed:
+            known = self._known_halts.get(halt.id)
+            if known is not None and known.revision >= halt.revision:  # knockout: newer_halt_stays
+                continue
+            self._known_halts[halt.id] = halt
+            newer.append(halt)
+        if newer:
+            self._halts = halts_of(self._known_halts.values())
+            self.on_halt(tuple(newer))
         return bool(newer)
 
     async def follow(self, interval_ms: int = 250) -> None:

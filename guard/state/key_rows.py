@@ -87,13 +87,28 @@ def to_row(record: KeyRecord, sealing: SealingKey, under: str | None = None) -> 
 
 def from_row(row: RowMapping, sealing: SealingKey) -> KeyRecord:
     """The record, its material opened. Raises SealingError if it cannot be."""
-    algorithm = KeyAlgorithm(row["algorithm"])
+    return _record(row, _opened(row["id"], KeyAlgorithm(row["algorithm"]), row["sealed_material"], sealing))
+
+
+def bare(row: RowMapping) -> KeyRecord:
+    """The record without its material: enough to look at, and never to be written as a whole."""
+    return _record(row, Secret(b""))
+
+
+def resealed(row: RowMapping, sealing: SealingKey, under: str) -> bytes:
+    """The same material sealed under another key. Raises SealingError if it cannot be opened."""
+    purpose = _purpose(KeyAlgorithm(row["algorithm"]))
+    material = sealing.open(row["id"], purpose, row["sealed_material"])
+    return sealing.seal(row["id"], purpose, material, under)
+
+
+def _record(row: RowMapping, material: Secret) -> KeyRecord:
     key_id, lineage = row["id"], row["lineage"]
     return KeyRecord(
         id=KeyId(key_id),
         account=AccountId(sys.intern(row["account"])),
-        algorithm=algorithm,
-        material=_opened(row["id"], algorithm, row["sealed_material"], sealing),
+        algorithm=KeyAlgorithm(row["algorithm"]),
+        material=material,
         state=KeyState(row["state"]),
         scopes=_scopes(row["scopes"]),
         tier=row["tier"],
@@ -107,13 +122,6 @@ def from_row(row: RowMapping, sealing: SealingKey) -> KeyRecord:
         label=row["label"],
         revision=row["revision"],
     )
-
-
-def resealed(row: RowMapping, sealing: SealingKey, under: str) -> bytes:
-    """The same material sealed under another key. Raises SealingError if it cannot be opened."""
-    purpose = _purpose(KeyAlgorithm(row["algorithm"]))
-    material = sealing.open(row["id"], purpose, row["sealed_material"])
-    return sealing.seal(row["id"], purpose, material, under)
 
 
 @lru_cache(maxsize=1024)

@@ -3,6 +3,7 @@
 from asyncio import Future
 from typing import Protocol
 
+from guard.model.halts import Halts
 from guard.model.keys import KeyRecord
 from guard.model.names import AccountId, KeyId, UnixMs
 from guard.model.questions import Charge, Receipt, Unavailable
@@ -56,6 +57,11 @@ class LimitStore(Protocol):
 
 class KeyDirectory(Protocol):
     """Every key record that this process needs, in memory, at the database's revision. Finding waits for nothing."""
+
+    @property
+    def halts(self) -> Halts:
+        """What is halted, at the same revision. Of a view too old to be trusted: as it was last known."""
+        ...
 
     def find(self, key_id: KeyId, now: UnixMs) -> KeyRecord | Unavailable | None:
         """The record; None if nobody holds that key; Unavailable if the view is too old to be trusted."""

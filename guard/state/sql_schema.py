@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"
 """The newest migration. Versions are digits of equal length, so that they can be compared."""
 
 METADATA = MetaData(
@@ -131,6 +131,14 @@ NODES = Table(
     Column("seen_at", BigInteger, nullable=False),
     Column("revision", BigInteger, nullable=False),
     Column("clock_offset_ms", BigInteger),
+)
+
+HALTS = Table(
+    "halts",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("revision", BigInteger, nullable=False, index=True),
+    Column("document", Text, nullable=False),
 )
 
 

@@ -5,6 +5,7 @@ in it by subject. It has no behaviour of its own.
 from guard.state.admin_tokens import AdminTokenTable
 from guard.state.audit import AuditTrail
 from guard.state.database import Database
+from guard.state.halt_table import HaltTable
 from guard.state.key_seals import KeySeals
 from guard.state.key_table import KeyTable
 from guard.state.nodes import NodeTable
@@ -19,6 +20,7 @@ class Vault:
         self.database = database
         self.sealing = sealing
         self.keys = KeyTable(database, sealing)
+        self.halts = HaltTable(database)
         self.seals = KeySeals(database, sealing)
         self.trail = AuditTrail(database)
         self.tokens = AdminTokenTable(database)

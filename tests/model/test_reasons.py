@@ -11,12 +11,12 @@ _TOLD_BEFORE = {
     *("request.head_too_large", "request.incomplete", "request.timeout"),
     *("auth.missing", "auth.malformed", "auth.stale", "auth.future", "auth.invalid"),
     *("abuse.address_denied", "limit.*", "store.unavailable"),
-    *("gateway.overloaded", "gateway.draining", "gateway.clock", "gateway.error"),
+    *("gateway.overloaded", "gateway.draining", "gateway.clock", "gateway.halted", "gateway.error"),
     *("upstream.unreachable", "upstream.breaker_open", "upstream.broken", "upstream.timeout"),
 }
 _TOLD_AFTER = {
     *("auth.replayed", "auth.inactive_key", "auth.suspended_key", "auth.revoked_key", "auth.expired_key"),
-    *("authz.ip", "authz.scope"),
+    *("authz.ip", "authz.scope", "authz.halted"),
 }
 _TOLD_NEVER = {
     *("auth.unknown_key", "auth.bad_signature", "auth.bad_digest", "auth.algorithm", "auth.compromised_key"),
@@ -35,12 +35,14 @@ _STATUS = {
     "request.timeout": 408,
     "authz.ip": 403,
     "authz.scope": 403,
+    "authz.halted": 403,
     "abuse.address_denied": 403,
     "limit.*": 429,
     "store.unavailable": 503,
     "gateway.overloaded": 503,
     "gateway.draining": 503,
     "gateway.clock": 503,
+    "gateway.halted": 503,
     "gateway.error": 500,
     "upstream.unreachable": 502,
     "upstream.breaker_open": 503,

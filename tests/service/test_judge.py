@@ -1,6 +1,7 @@
 """The line with its questions asked: what is spent, read and given back, and what is not."""
 
 from asyncio import Future, get_running_loop
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 from guard.core.stages import Allow, Signed
 from guard.model.decision import Deny
 from guard.model.facts import Body, BodyRead, Facts
+from guard.model.halts import HaltKind
 from guard.model.keys import KeyState
 from guard.model.names import RequestId, UnixMs
 from guard.model.policy import PolicySet
@@ -16,7 +18,7 @@ from guard.model.questions import Charge, Receipt, Unavailable
 from guard.service.judge import Judge, Judgement
 from guard.service.policies import Rulebook
 from guard.state.memory import MemoryLimits
-from tests.build import NOW, facts, limit, policies, record, route, service, signed, slots
+from tests.build import NOW, facts, halt, limit, policies, record, route, service, signed, slots
 from tests.directory import Keys
 from tests.line import SCHEMES
 
@@ -31,9 +33,12 @@ class Store(MemoryLimits):
         self.asked: list[Charge] = []
         self.refunded: list[Charge] = []
         self.down = self.slow = False
+        self.meanwhile: Callable[[], object] = lambda: None
 
     def ask(self, charge: Charge) -> Receipt | Future[Receipt]:  # type: ignore[override]  # memory answers at once
         self.asked.append(charge)
+        if charge.once is not None:
+            self.meanwhile()
         receipt = Unavailable("limits") if self.down else super().ask(charge)
         if not self.slow:
             return receipt
@@ -147,6 +152,45 @@ async def test_an_order_that_a_limit_refused_cannot_be_executed_later() -> None:
     assert await line.code(refused) == "limit.key"
     line.now = UnixMs(NOW + 2000)
     assert await line.code(msgspec.structs.replace(refused, request_id="req_3")) == "auth.replayed"
+
+
+async def test_an_order_of_a_halted_account_spends_no_token_and_cannot_be_executed_once_the_halt_is_lifted() -> None:
+    line = Line(_limited(capacity=1))
+    line.keys.halted = (halt(HaltKind.ACCOUNT, "acme"),)
+    refused = _again(1)
+    assert await line.code(refused) == "authz.halted"
+    assert line.store.refunded == []
+    line.keys.halted = ()
+    assert await line.code(msgspec.structs.replace(refused, request_id="req_2")) == "auth.replayed"
+    assert await line.code(_again(3)) == "allow"
+
+
+async def test_while_everything_is_halted_nobody_is_asked_and_no_body_is_read() -> None:
+    line = Line()
+    line.keys.halted = (halt(),)
+    judgement = await line.judged(signed())
+    assert isinstance(judgement.outcome, Deny)
+    assert judgement.outcome.code == "gateway.halted"
+    assert not judgement.shed
+    assert (line.store.asked, line.bodies_read) == ([], 0)
+
+
+async def test_a_halt_that_comes_while_the_store_is_asked_gives_the_tokens_back() -> None:
+    line = Line()
+    line.store.meanwhile = lambda: setattr(line.keys, "halted", (halt(),))
+    assert await line.code(signed()) == "gateway.halted"
+    assert [charge.id for charge in line.store.refunded] == ["req_test"]
+
+
+async def test_what_is_halted_before_its_first_byte_went_does_not_go() -> None:
+    line = Line()
+    outcome = (await line.judged(signed())).outcome
+    assert isinstance(outcome, Allow)
+    assert line.judge.still(outcome) is None
+    line.keys.halted = (halt(HaltKind.KEY, record().id),)
+    stopped = line.judge.still(outcome)
+    assert stopped is not None
+    assert stopped.code == "authz.halted"
 
 
 async def test_an_order_that_its_backend_cannot_take_spends_no_token_and_cannot_be_executed_later() -> None:

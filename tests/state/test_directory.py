@@ -3,11 +3,13 @@ from collections.abc import Mapping
 
 import pytest
 
+from guard.model.halts import NO_HALTS, Halt, HaltId, HaltKind
 from guard.model.keys import KeyAlgorithm, KeyRecord, KeyState, Secret
 from guard.model.names import AccountId, KeyId, UnixMs
 from guard.model.questions import Unavailable
 from guard.state.directory import POLLS_MAX, STALE_AFTER_MS, FollowingDirectory, Poll
 from guard.state.faults import StateError
+from tests.build import halt
 
 START = UnixMs(1_800_000_000_000)
 K1, K2 = KeyId("k1"), KeyId("k2")
@@ -35,6 +37,7 @@ class Source:
         self.broken = False
         self.revision = 0
         self.records: dict[KeyId, KeyRecord] = {}
+        self.halts: dict[HaltId, Halt] = {}
         self.asked_since: list[int] = []
         self.ahead_ms: int | None = None
         self.written: list[dict[KeyId, UnixMs]] = []
@@ -53,7 +56,9 @@ class Source:
 
     def answer(self, revision: int, at: UnixMs) -> Poll:
         changed = tuple(each for each in self.records.values() if each.revision > revision)
-        return Poll(self.revision, changed, None if self.ahead_ms is None else UnixMs(at + self.ahead_ms))
+        clock_ms = None if self.ahead_ms is None else UnixMs(at + self.ahead_ms)
+        halts = tuple(each for each in self.halts.values() if each.revision > revision)
+        return Poll(revision=self.revision, changed=changed, halts=halts, clock_ms=clock_ms)
 
     async def write_last_used(self, batch: Mapping[KeyId, UnixMs]) -> None:
         if self.broken:
@@ -373,3 +378,55 @@ async def test_delay_of_a_change_counts_from_the_last_poll_that_had_not_seen_it(
     source.now, source.ms_a_poll = later(500), 30
     await directory.refresh()
     assert heard == [280]
+
+
+def put_halt(source: Source, name: str, lifted_at: UnixMs | None = None) -> None:
+    source.revision += 1
+    put = halt(HaltKind.ACCOUNT, "acme", id=HaltId(name), revision=source.revision, lifted_at=lifted_at)
+    source.halts[put.id] = put
+
+
+async def test_halts_are_followed_with_the_keys_and_end_when_they_are_lifted(
+    source: Source, directory: FollowingDirectory
+) -> None:
+    assert directory.halts is NO_HALTS
+    put_halt(source, "h1")
+    await directory.refresh()
+    assert [each.id for each in directory.halts.over_holder(K1, AccountId("acme"))] == ["h1"]
+    put_halt(source, "h1", lifted_at=START)
+    await directory.refresh()
+    assert directory.halts is NO_HALTS
+
+
+async def test_late_answer_brings_no_lifted_halt_back() -> None:
+    source = Slow()
+    put_halt(source, "h1")
+    directory = FollowingDirectory(source, lambda: source.now)
+    late = asyncio.create_task(directory.refresh())
+    await asked(source, 1)
+    put_halt(source, "h1", lifted_at=START)
+    quick = asyncio.create_task(directory.refresh())
+    await asked(source, 2)
+    for answer, poll in ((source.answers[1], quick), (source.answers[0], late)):
+        answer.set_result(None)
+        await poll
+    assert directory.halts is NO_HALTS
+
+
+async def test_who_waits_for_halts_hears_of_each_once(source: Source, directory: FollowingDirectory) -> None:
+    told: list[list[str]] = []
+    directory.on_halt = lambda changed: told.append([each.id for each in changed])
+    put_halt(source, "h1")
+    for _ in range(2):
+        await directory.refresh()
+    put_halt(source, "h1", lifted_at=START)
+    await directory.refresh()
+    assert told == [["h1"], ["h1"]]
+
+
+async def test_the_keys_of_an_account_are_known(source: Source, directory: FollowingDirectory) -> None:
+    source.put(K1)
+    source.put(K2)
+    await directory.refresh()
+    assert set(directory.keys_of(AccountId("acme"))) == {K1, K2}
+    assert directory.keys_of(AccountId("other")) == ()

@@ -10,7 +10,7 @@ from guard.model.keys import KeyRecord, KeyState
 from guard.model.names import KeyId, UnixMs
 from guard.state.sealing import SealingKey
 from guard.state.vault import Vault
-from tests.state.key_records import deed, record, suspended
+from tests.state.key_records import CANARY, deed, record, suspended
 
 PROJECT = Path(__file__).parent.parent.parent
 
@@ -62,7 +62,7 @@ import asyncio, sys
 from pathlib import Path
 from guard.state.sealing import SealingKey
 from guard.state.vault import Vault
-from tests.state.key_records import deed, record, suspended
+from tests.state.key_records import CANARY, deed, record, suspended
 from tests.state.test_key_table import suspended
 
 async def main(url, path, name, most):
@@ -136,3 +136,80 @@ async def test_two_writers_give_out_each_revision_once_and_in_order(
         assert child.returncode == 0
     assert [row.revision for row in rows] == list(range(1, 101))
     assert {each.id: each.revision for each in everything} == {each.id: each.revision for each in followed.values()}
+
+
+def _old(key: KeyRecord) -> bool:
+    return key.id != "k2"
+
+
+async def test_keys_are_moved_together_under_one_revision_each_with_its_audit_record(vault: Vault) -> None:
+    await vault.keys.insert([record("k1"), record("k2"), record("k3")], deed())
+    moved = await vault.keys.move_all(_old, KeyState.DEACTIVATED, deed("deactivate", "leak"))
+    assert [(each.id, each.state, each.revision) for each in moved] == [
+        ("k1", KeyState.DEACTIVATED, 2),
+        ("k3", KeyState.DEACTIVATED, 2),
+    ]
+    _, stored = await vault.keys.records_since(0)
+    assert {each.id: each.state for each in stored} == {
+        "k1": KeyState.DEACTIVATED,
+        "k2": KeyState.ACTIVE,
+        "k3": KeyState.DEACTIVATED,
+    }
+    rows = (await vault.trail.records())[3:]
+    assert [(row.subject.id, row.command, row.why, row.revision) for row in rows] == [
+        ("k1", "deactivate", "leak", 2),
+        ("k3", "deactivate", "leak", 2),
+    ]
+    told = [(row.before or {}, row.after or {}) for row in rows]
+    assert [(before["state"], after["state"]) for before, after in told] == [("active", "deactivated")] * 2
+
+
+async def test_moving_keys_leaves_their_material_as_it_was(vault: Vault) -> None:
+    await vault.keys.insert([record("k1")], deed())
+    await vault.keys.move_all(_old, KeyState.DEACTIVATED, deed("deactivate"))
+    found = await vault.keys.find(KeyId("k1"))
+    assert found is not None
+    assert found.material.reveal() == CANARY
+
+
+async def test_more_keys_than_go_into_one_statement_are_moved_all(vault: Vault) -> None:
+    ids = [f"k{number:04}" for number in range(1201)]
+    await vault.keys.insert([record(key_id) for key_id in ids], deed())
+    moved = await vault.keys.move_all(lambda _: True, KeyState.SUSPENDED, deed("suspend"))
+    assert (len(moved), await vault.keys.head()) == (1201, 2)
+    _, stored = await vault.keys.records_since(1)
+    assert {each.state for each in stored} == {KeyState.SUSPENDED}
+    assert [row.subject.id for row in (await vault.trail.records())[1201:]] == ids
+
+
+async def test_moving_no_key_writes_nothing(vault: Vault) -> None:
+    await vault.keys.insert([record("k1")], deed())
+    assert await vault.keys.move_all(lambda _: False, KeyState.SUSPENDED, deed("suspend")) == ()
+    assert (await vault.keys.head(), len(await vault.trail.records())) == (1, 1)
+
+
+async def test_a_choice_that_raises_moves_no_key(vault: Vault) -> None:
+    await vault.keys.insert([record("k1"), record("k2")], deed())
+
+    def choice(key: KeyRecord) -> bool:
+        if key.id == "k2":
+            raise LookupError
+        return True
+
+    with pytest.raises(LookupError):
+        await vault.keys.move_all(choice, KeyState.SUSPENDED, deed("suspend"))
+    assert await vault.keys.head() == 1
+
+
+async def test_a_key_or_account_is_known_in_whatever_state(vault: Vault) -> None:
+    await vault.keys.insert([record("k1", state=KeyState.DESTROYED)], deed())
+    assert await vault.keys.is_known(key_id="k1")
+    assert await vault.keys.is_known(account="acme")
+    assert not await vault.keys.is_known(key_id="acme")
+    assert not await vault.keys.is_known(account="k1")
+
+
+async def test_bare_records_hold_no_material(vault: Vault) -> None:
+    await vault.keys.insert([record("k1")], deed())
+    [bare] = await vault.keys.bare_records()
+    assert (bare.id, bare.material.reveal()) == ("k1", b"")

@@ -8,7 +8,7 @@ _AGAIN_MS = 1000
 
 def gateway_has_room(arrival: Arrival) -> Deny | None:
     """An overloaded gateway refuses what it does least harm to refuse: anonymous messages, then reads, then orders."""
-    if arrival.route.urgency >= arrival.strain:
+    if arrival.routed.route.urgency >= arrival.strain:
         return None
     return Deny(code="gateway.overloaded", wait_ms=_AGAIN_MS)
 

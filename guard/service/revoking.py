@@ -1,0 +1,93 @@
+"""Ending many keys at once: those of an account, those that are too old, those that are used from one network.
+
+All of them or none, in one transaction under one revision, with an audit record for each key. Values in, values out, as
+`service/keyring.py`.
+"""
+
+import ipaddress
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from guard.core.lifecycle import TRANSITIONS, KeyCommand
+from guard.model.audit import Deed
+from guard.model.keys import KeyRecord, KeyState
+from guard.model.names import UnixMs
+from guard.service.key_orders import KeyringError, network, refuse_without_why
+from guard.service.keyring import TOMBSTONE_MS, By
+from guard.state.key_rows import KeyView, view
+from guard.state.protocols import Tombstones
+from guard.state.vault import Vault
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which keys: all that is given must be true of a key.
+
+    `older_than_ms` is the age of the key itself; a successor by rotation is as young as its rotation. `network` is
+    CIDR: every network that the key is bound to lies within it, so that a key good from anywhere is never meant.
+    `scopes` are those of which the key has one at least.
+    """
+
+    account: str | None = None
+    older_than_ms: int | None = None
+    network: str | None = None
+    scopes: tuple[str, ...] = ()
+
+
+class Revoking:
+    """Bulk revocation in one vault. `tombstones` are those of the shared store, if there is one."""
+
+    def __init__(self, vault: Vault, *, now: Callable[[], UnixMs], tombstones: Tombstones | None = None) -> None:
+        self._keys = vault.keys
+        self._now = now
+        self._tombstones = tombstones
+
+    async def chosen(self, choice: Choice) -> tuple[KeyView, ...]:
+        """What `revoke` would revoke now, oldest first. No key at all is a KeyringError, here and there."""
+        means = _meaning(choice, self._now())
+        return _some([record for record in await self._keys.bare_records() if means(record)])
+
+    async def revoke(self, choice: Choice, by: By) -> tuple[KeyView, ...]:
+        """Revoke every key that is chosen when this commits, which may be more than `chosen` had shown.
+
+        It is committed when this returns; all have one revision, for `Keyring.in_force`.
+        """
+        refuse_without_why(by.why)
+        now = self._now()
+        deed = Deed(command=KeyCommand.DEACTIVATE.value, actor=by.actor, why=by.why, at=now, origin=by.origin)
+        ended = await self._keys.move_all(_meaning(choice, now), KeyState.DEACTIVATED, deed)
+        if self._tombstones is not None:
+            for record in ended:
+                await self._tombstones.bury(record.account, record.id, UnixMs(self._now() + TOMBSTONE_MS))
+        return _some(ended)
+
+
+def _some(records: Sequence[KeyRecord]) -> tuple[KeyView, ...]:
+    if not records:
+        raise KeyringError("no key that could be revoked is chosen: `guard keys list` shows those that there are")
+    return tuple(map(view, records))
+
+
+def _meaning(choice: Choice, now: UnixMs) -> Callable[[KeyRecord], bool]:
+    """Whether a key is chosen. A key that is ended already never is. Raises KeyringError if the choice is none."""
+    if choice.account is None and choice.older_than_ms is None and choice.network is None:
+        raise KeyringError("say which keys: --account, --older-than or --network")
+    within = None if choice.network is None else ipaddress.ip_network(network(choice.network))
+    before = None if choice.older_than_ms is None else now - choice.older_than_ms
+    scopes = frozenset(choice.scopes)
+
+    def means(record: KeyRecord) -> bool:
+        return (
+            KeyCommand.DEACTIVATE in TRANSITIONS[record.state]
+            and choice.account in (None, record.account)
+            and (before is None or record.created_at < before)
+            and (within is None or _lies_within(record.networks, within))
+            and (not scopes or not scopes.isdisjoint(record.scopes))
+        )
+
+    return means
+
+
+def _lies_within(networks: tuple[str, ...], whole: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    parts = [ipaddress.ip_network(each) for each in networks]
+    return bool(parts) and all(part.version == whole.version and part.subnet_of(whole) for part in parts)  # type: ignore[arg-type]  # the versions are one
