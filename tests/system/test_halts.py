@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.system.gateway import RunningGateway, running_gateway
+from tests.system.gateway import RunningGateway, eventually, running_gateway
 from tests.system.key_holder import signed
 from tests.system.raw_http import Connection
 from tests.system.recording_backend import RecordingBackend
@@ -40,7 +40,7 @@ def test_a_halted_account_is_refused_once_the_command_says_so_and_served_once_it
     """Its connections are cut; nothing of it reaches the backend; it is never told why."""
     account = own.keys["trader"].order.account
     with Connection(own.port) as warm:
-        assert warm.ask(_order(own)).status == 200
+        eventually(lambda: warm.ask(_order(own)).status == 200)  # a busy machine may poll its database late
         mark = len(own.backend.record)
         halted = _told(own, "account", account)
         refused = own.ask(_order(own))
@@ -52,7 +52,7 @@ def test_a_halted_account_is_refused_once_the_command_says_so_and_served_once_it
     assert own.backend.since(mark) == []
     assert own.ask(_TIME).status == 200
     _told(own, "lift", halted["id"])
-    assert own.ask(_order(own)).status == 200
+    eventually(lambda: own.ask(_order(own)).status == 200, 1.0)
 
 
 def test_while_everything_but_reads_is_halted_reads_are_served_and_orders_are_not(own: RunningGateway) -> None:
@@ -64,7 +64,7 @@ def test_while_everything_but_reads_is_halted_reads_are_served_and_orders_are_no
     assert own.ask(own.signed("GET", "/v1/orders")).status == 200
     assert own.ask(_TIME).status == 200
     _told(own, "lift", "--all")
-    assert own.ask(_order(own)).status == 200
+    eventually(lambda: own.ask(_order(own)).status == 200, 1.0)
 
 
 def test_a_halt_of_the_service_stops_its_open_routes_and_outlives_a_restart(own: RunningGateway) -> None:
