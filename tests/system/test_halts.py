@@ -70,7 +70,7 @@ def test_while_everything_but_reads_is_halted_reads_are_served_and_orders_are_no
 def test_a_halt_of_the_service_stops_its_open_routes_and_outlives_a_restart(own: RunningGateway) -> None:
     _told(own, "service", "exchange")
     assert own.ask(_TIME).code == "gateway.halted"
-    own.kill()
+    own.stop()
     own.start()
     assert own.ask(_TIME).code == "gateway.halted"
     _told(own, "lift", "--service", "exchange")
