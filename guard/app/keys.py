@@ -42,9 +42,25 @@ def halting_of(vault: Vault) -> Halting:
     return Halting(vault, now=_wall_clock, random=secrets.token_bytes, enforcement=_enforcement(vault))
 
 
-def revoking_of(vault: Vault, tombstones: Tombstones | None = None) -> Revoking:
-    """Bulk revocation in an open vault."""
-    return Revoking(vault, now=_wall_clock, tombstones=tombstones)
+@asynccontextmanager
+async def open_revoking(settings: Settings) -> AsyncIterator[tuple[Revoking, Keyring]]:
+    """Bulk revocation, and the keyring that says when it is in force. Raises StateError as `open_keyring` does."""
+    async with open_vault(settings) as vault, _opened_store(settings) as tombstones:
+        yield Revoking(vault, now=_wall_clock, tombstones=tombstones), keyring_of(vault, tombstones)
+
+
+@asynccontextmanager
+async def _opened_store(settings: Settings) -> AsyncIterator[Tombstones | None]:
+    """The shared store, to bury many keys at once; None where there is none, or it must not be used."""
+    try:
+        store = await open_redis(settings.state_url, timeout_ms=_BURY_MS_MAX) if settings.shares_state else None
+    except StateError:
+        store = None
+    try:
+        yield store
+    finally:
+        if store is not None:
+            await store.close()
 
 
 def tombstones_of(settings: Settings) -> Tombstones | None:
@@ -60,14 +76,8 @@ class StoreFront(Tombstones):
 
     async def bury(self, account: AccountId, key_id: KeyId, until: UnixMs) -> bool:
         """See `Tombstones.bury`. False also for a store that must not be used."""
-        try:
-            store = await open_redis(self._settings.state_url, timeout_ms=_BURY_MS_MAX)
-        except StateError:
-            return False
-        try:
-            return await store.bury(account, key_id, until)
-        finally:
-            await store.close()
+        async with _opened_store(self._settings) as store:
+            return store is not None and await store.bury(account, key_id, until)
 
 
 @asynccontextmanager

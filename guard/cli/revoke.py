@@ -6,16 +6,16 @@ from typing import Annotated
 import msgspec
 import typer
 
-from guard.app.keys import keyring_of, open_vault, revoking_of
+from guard.app.keys import open_keyring, open_revoking
 from guard.cli.in_force import force_text, force_told
 from guard.cli.key_files import duration, listed
 from guard.cli.key_screen import changed_json, changed_text
 from guard.cli.vault import EXIT_REFUSED, answer_of
 from guard.cli.who import Actor, Why, by
 from guard.core.lifecycle import KeyCommand
-from guard.service.revoking import Choice
+from guard.service.keyring import Keyring
+from guard.service.revoking import Choice, Revoking
 from guard.state.key_rows import KeyView
-from guard.state.vault import Vault
 
 SUMMARY = "End a key for good, or many at once. They stay in the list."
 HELP = """\b
@@ -60,31 +60,31 @@ def revoke(
 
 
 def _revoke_one(key_id: str, actor: str | None, why: str, *, as_json: bool) -> None:
-    async def done(vault: Vault) -> str:
-        keyring = keyring_of(vault)
+    async def done(keyring: Keyring) -> str:
         key = await keyring.command(key_id, KeyCommand.DEACTIVATE, by(actor, why))
         force = await keyring.in_force(key.revision)
         return changed_json(key, force) if as_json else changed_text(key, force)
 
-    typer.echo(answer_of(open_vault, done))
+    typer.echo(answer_of(open_keyring, done))
 
 
 def _revoke_all(choice: Choice, actor: str | None, why: str, *, dry_run: bool, yes: bool, as_json: bool) -> None:
-    chosen = answer_of(open_vault, lambda vault: revoking_of(vault).chosen(choice))
+    chosen = answer_of(open_revoking, lambda line: line[0].chosen(choice))
     if dry_run:
         typer.echo(_json(chosen, {"dry_run": True}) if as_json else f"Would revoke {_named(chosen)}.")
         return
     if not yes and _is_terminal() and not typer.confirm(f"Revoke {_named(chosen)}?", err=True):
         raise typer.Exit(EXIT_REFUSED)
 
-    async def done(vault: Vault) -> str:
-        revoked = await revoking_of(vault).revoke(choice, by(actor, why))
-        force = await keyring_of(vault).in_force(revoked[0].revision)
+    async def done(line: tuple[Revoking, Keyring]) -> str:
+        revoking, keyring = line
+        revoked = await revoking.revoke(choice, by(actor, why))
+        force = await keyring.in_force(revoked[0].revision)
         if as_json:
             return _json(revoked, {"nodes": force_told(force)})
         return force_text(f"Revoked {_named(revoked)}", force)
 
-    typer.echo(answer_of(open_vault, done))
+    typer.echo(answer_of(open_revoking, done))
 
 
 def _is_terminal() -> bool:

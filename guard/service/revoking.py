@@ -4,6 +4,7 @@ All of them or none, in one transaction under one revision, with an audit record
 `service/keyring.py`.
 """
 
+import asyncio
 import ipaddress
 from collections.abc import Callable, Sequence
 
@@ -56,9 +57,9 @@ class Revoking:
         now = self._now()
         deed = Deed(command=KeyCommand.DEACTIVATE.value, actor=by.actor, why=by.why, at=now, origin=by.origin)
         ended = await self._keys.move_all(_meaning(choice, now), KeyState.DEACTIVATED, deed)
-        if self._tombstones is not None:
-            for record in ended:
-                await self._tombstones.bury(record.account, record.id, UnixMs(self._now() + TOMBSTONE_MS))
+        tombstones, until = self._tombstones, UnixMs(self._now() + TOMBSTONE_MS)
+        if tombstones is not None:
+            await asyncio.gather(*(tombstones.bury(record.account, record.id, until) for record in ended))
         return _some(ended)
 
 
