@@ -25,6 +25,7 @@ from tests.system.recording_backend import Received, RecordingBackend
 POLICIES = Path(__file__).parent / "policies"
 START_S = 20.0
 STOP_S = 10.0
+COMMAND_S = 30.0
 BY = By("system tests")
 
 Answer = TypeVar("Answer")
@@ -144,7 +145,7 @@ class RunningGateway:
             env={**os.environ, "GUARD_HOME": str(self.home), "GUARD_DATABASE_URL": self.administered},
             input=stdin,
             capture_output=True,
-            timeout=STOP_S,
+            timeout=COMMAND_S,
             check=False,
         )
 
