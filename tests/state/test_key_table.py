@@ -1,16 +1,19 @@
 import asyncio
+import gc
 import os
 import signal
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from guard.model.keys import KeyRecord, KeyState
 from guard.model.names import KeyId, UnixMs
+from guard.state.directory import FollowingDirectory
 from guard.state.sealing import SealingKey
 from guard.state.vault import Vault
-from tests.state.key_records import CANARY, deed, record, suspended
+from tests.state.key_records import CANARY, CREATED, deed, record, suspended
 
 PROJECT = Path(__file__).parent.parent.parent
 
@@ -213,3 +216,26 @@ async def test_bare_records_hold_no_material(vault: Vault) -> None:
     await vault.keys.insert([record("k1")], deed())
     [bare] = await vault.keys.bare_records()
     assert (bare.id, bare.material.reveal()) == ("k1", b"")
+
+
+async def test_ten_thousand_keys_take_at_most_a_kibibyte_and_a_half_each(sqlite_url: str, sealing: SealingKey) -> None:
+    vault = await Vault.open(sqlite_url, sealing)
+    await vault.keys.insert(
+        [
+            record(f"gk_{number:032}", networks=("203.0.113.0/24",), scopes=frozenset({"read"}))
+            for number in range(10_000)
+        ],
+        deed(),
+    )
+    directory = FollowingDirectory(vault.keys, lambda: CREATED)
+    tracemalloc.start()
+    try:
+        await directory.refresh()
+        gc.collect()
+        held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        await vault.close()
+    assert isinstance(directory.find(KeyId(f"gk_{9_999:032}"), CREATED), KeyRecord)
+    assert held / 10_000 <= 1536
+    assert peak / 10_000 <= 2 * 1536
