@@ -6,13 +6,32 @@ from types import ModuleType
 
 import pytest
 
-from tests.faults import aborts, failover, one_bucket, one_nonce, replays, run, state_loss
+from tests.faults import (
+    aborts,
+    database_loss,
+    failover,
+    one_bucket,
+    one_nonce,
+    replays,
+    revocation,
+    run,
+    state_loss,
+    storm,
+)
 
 pytestmark = pytest.mark.system
 
 
+_STORMS = 5
+
+
 def _broken(which: ModuleType, seed: int = 0) -> list[str]:
     return run.one(which, seed, small=True).broken
+
+
+@pytest.mark.parametrize("seed", range(_STORMS))
+def test_in_any_storm_each_order_is_executed_at_most_once_and_no_more_than_its_bucket_holds(seed: int) -> None:
+    assert _broken(storm, seed) == []
 
 
 def test_the_same_nonce_at_all_workers_at_once_is_accepted_once() -> None:
@@ -37,3 +56,11 @@ def test_a_redis_that_is_lost_costs_nobody_more_than_the_deadline_and_executes_n
 
 def test_no_order_that_was_executed_before_a_failover_is_executed_after_it() -> None:
     assert _broken(failover) == []
+
+
+def test_a_database_that_is_lost_brings_no_revoked_key_back_and_makes_nobody_wait() -> None:
+    assert _broken(database_loss) == []
+
+
+def test_a_revoked_key_passes_nowhere_once_the_command_has_said_so() -> None:
+    assert _broken(revocation) == []
