@@ -56,7 +56,10 @@ def run(size: Size, say: Say, seed: int = 0, tree: Path = ROOT) -> Verdict:
         ) as place,
     ):
         for index in range(len(_LOSSES)):
-            guard(place, "keys", "revoke", place.keys[index].id, "--why", "fault run")
+            with guard(
+                place, "keys", "revoke", place.keys[index].id, "--why", "fault run", state_url=state.url
+            ) as command:
+                assert command.wait() == 0
             checks += _lose(place, kept, index, size, say)
         checks.append(at_most_once(place.ledger()))
     return Verdict(NAME, tuple(checks))

@@ -10,6 +10,7 @@ from tests.faults import (
     aborts,
     database_loss,
     failover,
+    flaps,
     one_bucket,
     one_nonce,
     replays,
@@ -64,3 +65,7 @@ def test_a_database_that_is_lost_brings_no_revoked_key_back_and_makes_nobody_wai
 
 def test_a_revoked_key_passes_nowhere_once_the_command_has_said_so() -> None:
     assert _broken(revocation) == []
+
+
+def test_what_is_given_out_without_redis_is_bounded_over_all_processes_and_outages() -> None:
+    assert _broken(flaps) == []
