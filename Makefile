@@ -26,13 +26,13 @@ $(INSTALLED): pyproject.toml
 
 # Debian starts what it installs, unless policy-rc.d says no: the tests start their own, and leave none running.
 NOT_STARTED := /usr/sbin/policy-rc.d
-HAS_SERVERS := { command -v redis-server && ls /usr/lib/postgresql/*/bin/postgres; } >/dev/null 2>&1
+HAS_SERVERS := { command -v redis-server && ls /usr/lib/postgresql/*/bin/postgres && command -v systemd-analyze; } >/dev/null 2>&1
 
 $(SERVERS): $(INSTALLED)
 	@$(HAS_SERVERS) || { \
 		test -e $(NOT_STARTED) || { trap 'rm -f $(NOT_STARTED)' EXIT && \
 			printf '#!/bin/sh\nexit 101\n' >$(NOT_STARTED) && chmod +x $(NOT_STARTED); }; \
-		$(APT) redis-server postgresql; }
+		$(APT) redis-server postgresql systemd; }
 	@touch $@
 
 demo:  ## gateway on 127.0.0.1:8080 before a demo exchange on 8081; ends with Ctrl-C
