@@ -111,6 +111,8 @@ class Server(ABC):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait(_STOP_S)
         self._process = None
+        for pid in self._paused:  # its children too: PostgreSQL does not start beside what is left of it
+            _until_gone(pid)
         self._paused = []
 
     def restart(self, *, empty: bool = False) -> None:
@@ -154,3 +156,16 @@ def family(pid: int) -> Iterator[int]:
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in task.read_text().split():
             yield from family(int(child))
+
+
+def _until_gone(pid: int) -> None:
+    """Wait until a process that was killed holds nothing any more."""
+    end = time.monotonic() + _STOP_S
+    stat = Path(f"/proc/{pid}/stat")
+    while time.monotonic() < end:
+        try:
+            if stat.read_text().rpartition(")")[2].split()[0] == "Z":
+                return
+        except (FileNotFoundError, ProcessLookupError):
+            return
+        time.sleep(_ASK_EVERY_S)

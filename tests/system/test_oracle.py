@@ -111,7 +111,8 @@ def _compares(node: ast.Compare, hot: tuple[str, ...]) -> bool:
     sides = (node.left, *node.comparators)
     if any(isinstance(side, ast.Constant) or ast.unparse(side).startswith("len(") for side in sides):
         return False
-    return any(word in name for side in sides for name in _last_names(side) for word in hot)
+    names = [name for side in sides for name in _last_names(side) if not name.endswith("_id")]
+    return any(word in name for name in names for word in hot)
 
 
 def _last_names(side: ast.expr) -> Iterator[str]:
