@@ -39,6 +39,8 @@ def main(script: str, link: socket.socket) -> None:
                 place = rest[1] if kind == "Task" else place
             case "report":
                 link.sendall(report(*words[1:], served=words[0]))
+            case "degraded":
+                link.sendall(_frame(["Report", [], [{}, {}, {}], words]))
             case "refuse":
                 link.sendall(_frame(["Refusal", words[0]]))
             case "babble":
