@@ -77,9 +77,8 @@ async def open_gateway(
         vault = await _opened(settings, rules, clock.now, stack)
         pressure, meter = _measured(settings, rules, stack)
         followed = await stack.enter_async_context(following(vault, settings, clock, meter))
-        directory = followed.directory
+        directory, heard = followed.directory, clock_heard("redis", followed.clocks, meter)
         at = settings, vault.database.file, clock.now, meter
-        heard = clock_heard("redis", followed.clocks, meter)
         store = open_limits(*at, processes=followed.processes, filled_since=buckets_filled_since, clock_heard=heard)
         limits = await stack.enter_async_context(store)
         log = _decision_log(settings.decision_log, vault.sealing.log_tag_key, stack)
