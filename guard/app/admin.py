@@ -2,10 +2,9 @@
 
 import os
 import secrets
-import socket
 import stat
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -15,21 +14,20 @@ import structlog
 from guard import __version__
 from guard.app.audit import open_audit_key, sign_checkpoint
 from guard.app.clock import AnchoredClock
-from guard.app.keys import keyring_of, open_vault, tombstones_of
+from guard.app.keys import halting_of, keyring_of, nodes_of, open_vault, opened_store, revoking_of
 from guard.app.listening import listening
 from guard.edges.admin.api import AdminApi
 from guard.edges.admin.desk import Desk
 from guard.edges.admin.gate import SignInDesk
-from guard.edges.admin.shapes import NodeStatus
 from guard.edges.admin.throttle import Throttle
-from guard.edges.health import Health, Readiness
-from guard.model.names import UnixMs
+from guard.edges.health import Health
 from guard.service.admins import Admins
 from guard.service.key_orders import KeyringError
 from guard.service.policies import Rulebook
 from guard.service.releases import Releases
 from guard.settings import Settings
 from guard.state.faults import StateError
+from guard.state.protocols import Tombstones
 from guard.state.vault import Vault
 
 _FILE_BYTES_MAX = 1024
@@ -39,9 +37,7 @@ _log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def administering(
-    settings: Settings, rules: Rulebook, health: Health, readiness: Callable[[], Readiness]
-) -> AsyncIterator[None]:
+async def administering(settings: Settings, rules: Rulebook, health: Health) -> AsyncIterator[None]:
     """Serve the admin API for the time of the block, if the settings want one.
 
     A database without tokens gets its first. Raises StateError if the file of that cannot be made or used, OSError if
@@ -52,16 +48,16 @@ async def administering(
         return
     if not _stays_here(settings.admin_listens):
         _log.warning("admin.in_the_clear", listen=settings.admin_listens)  # tokens can be read on the way
-    async with open_vault(settings) as vault:
-        api = await admin_api(settings, vault, rules, health, readiness)
+    async with open_vault(settings) as vault, opened_store(settings) as tombstones:
+        api = await admin_api(settings, vault, rules, health, tombstones)
         async with listening(api, settings.admin_listens):
             yield
 
 
 async def admin_api(
-    settings: Settings, vault: Vault, rules: Rulebook, health: Health, readiness: Callable[[], Readiness]
+    settings: Settings, vault: Vault, rules: Rulebook, health: Health, tombstones: Tombstones | None = None
 ) -> AdminApi:
-    """The admin API over this vault."""
+    """The admin API over this vault; `tombstones` are those of the shared store, if there is one."""
     now = AnchoredClock(time.time_ns, time.monotonic_ns).now
     admins = Admins(vault, now=now, random=secrets.token_bytes)
     if await first_token(admins, settings.admin_token):
@@ -70,13 +66,15 @@ async def admin_api(
     started_at = now()
     desk = Desk(
         vault=vault,
-        keyring=keyring_of(vault, tombstones_of(settings)),
+        keyring=keyring_of(vault, tombstones),
         admins=admins,
         releases=Releases(vault, now=now),
+        halting=halting_of(vault),
+        revoking=revoking_of(vault, tombstones),
         policies=lambda: rules.policies,
         loaded_at=lambda: started_at,
         sign_trail=partial(sign_checkpoint, vault.trail, open_audit_key(settings), now, settings.audit_checkpoints),
-        nodes=_this_node(readiness, started_at, settings.workers),
+        nodes=nodes_of(vault),
     )
     sign_in = SignInDesk(admins, throttle, now)
     return AdminApi(desk, sign_in, throttle, health, hosts=admin_hosts(settings), version=__version__)
@@ -108,26 +106,6 @@ def _stays_here(listen: str) -> bool:
 
 def _host(listen: str) -> str:
     return "" if listen.startswith("unix:") else listen.rpartition(":")[0].strip("[]").lower()
-
-
-def _this_node(
-    readiness: Callable[[], Readiness], started_at: UnixMs, workers: int
-) -> Callable[[], Awaitable[tuple[NodeStatus, ...]]]:
-    name = f"{socket.gethostname()}/{os.getpid()}"
-
-    async def nodes() -> tuple[NodeStatus, ...]:
-        found = readiness()
-        node = NodeStatus(
-            id=name,
-            version=__version__,
-            started_at_ms=started_at,
-            workers=workers,
-            policy=found.policy,
-            waiting_for=found.reasons,
-        )
-        return (node,)
-
-    return nodes
 
 
 def _make_private(file: Path, text: str) -> bool:

@@ -144,14 +144,25 @@ async def _leave(nodes: NodeTable, node: Node) -> None:
 
 
 def _answered(clocks: ClockGuard, meter: StoreMeter) -> Callable[[UnixMs, UnixMs | None, UnixMs], None]:
+    heard = clock_heard(_DATABASE, clocks, meter)
+
     def answered(before: UnixMs, theirs: UnixMs | None, after: UnixMs) -> None:
-        clocks.heard(_DATABASE, before, theirs, after)
+        heard(before, theirs, after)
         meter.store_up(_DATABASE, up=True)
-        offset_ms = clocks.offset_ms(_DATABASE)
-        if offset_ms is not None:
-            meter.clock_skew(_DATABASE, offset_ms)
 
     return answered
+
+
+def clock_heard(clock: str, clocks: ClockGuard, meter: StoreMeter) -> Callable[[UnixMs, UnixMs | None, UnixMs], None]:
+    """Hands each reading of a shared clock to the guard, and what it comes to to the metrics."""
+
+    def heard(before: UnixMs, theirs: UnixMs | None, after: UnixMs) -> None:
+        clocks.heard(clock, before, theirs, after)
+        offset_ms = clocks.offset_ms(clock)
+        if offset_ms is not None:
+            meter.clock_skew(clock, offset_ms)
+
+    return heard
 
 
 def _failed(now: Callable[[], UnixMs], meter: StoreMeter) -> Callable[[StateError], None]:

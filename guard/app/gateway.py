@@ -15,7 +15,7 @@ import msgspec
 
 from guard.app.audit import signing_checkpoints
 from guard.app.clock import AnchoredClock
-from guard.app.following import following
+from guard.app.following import clock_heard, following
 from guard.app.keys import open_vault
 from guard.app.onward import open_onward
 from guard.app.stores import open_limits, refuse_local_replay
@@ -77,9 +77,9 @@ async def open_gateway(
         vault = await _opened(settings, rules, clock.now, stack)
         pressure, meter = _measured(settings, rules, stack)
         followed = await stack.enter_async_context(following(vault, settings, clock, meter))
-        directory = followed.directory
+        directory, heard = followed.directory, clock_heard("redis", followed.clocks, meter)
         at = settings, vault.database.file, clock.now, meter
-        store = open_limits(*at, processes=followed.processes, filled_since=buckets_filled_since)
+        store = open_limits(*at, processes=followed.processes, filled_since=buckets_filled_since, clock_heard=heard)
         limits = await stack.enter_async_context(store)
         log = _decision_log(settings.decision_log, vault.sealing.log_tag_key, stack)
         onward = open_onward(settings, rules, app, stack)

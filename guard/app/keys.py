@@ -3,10 +3,11 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from guard.model.names import AccountId, KeyId, UnixMs
+from guard.model.nodes import NodeStatus
 from guard.service.admins import Admins
 from guard.service.enforcement import Enforcement
 from guard.service.halting import Halting
@@ -42,16 +43,26 @@ def halting_of(vault: Vault) -> Halting:
     return Halting(vault, now=_wall_clock, random=secrets.token_bytes, enforcement=_enforcement(vault))
 
 
+def revoking_of(vault: Vault, tombstones: Tombstones | None) -> Revoking:
+    """Bulk revocation in an open vault."""
+    return Revoking(vault, now=_wall_clock, tombstones=tombstones)
+
+
+def nodes_of(vault: Vault) -> Callable[[], Awaitable[tuple[NodeStatus, ...]]]:
+    """All that serve the keys of an open vault."""
+    return lambda: vault.nodes.all(_wall_clock())
+
+
 @asynccontextmanager
 async def open_revoking(settings: Settings) -> AsyncIterator[tuple[Revoking, Keyring]]:
     """Bulk revocation, and the keyring that says when it is in force. Raises StateError as `open_keyring` does."""
-    async with open_vault(settings) as vault, _opened_store(settings) as tombstones:
-        yield Revoking(vault, now=_wall_clock, tombstones=tombstones), keyring_of(vault, tombstones)
+    async with open_vault(settings) as vault, opened_store(settings) as tombstones:
+        yield revoking_of(vault, tombstones), keyring_of(vault, tombstones)
 
 
 @asynccontextmanager
-async def _opened_store(settings: Settings) -> AsyncIterator[Tombstones | None]:
-    """The shared store, to bury many keys at once; None where there is none, or it must not be used."""
+async def opened_store(settings: Settings) -> AsyncIterator[Tombstones | None]:
+    """The shared store, to bury many keys one after another; None where there is none, or it must not be used."""
     try:
         store = await open_redis(settings.state_url, timeout_ms=_BURY_MS_MAX) if settings.shares_state else None
     except StateError:
@@ -76,7 +87,7 @@ class StoreFront(Tombstones):
 
     async def bury(self, account: AccountId, key_id: KeyId, until: UnixMs) -> bool:
         """See `Tombstones.bury`. False also for a store that must not be used."""
-        async with _opened_store(self._settings) as store:
+        async with opened_store(self._settings) as store:
             return store is not None and await store.bury(account, key_id, until)
 
 
@@ -105,7 +116,7 @@ async def open_vault(settings: Settings) -> AsyncIterator[Vault]:
 
 
 def _enforcement(vault: Vault) -> Enforcement:
-    return Enforcement(lambda: vault.nodes.all(_wall_clock()), _monotonic_ms, asyncio.sleep)
+    return Enforcement(nodes_of(vault), _monotonic_ms, asyncio.sleep)
 
 
 def _wall_clock() -> UnixMs:

@@ -42,10 +42,13 @@ class KeysChanged(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class Report(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """Up: what the worker waits for before it should get traffic, and what it has counted since it began."""
+    """Up: what the worker waits for before it should get traffic, what it has counted since it began, and what an
+    operator must know though it serves.
+    """
 
     waiting_for: tuple[str, ...]
     tally: Tally
+    degraded: tuple[str, ...] = ()
 
 
 class Refusal(msgspec.Struct, frozen=True, tag=True, array_like=True):

@@ -30,5 +30,5 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 async def open_node(settings: Settings, node: Node) -> AsyncIterator[None]:
     """Serve them for the time of the block. Raises OSError if an address cannot be had, or as `administering`."""
     health = Health(node.readiness, lambda: exposition(node.tally()))
-    async with listening(health, settings.health_listen), administering(settings, node.rules, health, node.readiness):
+    async with listening(health, settings.health_listen), administering(settings, node.rules, health):
         yield

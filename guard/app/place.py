@@ -41,6 +41,7 @@ class Place:
 
     _was_ready: bool
     _refusal: str | None
+    _degraded: tuple[str, ...]
 
     def __init__(self, command: Sequence[str], task: Task, changed: Callable[[], object]) -> None:
         self.number = task.place + 1
@@ -64,6 +65,11 @@ class Place:
         if self._waiting_for or time.monotonic() - self._heard_at_s <= SILENT_S:
             return self._waiting_for
         return _SILENT
+
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        """What an operator must know of the worker though it serves, as of the last report."""
+        return self._degraded
 
     def tally(self) -> Tally:
         """What its workers have counted, as of the last report."""
@@ -134,6 +140,7 @@ class Place:
             case Report():
                 self._tally = message.tally
                 self._waiting_for = message.waiting_for
+                self._degraded = message.degraded
                 self._heard_at_s = time.monotonic()
                 self._was_ready = self._was_ready or not message.waiting_for
             case Refusal():
@@ -143,6 +150,7 @@ class Place:
     def _forget(self) -> None:
         self._tally = Tally()
         self._waiting_for = _STARTING
+        self._degraded = ()
         self._heard_at_s = 0.0
         self._was_ready = False
         self._refusal = None

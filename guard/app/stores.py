@@ -30,18 +30,27 @@ async def open_limits(
     *,
     processes: Callable[[], int],
     filled_since: UnixMs | None = None,
+    clock_heard: Callable[[UnixMs, UnixMs, UnixMs], object] = lambda _before, _theirs, _after: None,
 ) -> AsyncIterator[LimitStore]:
     """The store, for the time of the block. Raises StateError if it cannot or must not be used.
 
     With state in memory this is the only gateway on its key database: a lock on its file says so, or the table of
     nodes (`following.py`). A Redis that does not answer is waited for in the background: until it does for the first
     time, the gateway is not ready. When it is lost later, policies say what follows, and `processes` how many share it.
+    `clock_heard` is told each second what time it is there, between two readings of `now`.
     """
     if not settings.shares_state:
         with nullcontext() if database is None else alone_on(database):
             yield MemoryLimits(now(), filled_since=filled_since)
         return
-    store = await open_redis(settings.state_url, timeout_ms=settings.store_ms_max, tell=_teller(meter))
+
+    def reads_clock() -> Callable[[UnixMs], object]:
+        before = now()
+        return lambda theirs: clock_heard(before, theirs, now())
+
+    store = await open_redis(
+        settings.state_url, timeout_ms=settings.store_ms_max, reads_clock=reads_clock, tell=_teller(meter)
+    )
     if store.born_at is not None:
         meter.store_up("redis", up=True)
     limits = Endurance(MeteredLimits(store, meter), LocalShare(now()), processes, heard=meter.store_fallback)

@@ -69,6 +69,11 @@ class Supervisor:
             return ("draining",)
         return tuple(f"worker {place.number}: {reason}" for place in self._places for reason in place.waiting_for)
 
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        """What an operator must know though this node serves."""
+        return tuple(f"worker {place.number}: {reason}" for place in self._places for reason in place.degraded)
+
     def tally(self) -> Tally:
         """What all workers have counted, also those that are gone, as of their last reports."""
         ready = sum(not place.waiting_for for place in self._places)

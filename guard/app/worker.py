@@ -37,6 +37,7 @@ class Working(msgspec.Struct, frozen=True, kw_only=True):
 
     waiting_for: Callable[[], tuple[str, ...]]
     tally: Callable[[], Tally]
+    degraded: Callable[[], tuple[str, ...]] = tuple
     hear: Callable[[News], object] = lambda _: None
     draining: Callable[[], object] = lambda: None
 
@@ -86,14 +87,14 @@ async def _hear(link: Link[Down], working: Working) -> None:
 
 async def _report(link: Link[Down], working: Working, stop: asyncio.Event) -> None:
     """Report until asked to stop. A supervisor that does not read is spared."""
-    told: tuple[str, ...] | None = None
+    told: tuple[tuple[str, ...], ...] = ()
     due_at = 0.0
     loop = asyncio.get_running_loop()
     while not stop.is_set():
-        waiting_for = working.waiting_for()
-        if (waiting_for != told or loop.time() >= due_at) and link.clear:
-            link.say(Report(waiting_for, working.tally()))
-            told, due_at = waiting_for, loop.time() + REPORT_EVERY_S
+        waiting_for, degraded = working.waiting_for(), working.degraded()
+        if ((waiting_for, degraded) != told or loop.time() >= due_at) and link.clear:
+            link.say(Report(waiting_for, working.tally(), degraded))
+            told, due_at = (waiting_for, degraded), loop.time() + REPORT_EVERY_S
         try:
             async with asyncio.timeout(_LOOK_EVERY_S):
                 await stop.wait()

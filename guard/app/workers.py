@@ -56,7 +56,7 @@ async def serve_workers(settings: Settings, rules: Rulebook) -> None:
         )
 
         def readiness() -> Readiness:
-            return Readiness(policy=digest, reasons=supervisor.waiting_for)
+            return Readiness(policy=digest, reasons=supervisor.waiting_for, degraded=supervisor.degraded)
 
         async with open_node(settings, Node(readiness=readiness, tally=supervisor.tally, rules=rules)):
             await supervisor.run(lambda: tell_ready(settings, rules), tell_draining)
@@ -78,6 +78,7 @@ async def gateway_worker(task: Task) -> AsyncIterator[Working]:
         stack.enter_context(settled())
         yield Working(
             waiting_for=lambda: running.readiness().reasons,
+            degraded=lambda: running.readiness().degraded,
             tally=running.meter.tally,
             draining=running.draining.set,
         )

@@ -10,12 +10,13 @@ from guard.cli.screen import one_line
 from guard.model.halts import Halt
 from guard.service.enforcement import Force
 from guard.service.halting import over
+from guard.state.admin_views import halt_view
 
 
 def halt_told(halt: Halt) -> dict[str, Any]:
     """For a program."""
-    told: dict[str, Any] = msgspec.to_builtins(halt)
-    return told | {"since_ms": told.pop("since"), "lifted_at_ms": told.pop("lifted_at")}
+    told: dict[str, Any] = msgspec.to_builtins(halt_view(halt))
+    return told
 
 
 def halted_json(halt: Halt, force: Force) -> str:

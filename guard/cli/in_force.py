@@ -2,12 +2,13 @@
 
 import msgspec
 
-from guard.service.enforcement import Force, InForce, NotKnown, Silent
+from guard.service.enforcement import Force, NotKnown, Silent, force_view
 
 
 def force_told(force: Force) -> dict[str, object]:
     """For a program."""
-    return {"in_force": isinstance(force, InForce), **msgspec.to_builtins(force)}
+    told: dict[str, object] = msgspec.to_builtins(force_view(force))
+    return told
 
 
 def force_text(done: str, force: Force) -> str:

@@ -13,6 +13,7 @@ from guard.cli.screen import complain
 from guard.cli.starting import settings_or_exit
 from guard.model.names import UnixMs
 from guard.model.nodes import NodeStatus
+from guard.state.admin_views import node_view
 from guard.state.faults import StateError
 from guard.state.nodes import DEAD_AFTER_MS
 
@@ -39,28 +40,12 @@ def nodes(*, as_json: Annotated[bool, typer.Option("--json", help="For programs.
     except StateError as error:
         complain(str(error))
         raise typer.Exit(1) from None
-    typer.echo(msgspec.json.encode([_told(each) for each in found]).decode() if as_json else _text(found, head))
+    typer.echo(msgspec.json.encode([node_view(each) for each in found]).decode() if as_json else _text(found, head))
 
 
 async def _asked() -> tuple[int, tuple[NodeStatus, ...]]:
     async with open_vault(settings_or_exit()) as vault:
         return await vault.keys.head(), await vault.nodes.all(UnixMs(wall_clock()))
-
-
-def _told(status: NodeStatus) -> dict[str, object]:
-    node = status.node
-    return {
-        "id": node.id,
-        "host": node.host,
-        "pid": node.pid,
-        "listen": node.listen,
-        "version": node.version,
-        "started_at_ms": node.started_at,
-        "silent_ms": status.silent_ms,
-        "revision": status.revision,
-        "lease_ms": node.lease_ms,
-        "clock_offset_ms": status.clock_offset_ms,
-    }
 
 
 def _text(found: tuple[NodeStatus, ...], head: int) -> str:

@@ -53,6 +53,26 @@ class NotKnown(msgspec.Struct, frozen=True, kw_only=True):
 Force: TypeAlias = InForce | NotKnown
 
 
+class ForceView(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a change is in force on every node, `after_ms` after its commit. `expired` nodes do not answer and refuse
+    all keys; `silent` ones do not answer and may serve what they knew; `error` is why the nodes cannot be asked.
+    """
+
+    in_force: bool
+    nodes: int
+    after_ms: int
+    expired: tuple[str, ...] = ()
+    silent: tuple[Silent, ...] = ()
+    error: str | None = None
+
+
+def force_view(force: Force) -> ForceView:
+    """The same for programs, in one form."""
+    if isinstance(force, InForce):
+        return ForceView(in_force=True, nodes=force.nodes, after_ms=force.after_ms, expired=force.expired)
+    return ForceView(in_force=False, nodes=force.nodes, after_ms=force.after_ms, silent=force.silent, error=force.error)
+
+
 class Enforcement:
     """Watches the nodes. `monotonic_ms` and `sleep` are this process's time; `on_in_force` hears how long it took."""
 

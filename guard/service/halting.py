@@ -12,7 +12,7 @@ from guard.model.audit import Deed
 from guard.model.halts import Halt, HaltId, HaltKind
 from guard.model.names import UnixMs
 from guard.service.enforcement import Enforcement, Force
-from guard.service.key_orders import KeyringError, refuse_without_why
+from guard.service.key_orders import KeyringError, Obstacle, refuse_without_why
 from guard.service.keyring import By
 from guard.state.vault import Vault
 
@@ -72,7 +72,8 @@ class Halting:
         now = self._now()
         wanted = set(ids)
         for unknown in wanted - {halt.id for halt in await self.halts()}:
-            raise KeyringError(f"no halt {unknown} is in force: `guard halt list` shows those that are")
+            sentence = f"no halt {unknown} is in force: `guard halt list` shows those that are"
+            raise KeyringError(sentence, Obstacle.UNKNOWN)
         return await self._halts.lift(lambda halt: halt.id in wanted, now, _deed("lift", by, now))
 
     async def lift_over(self, kind: HaltKind, name: str, by: By) -> tuple[Halt, ...]:
@@ -97,14 +98,17 @@ class Halting:
     async def _refuse_nobody(self, order: HaltOrder) -> None:
         if order.kind is HaltKind.ALL:
             if order.name:
-                raise KeyringError("a halt of everything has no name")
+                raise KeyringError("a halt of everything has no name", field="name")
             return
         if not order.name or len(order.name) > _NAME_CHARACTERS_MAX or not order.name.isprintable():
-            raise KeyringError(f"say which {order.kind}: its name has 1 to {_NAME_CHARACTERS_MAX} printable characters")
+            sentence = f"say which {order.kind}: its name has 1 to {_NAME_CHARACTERS_MAX} printable characters"
+            raise KeyringError(sentence, field="name")
         if order.kind is HaltKind.KEY and not await self._keys.is_known(key_id=order.name):
-            raise KeyringError(f"there is no key {order.name}: `guard keys list` shows those that there are")
+            sentence = f"there is no key {order.name}: `guard keys list` shows those that there are"
+            raise KeyringError(sentence, field="name")
         if order.kind is HaltKind.ACCOUNT and not await self._keys.is_known(account=order.name):
-            raise KeyringError(f"account {order.name} has no key: `guard keys list` shows the accounts that have one")
+            sentence = f"account {order.name} has no key: `guard keys list` shows the accounts that have one"
+            raise KeyringError(sentence, field="name")
 
 
 def over(kind: HaltKind, name: str) -> str:

@@ -89,7 +89,7 @@ def refuse_bad_order(order: KeyOrder, now: UnixMs) -> None:
         )
 
 
-def network(text: str) -> str:
+def network(text: str, *, field: str = "networks") -> str:
     """A network in canonical CIDR. Raises KeyringError, also for one with bits set beyond its prefix."""
     try:
         return str(ipaddress.ip_network(text))
@@ -99,18 +99,19 @@ def network(text: str) -> str:
         meant = ipaddress.ip_network(text, strict=False)
     except ValueError:
         sentence = f"{text!r} is no network: write it like 10.0.0.0/8 or 2001:db8::/32"
-        raise KeyringError(sentence, field="networks") from None
+        raise KeyringError(sentence, field=field) from None
     raise KeyringError(
-        f"{text} has bits set beyond its prefix: did you mean {meant}, or a single address?", field="networks"
+        f"{text} has bits set beyond its prefix: did you mean {meant}, or a single address?", field=field
     )
 
 
 def refuse_without_why(why: str) -> None:
     """Raises KeyringError unless there is a reason: what stops many at once is not done without a word."""
     if not why.strip():
-        raise KeyringError('say why: --why "ticket 4711". Whoever finds it in the audit trail will want to know')
+        sentence = 'say why: --why "ticket 4711". Whoever finds it in the audit trail will want to know'
+        raise KeyringError(sentence, field="why")
     if len(why) > _WHY_CHARACTERS_MAX:
-        raise KeyringError(f"the reason has at most {_WHY_CHARACTERS_MAX} characters")
+        raise KeyringError(f"the reason has at most {_WHY_CHARACTERS_MAX} characters", field="why")
 
 
 def secret_content(algorithm: KeyAlgorithm, secret: str | None) -> bytes:

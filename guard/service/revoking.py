@@ -72,8 +72,8 @@ def _some(records: Sequence[KeyRecord]) -> tuple[KeyView, ...]:
 def _meaning(choice: Choice, now: UnixMs) -> Callable[[KeyRecord], bool]:
     """Whether a key is chosen. A key that is ended already never is. Raises KeyringError if the choice is none."""
     if choice.account is None and choice.older_than_ms is None and choice.network is None:
-        raise KeyringError("say which keys: --account, --older-than or --network")
-    within = None if choice.network is None else ipaddress.ip_network(network(choice.network))
+        raise KeyringError("say which keys: by account, age or network")
+    within = None if choice.network is None else ipaddress.ip_network(network(choice.network, field="network"))
     before = None if choice.older_than_ms is None else now - choice.older_than_ms
     scopes = frozenset(choice.scopes)
 

@@ -1,9 +1,14 @@
-"""What may be shown of tokens and releases: to administrators, and to the audit trail. Times are Unix milliseconds."""
+"""What may be shown of tokens, releases, halts and nodes: to administrators, and of the first two to the audit trail.
+
+Times are Unix milliseconds.
+"""
 
 import msgspec
 
 from guard.model.admins import AdminToken, Release, ReleaseState, Role
 from guard.model.audit import Subject, Touched
+from guard.model.halts import Halt, HaltKind
+from guard.model.nodes import NodeStatus
 
 
 class TokenView(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +39,38 @@ class ReleaseView(msgspec.Struct, frozen=True, kw_only=True):
     settled_at_ms: int | None
 
 
+class HaltView(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom or what is stopped, and what still passes: reads, and routes of `priority: critical` (cancels)."""
+
+    id: str
+    kind: HaltKind
+    name: str
+    reads_only: bool
+    with_cancels: bool
+    why: str
+    actor: str
+    since_ms: int
+    lifted_at_ms: int | None
+    revision: int
+
+
+class NodeView(msgspec.Struct, frozen=True, kw_only=True):
+    """A process that serves. `revision` is that of the keys it follows; it was silent for `silent_ms`, and serves what
+    it knew for `lease_ms` at most; its clock was `clock_offset_ms` ahead of the database's.
+    """
+
+    id: str
+    host: str
+    pid: int
+    listen: str
+    version: str
+    started_at_ms: int
+    silent_ms: int
+    revision: int
+    lease_ms: int
+    clock_offset_ms: int | None
+
+
 def token_view(token: AdminToken) -> TokenView:
     """What may be shown of it."""
     return TokenView(
@@ -61,6 +98,39 @@ def release_view(release: Release) -> ReleaseView:
         state=release.state,
         settled_by=release.settled_by,
         settled_at_ms=release.settled_at,
+    )
+
+
+def halt_view(halt: Halt) -> HaltView:
+    """What may be shown of it: all of it."""
+    return HaltView(
+        id=halt.id,
+        kind=halt.kind,
+        name=halt.name,
+        reads_only=halt.reads_only,
+        with_cancels=halt.with_cancels,
+        why=halt.why,
+        actor=halt.actor,
+        since_ms=halt.since,
+        lifted_at_ms=halt.lifted_at,
+        revision=halt.revision,
+    )
+
+
+def node_view(status: NodeStatus) -> NodeView:
+    """What may be shown of it."""
+    node = status.node
+    return NodeView(
+        id=node.id,
+        host=node.host,
+        pid=node.pid,
+        listen=node.listen,
+        version=node.version,
+        started_at_ms=node.started_at,
+        silent_ms=status.silent_ms,
+        revision=status.revision,
+        lease_ms=node.lease_ms,
+        clock_offset_ms=status.clock_offset_ms,
     )
 
 

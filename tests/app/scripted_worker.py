@@ -23,6 +23,16 @@ def report(*waiting_for: str, served: int = 0) -> bytes:
     return _frame(["Report", list(waiting_for), [{("served",): served}, {}, {}]])
 
 
+def _said(step: str, words: list[str]) -> bytes:
+    match step:
+        case "degraded":
+            return _frame(["Report", [], [{}, {}, {}], words])
+        case "refuse":
+            return _frame(["Refusal", words[0]])
+        case _:
+            return b"\0\0\0\1\xc1"
+
+
 def _heard(link: socket.socket) -> list[Any]:
     length = int.from_bytes(link.recv(4, socket.MSG_WAITALL), "big")
     return msgspec.msgpack.decode(link.recv(length, socket.MSG_WAITALL), type=list)
@@ -39,10 +49,8 @@ def main(script: str, link: socket.socket) -> None:
                 place = rest[1] if kind == "Task" else place
             case "report":
                 link.sendall(report(*words[1:], served=words[0]))
-            case "refuse":
-                link.sendall(_frame(["Refusal", words[0]]))
-            case "babble":
-                link.sendall(b"\0\0\0\1\xc1")
+            case "degraded" | "refuse" | "babble":
+                link.sendall(_said(step, words))
             case "die" if place in (words or [place]):
                 os.kill(os.getpid(), signal.SIGKILL)
             case "hang":

@@ -25,18 +25,14 @@ def settings(home: Path, **changes: object) -> Settings:
     return Settings(**{**given, **changes})  # type: ignore[arg-type]
 
 
-def _ready() -> Readiness:
-    return Readiness(policy="3f2a91c")
-
-
-HEALTH = Health(_ready, lambda: b"")
+HEALTH = Health(lambda: Readiness(policy="3f2a91c"), lambda: b"")
 
 
 async def opened(folder: Path, **changes: object) -> int:
     """Put together on this home; the status that the token in its file gets."""
     chosen, rulebook = settings(folder / "home", **changes), rules(folder / "policies")
     async with open_vault(chosen) as vault:
-        api = await admin_api(chosen, vault, rulebook, HEALTH, _ready)
+        api = await admin_api(chosen, vault, rulebook, HEALTH)
         told: list[int] = []
 
         async def send(message: Any) -> None:
@@ -123,7 +119,7 @@ async def test_of_two_nodes_that_start_at_once_one_makes_the_first_token(tmp_pat
 async def test_listening_beyond_this_machine_is_warned_of(tmp_path: Path, listen: str, warned: bool) -> None:  # noqa: FBT001
     chosen, rulebook = settings(tmp_path / "home", admin_listen=listen), rules(tmp_path / "policies")
     with structlog.testing.capture_logs() as logs:
-        async with administering(chosen, rulebook, HEALTH, _ready):
+        async with administering(chosen, rulebook, HEALTH):
             pass
     events = [each["event"] for each in logs]
     assert events == [*(["admin.in_the_clear"] if warned else []), "admin.first_token"]
@@ -131,7 +127,7 @@ async def test_listening_beyond_this_machine_is_warned_of(tmp_path: Path, listen
 
 async def test_nothing_is_made_where_no_admin_api_is_wanted(tmp_path: Path) -> None:
     chosen, rulebook = settings(tmp_path / "home", admin_listen="none"), rules(tmp_path / "policies")
-    async with administering(chosen, rulebook, HEALTH, _ready):
+    async with administering(chosen, rulebook, HEALTH):
         assert not chosen.home.exists()
 
 

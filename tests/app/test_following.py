@@ -8,10 +8,11 @@ import pytest
 
 from guard.app import following as room
 from guard.app.clock import AnchoredClock
-from guard.app.following import Fleet, following, node_of
+from guard.app.following import Fleet, clock_heard, following, node_of
 from guard.app.keys import keyring_of, open_vault
 from guard.model.names import UnixMs
 from guard.model.nodes import NodeStatus
+from guard.service.clock_guard import ClockGuard
 from guard.service.enforcement import InForce
 from guard.service.key_orders import KeyOrder
 from guard.service.keyring import By
@@ -95,3 +96,12 @@ def test_fleet_is_all_that_serve_and_who_was_killed_until_it_is_certainly_gone()
     fleet = Fleet(UnixMs(0))
     fleet.counted((status(0), status(60_000), status(60_001)))
     assert [fleet.processes(UnixMs(at)) for at in (0, 2999, 3000)] == [0, 0, 2]
+
+
+def test_reading_of_a_shared_clock_reaches_the_guard_and_the_metrics() -> None:
+    meter = Meter()
+    clocks = ClockGuard(1000, lambda: 0, lambda: None)
+    clock_heard("redis", clocks, meter)(NOW, UnixMs(NOW - 3000), NOW)
+    assert not clocks.is_sure()
+    assert clocks.disagreements() == ("clock: 3000 ms ahead of the redis's, more than 1000",)
+    assert [value for key, value in meter.tally().gauges.items() if "redis" in key] == [3000]

@@ -28,7 +28,7 @@ async def _linked() -> AsyncIterator[tuple[Link[Up], Link[Down]]]:
 
 async def test_every_message_arrives_as_it_was_said_and_in_order() -> None:
     down = (Task(b"orders", 3, 4, 5), KeysChanged(7), Drain())
-    up = (Report(("keys",), _TALLY), Report((), Tally()), Refusal("no"))
+    up = (Report(("keys",), _TALLY), Report((), Tally(), ("keys: old",)), Refusal("no"))
     async with _linked() as (supervisor, worker):
         for news in down:
             supervisor.say(news)

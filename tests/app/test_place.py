@@ -66,6 +66,16 @@ async def test_the_next_worker_adds_to_what_the_earlier_ones_counted() -> None:
     assert place.tally().counts == {("served",): 4}
 
 
+async def test_what_is_degraded_is_known_until_the_worker_has_ended() -> None:
+    place = _Watched(_TASK, ("degraded", "keys: old"), ("hear", "KeysChanged"), ("exit", 0))
+    async with _living(place):
+        while not place.degraded:
+            await place.changed()
+        seen = place.degraded
+        place.tell(KeysChanged(1))
+    assert (seen, place.degraded) == (("keys: old",), ())
+
+
 async def test_what_it_refuses_is_told_and_it_was_never_ready() -> None:
     life = await asyncio.wait_for(_Watched(_TASK, ("refuse", "no database"), ("exit", 1)).live(), 30)
     assert (life.ready, life.code, life.refusal) == (False, 1, "no database")

@@ -65,6 +65,18 @@ async def test_it_is_ready_once_all_workers_are_and_drains_them_at_a_signal(numb
     assert tally.counts["guard_worker_restarts_total",] == 0
 
 
+async def test_what_an_operator_must_know_of_a_worker_is_told_with_its_number() -> None:
+    supervisor = _supervisor(("hear", "Task"), ("degraded", "keys: old"), *_DRAINS)
+    seen: list[tuple[str, ...]] = []
+
+    def ready() -> None:
+        seen.append(supervisor.degraded)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    await asyncio.wait_for(supervisor.run(ready, lambda: None), 60)
+    assert seen == [("worker 1: keys: old", "worker 2: keys: old")]
+
+
 async def test_what_it_is_told_to_tell_reaches_all_workers() -> None:
     supervisor = _supervisor(*_READY, ("hear", "KeysChanged"), *_DRAINS)
     told = _Told()

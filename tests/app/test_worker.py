@@ -25,6 +25,7 @@ class _Target:
     def __init__(self) -> None:
         self.meter = Meter()
         self.waiting_for: tuple[str, ...] = ()
+        self.degraded: tuple[str, ...] = ()
         self.heard: list[News] = []
         self.hear: Callable[[News], object] = self.heard.append
         self.steps: list[str] = []
@@ -35,6 +36,7 @@ class _Target:
         self.steps.append("open")
         yield Working(
             waiting_for=lambda: self.waiting_for,
+            degraded=lambda: self.degraded,
             tally=self.meter.tally,
             hear=self.hear,
             draining=lambda: self.steps.append("draining"),
@@ -86,6 +88,8 @@ async def test_a_change_of_readiness_is_reported_at_once_and_the_rest_each_secon
         assert (await _report(supervisor)).waiting_for == ("keys",)
         target.waiting_for = ()
         assert (await _report(supervisor)).waiting_for == ()
+        target.degraded = ("keys: old",)
+        assert (await _report(supervisor)).degraded == ("keys: old",)
     monkeypatch.setattr(guard.app.worker, "REPORT_EVERY_S", 0)
     async with _working(_Target()) as (supervisor, _):
         supervisor.say(_TASK)

@@ -54,7 +54,7 @@ def test_programs_get_times_in_milliseconds_by_name() -> None:
         *("halt_test", "account", "acme"),
         *(NOW, None),
     )
-    nodes = {"in_force": True, "nodes": 2, "after_ms": 140, "expired": []}
+    nodes = {"in_force": True, "nodes": 2, "after_ms": 140, "expired": [], "silent": [], "error": None}
     assert msgspec.json.decode(halted_json(_ACME, _FORCE)) == {**told, "nodes": nodes}
     assert msgspec.json.decode(lifted_json((_ACME,), _FORCE)) == {"lifted": [told], "nodes": nodes}
     assert msgspec.json.decode(list_json((_ACME,))) == [told]

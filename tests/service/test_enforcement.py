@@ -4,7 +4,7 @@ import pytest
 
 from guard.model.names import UnixMs
 from guard.model.nodes import Node, NodeStatus
-from guard.service.enforcement import PATIENCE_MS, Enforcement, InForce, NotKnown, Silent
+from guard.service.enforcement import PATIENCE_MS, Enforcement, InForce, NotKnown, Silent, force_view
 from guard.state.faults import StateError
 
 
@@ -107,3 +107,11 @@ async def test_slow_database_makes_the_answer_later_and_no_less_sure(ms_a_questi
     fleet = Fleet(status("a", 6))
     fleet.ms_a_question = ms_a_question
     assert await fleet.enforcement().of(7) == InForce(nodes=1, after_ms=after_ms, expired=("a:1",))
+
+
+def test_programs_are_told_in_one_form_what_is_in_force_and_what_is_not_known() -> None:
+    known = force_view(InForce(nodes=2, after_ms=140, expired=("a:1",)))
+    assert (known.in_force, known.nodes, known.after_ms, known.expired, known.silent) == (True, 2, 140, ("a:1",), ())
+    silent = (Silent(node="a:1", until_ms=900),)
+    unknown = force_view(NotKnown(nodes=2, after_ms=975, silent=silent, error="no"))
+    assert (unknown.in_force, unknown.silent, unknown.error, unknown.expired) == (False, silent, "no", ())

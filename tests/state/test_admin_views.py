@@ -1,6 +1,10 @@
 from guard.model.admins import AdminToken, Release, Role
+from guard.model.halts import HaltKind
 from guard.model.names import KeyId, UnixMs
-from guard.state.admin_views import release_view, token_view, touched_release, touched_token
+from guard.model.nodes import NodeStatus
+from guard.state.admin_views import halt_view, node_view, release_view, token_view, touched_release, touched_token
+from tests.build import NOW, halt
+from tests.state.test_nodes import node
 
 TOKEN = AdminToken(
     id="gt_1",
@@ -41,6 +45,17 @@ def test_a_release_is_shown_whole() -> None:
         "why",
     )
     assert (view.requested_at_ms, view.expires_at_ms, view.state, view.settled_by) == (5, 6, "pending", None)
+
+
+def test_a_halt_is_shown_whole() -> None:
+    view = halt_view(halt(HaltKind.ACCOUNT, "acme", lifted_at=UnixMs(9)))
+    assert (view.kind, view.name, view.since_ms, view.lifted_at_ms) == (HaltKind.ACCOUNT, "acme", NOW, 9)
+
+
+def test_a_node_is_shown_with_what_it_follows() -> None:
+    view = node_view(NodeStatus(node=node("n1"), revision=7, silent_ms=5, clock_offset_ms=-2))
+    assert (view.id, view.pid, view.lease_ms) == ("n1", 4711, 900)
+    assert (view.revision, view.silent_ms, view.clock_offset_ms) == (7, 5, -2)
 
 
 def test_the_audit_trail_gets_both_sides_as_json_values() -> None:

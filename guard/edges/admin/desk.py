@@ -5,14 +5,16 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from guard.edges.admin.shapes import NodeStatus
 from guard.model.admins import AdminToken
 from guard.model.names import UnixMs
+from guard.model.nodes import NodeStatus
 from guard.model.policy import PolicySet
 from guard.service.admins import Admins
+from guard.service.halting import Halting
 from guard.service.key_steps import By
 from guard.service.keyring import Keyring
 from guard.service.releases import Releases
+from guard.service.revoking import Revoking
 from guard.state.vault import Vault
 
 Query = TypeVar("Query")
@@ -21,13 +23,15 @@ Body = TypeVar("Body")
 
 class Desk(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the API acts on. `policies` are those in force, since `loaded_at`; `sign_trail` signs the end of
-    the audit trail, so that an export of it proves itself whole.
+    the audit trail, so that an export of it proves itself whole; `nodes` are all that serve.
     """
 
     vault: Vault
     keyring: Keyring
     admins: Admins
     releases: Releases
+    halting: Halting
+    revoking: Revoking
     policies: Callable[[], PolicySet]
     loaded_at: Callable[[], UnixMs]
     sign_trail: Callable[[], Awaitable[object]]

@@ -11,6 +11,7 @@ from guard.edges.admin.desk import Call, Desk
 from guard.edges.admin.shapes import CreateKey, ImportedKey, ImportKeys, KeyQuery, Nothing, Reason, RotateKey
 from guard.model.admins import Release
 from guard.model.names import KeyId
+from guard.service.enforcement import force_view
 from guard.service.key_orders import KeyOrder
 from guard.service.keyring import Issued
 from guard.state.admin_views import ReleaseView, release_view
@@ -58,11 +59,12 @@ async def rotate_key(desk: Desk, call: Call[Nothing, RotateKey]) -> shapes.KeyIs
 
 
 def commanding(command: KeyCommand) -> Commanding:
-    """How a key is given this command."""
+    """How a key is given this command. The answer waits until it is in force, or patience ends."""
 
     async def act(desk: Desk, call: Call[Nothing, Reason]) -> shapes.KeyDone:
         key = await desk.keyring.command(call.id, command, call.by(call.body.why))
-        return shapes.KeyDone(key=key, release=_view(await desk.keyring.waiting(key.id)))
+        force = await desk.keyring.in_force(key.revision)
+        return shapes.KeyDone(key=key, release=_view(await desk.keyring.waiting(key.id)), nodes=force_view(force))
 
     return act
 

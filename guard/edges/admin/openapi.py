@@ -19,8 +19,9 @@ _TOKEN = {
     "description": "An administrator's token: `ga_…`, made by `guard admin tokens create`.",
 }
 _INFO = """\
-Everything that `guard keys` can do, and what is in force. Roles: viewer reads, operator works with keys, admin also
-confirms, destroys and makes tokens; each operation names its own in `x-guard-role`. Times are Unix milliseconds.
+Everything that `guard keys` and `guard halt` can do, and what is in force. Roles: viewer reads, operator works with
+keys and halts, admin also confirms,
+destroys and makes tokens; each operation names its own in `x-guard-role`. Times are Unix milliseconds.
 400: the request is not of the form written here. 422: it is, and cannot be carried out."""
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from guard.core.lifecycle import KeyCommand
-from guard.edges.admin import keys, people, shapes, status, trail
+from guard.edges.admin import keys, people, shapes, status, stop_shapes, stops, trail
 from guard.edges.admin.problems import Lines
 from guard.edges.admin.shapes import Nothing, Reason
 from guard.model.admins import Role
@@ -90,6 +90,27 @@ ROUTES: tuple[Route, ...] = (
     _command("revoke", _OPERATOR, KeyCommand.DEACTIVATE, "End a key for good."),
     _command("compromise", _OPERATOR, KeyCommand.REPORT_COMPROMISED, "End a key that somebody else may know."),
     _command("destroy", _ADMIN, KeyCommand.DESTROY, "End a key and wipe its secret."),
+    _post(
+        *("/key-revocations", _OPERATOR, stops.revoke_keys, stop_shapes.KeysRevoked),
+        summary="End many keys for good: all that are chosen, or none.",
+        body=stop_shapes.RevokeKeys,
+    ),
+    _get(
+        *("/halts", _VIEWER, stops.list_halts, stop_shapes.HaltList),
+        summary="What is halted, oldest first.",
+        query=stop_shapes.HaltQuery,
+    ),
+    _post(
+        *("/halts", _OPERATOR, stops.create_halt, stop_shapes.HaltDone),
+        summary="Stop an account, a key, a service or everything, on all nodes.",
+        body=stop_shapes.CreateHalt,
+        status=_MADE,
+    ),
+    _post(
+        *("/halts/{id}/lift", _OPERATOR, stops.lift_halt, stop_shapes.HaltDone),
+        summary="Lift a halt; others over the same stay.",
+        body=stop_shapes.Because,
+    ),
     _get(
         *("/releases", _VIEWER, people.list_releases, shapes.ReleaseList),
         summary="What waits or waited for a second person, newest first.",
@@ -115,6 +136,12 @@ ROUTES: tuple[Route, ...] = (
     ),
     _get("/audit/export", _VIEWER, trail.export_records, Lines, summary="The whole trail, as `guard audit export`."),
     _get("/policy", _VIEWER, status.show_policy, shapes.PolicyStatus, summary="The policies in force on this node."),
-    _get("/nodes", _VIEWER, status.list_nodes, shapes.NodeList, summary="The nodes that are known to this one."),
+    _get(
+        "/nodes",
+        _VIEWER,
+        status.list_nodes,
+        shapes.NodeList,
+        summary="The processes that serve the keys of the database.",
+    ),
     _get("/bans", _VIEWER, status.list_bans, shapes.BanList, summary="Who may send nothing for a while."),
 )

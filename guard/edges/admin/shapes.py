@@ -12,7 +12,8 @@ from guard.model.audit import AuditRecord
 from guard.model.keys import KeyAlgorithm, KeyState
 from guard.policy.names import SCOPE_PATTERN
 from guard.service.admins import NAME_PATTERN
-from guard.state.admin_views import ReleaseView, TokenView
+from guard.service.enforcement import ForceView
+from guard.state.admin_views import NodeView, ReleaseView, TokenView
 from guard.state.key_rows import KeyView
 
 TIME_MAX = 253_402_300_799_999  # the end of the year 9999
@@ -38,21 +39,21 @@ Cursor = Annotated[str, Meta(max_length=256, description="`next` of the page bef
 Count = Annotated[int, Meta(ge=1, le=500, description="How many at most.")]
 
 
-class _Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RequestShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What all requests share."""
 
 
-class Nothing(_Request, frozen=True, kw_only=True):
+class Nothing(RequestShape, frozen=True, kw_only=True):
     """No parameters."""
 
 
-class Reason(_Request, frozen=True, kw_only=True):
+class Reason(RequestShape, frozen=True, kw_only=True):
     """Why something is done."""
 
     why: Why = ""
 
 
-class _KeyParts(_Request, frozen=True, kw_only=True):
+class _KeyParts(RequestShape, frozen=True, kw_only=True):
     account: AccountText
     scopes: Annotated[tuple[ScopeText, ...], Meta(max_length=64, description="What it may do.")] = ()
     algorithm: KeyAlgorithm = KeyAlgorithm.HMAC_SHA256
@@ -80,14 +81,14 @@ class ImportedKey(_KeyParts, frozen=True, kw_only=True):
         return f"ImportedKey({self.id!r})"
 
 
-class ImportKeys(_Request, frozen=True, kw_only=True):
+class ImportKeys(RequestShape, frozen=True, kw_only=True):
     """Keys to be taken over: all of them, or none."""
 
     keys: Annotated[tuple[ImportedKey, ...], Meta(min_length=1, max_length=1000)]
     why: Why = ""
 
 
-class RotateKey(_Request, frozen=True, kw_only=True):
+class RotateKey(RequestShape, frozen=True, kw_only=True):
     """A successor with the same rights and limits; the old key goes on for the overlap."""
 
     overlap_ms: Annotated[int, Meta(ge=0, le=OVERLAP_MS_MAX)] = 24 * 3600 * 1000
@@ -95,7 +96,7 @@ class RotateKey(_Request, frozen=True, kw_only=True):
     why: Why = ""
 
 
-class CreateToken(_Request, frozen=True, kw_only=True):
+class CreateToken(RequestShape, frozen=True, kw_only=True):
     """An administrator's token. Its name is the actor in the audit trail."""
 
     name: Annotated[str, Meta(pattern=NAME_PATTERN, examples=["alice"])]
@@ -104,7 +105,7 @@ class CreateToken(_Request, frozen=True, kw_only=True):
     why: Why = ""
 
 
-class Paging(_Request, frozen=True, kw_only=True):
+class Paging(RequestShape, frozen=True, kw_only=True):
     """A page of a list."""
 
     limit: Count = 100
@@ -121,7 +122,7 @@ class KeyQuery(Paging, frozen=True, kw_only=True):
     lineage: KeyIdText | None = None
 
 
-class AuditQuery(_Request, frozen=True, kw_only=True):
+class AuditQuery(RequestShape, frozen=True, kw_only=True):
     """Which records. `cursor` is `next` of the page before."""
 
     limit: Count = 100
@@ -136,31 +137,32 @@ class AuditQuery(_Request, frozen=True, kw_only=True):
     until_ms: TimeMs | None = None
 
 
-class ReleaseQuery(_Request, frozen=True, kw_only=True):
+class ReleaseQuery(RequestShape, frozen=True, kw_only=True):
     """Which releases."""
 
     state: ReleaseState | None = None
 
 
-class _Answer(msgspec.Struct, frozen=True, kw_only=True):
+class AnswerShape(msgspec.Struct, frozen=True, kw_only=True):
     """What all answers share."""
 
 
-class KeyPage(_Answer, frozen=True, kw_only=True):
+class KeyPage(AnswerShape, frozen=True, kw_only=True):
     """Keys, oldest first. `next` is null on the last page."""
 
     items: tuple[KeyView, ...]
     next: str | None
 
 
-class KeyDone(_Answer, frozen=True, kw_only=True):
-    """The key as it is now. `release` is what waits for a second person."""
+class KeyDone(AnswerShape, frozen=True, kw_only=True):
+    """The key as it is now. `release` is what waits for a second person; `nodes` says whether it is in force."""
 
     key: KeyView
     release: ReleaseView | None
+    nodes: ForceView
 
 
-class KeyIssued(_Answer, frozen=True, kw_only=True):
+class KeyIssued(AnswerShape, frozen=True, kw_only=True):
     """A new key. `secret` is told here and never again; null for a public key."""
 
     key: KeyView
@@ -171,13 +173,13 @@ class KeyIssued(_Answer, frozen=True, kw_only=True):
         return f"KeyIssued({self.key.id!r})"
 
 
-class KeysImported(_Answer, frozen=True, kw_only=True):
+class KeysImported(AnswerShape, frozen=True, kw_only=True):
     """The keys that were taken over. Those that are not active wait for a second person."""
 
     items: tuple[KeyView, ...]
 
 
-class KeyDetail(_Answer, frozen=True, kw_only=True):
+class KeyDetail(AnswerShape, frozen=True, kw_only=True):
     """One key, and everything that was done to it, oldest first."""
 
     key: KeyView
@@ -185,26 +187,26 @@ class KeyDetail(_Answer, frozen=True, kw_only=True):
     history: tuple[AuditRecord, ...]
 
 
-class AuditPage(_Answer, frozen=True, kw_only=True):
+class AuditPage(AnswerShape, frozen=True, kw_only=True):
     """Records, newest first. A page may be short, even empty, and yet have a `next`."""
 
     items: tuple[AuditRecord, ...]
     next: int | None
 
 
-class TokenList(_Answer, frozen=True, kw_only=True):
+class TokenList(AnswerShape, frozen=True, kw_only=True):
     """Every token, oldest first."""
 
     items: tuple[TokenView, ...]
 
 
-class TokenDone(_Answer, frozen=True, kw_only=True):
+class TokenDone(AnswerShape, frozen=True, kw_only=True):
     """The token as it is now."""
 
     token: TokenView
 
 
-class TokenIssued(_Answer, frozen=True, kw_only=True):
+class TokenIssued(AnswerShape, frozen=True, kw_only=True):
     """A new token. `secret` is the token itself, told here and never again."""
 
     token: TokenView
@@ -214,19 +216,19 @@ class TokenIssued(_Answer, frozen=True, kw_only=True):
         return f"TokenIssued({self.token.id!r})"
 
 
-class ReleaseList(_Answer, frozen=True, kw_only=True):
+class ReleaseList(AnswerShape, frozen=True, kw_only=True):
     """What waits or waited for a second person, newest first."""
 
     items: tuple[ReleaseView, ...]
 
 
-class ReleaseDone(_Answer, frozen=True, kw_only=True):
+class ReleaseDone(AnswerShape, frozen=True, kw_only=True):
     """The release, settled."""
 
     release: ReleaseView
 
 
-class RouteStatus(_Answer, frozen=True, kw_only=True):
+class RouteStatus(AnswerShape, frozen=True, kw_only=True):
     """One route of a policy."""
 
     route: str
@@ -238,7 +240,7 @@ class RouteStatus(_Answer, frozen=True, kw_only=True):
     cost: int
 
 
-class ServiceStatus(_Answer, frozen=True, kw_only=True):
+class ServiceStatus(AnswerShape, frozen=True, kw_only=True):
     """One policy that is in force."""
 
     service: str
@@ -250,7 +252,7 @@ class ServiceStatus(_Answer, frozen=True, kw_only=True):
     routes: tuple[RouteStatus, ...]
 
 
-class PolicyStatus(_Answer, frozen=True, kw_only=True):
+class PolicyStatus(AnswerShape, frozen=True, kw_only=True):
     """The policies in force on this node."""
 
     digest: str
@@ -259,24 +261,14 @@ class PolicyStatus(_Answer, frozen=True, kw_only=True):
     services: tuple[ServiceStatus, ...]
 
 
-class NodeStatus(_Answer, frozen=True, kw_only=True):
-    """One node. `waiting_for` says why it should get no traffic."""
+class NodeList(AnswerShape, frozen=True, kw_only=True):
+    """All that serve the keys of the database, oldest first. `revision` is where the keys are."""
 
-    id: str
-    version: str
-    started_at_ms: int
-    workers: int
-    policy: str
-    waiting_for: tuple[str, ...]
+    items: tuple[NodeView, ...]
+    revision: int
 
 
-class NodeList(_Answer, frozen=True, kw_only=True):
-    """The nodes that are known to this one."""
-
-    items: tuple[NodeStatus, ...]
-
-
-class Ban(_Answer, frozen=True, kw_only=True):
+class Ban(AnswerShape, frozen=True, kw_only=True):
     """Who may send nothing for a while."""
 
     subject: str
@@ -285,7 +277,7 @@ class Ban(_Answer, frozen=True, kw_only=True):
     until_ms: int
 
 
-class BanList(_Answer, frozen=True, kw_only=True):
+class BanList(AnswerShape, frozen=True, kw_only=True):
     """Who is banned. Empty: this version bans nobody."""
 
     items: tuple[Ban, ...]

@@ -6,6 +6,7 @@ from guard.edges.admin import shapes
 from guard.edges.admin.desk import Call, Desk
 from guard.edges.admin.shapes import Nothing
 from guard.model.policy import Route, RouteNode, Service
+from guard.state.admin_views import node_view
 
 
 async def show_policy(desk: Desk, _: Call[Nothing, None]) -> shapes.PolicyStatus:
@@ -20,8 +21,9 @@ async def show_policy(desk: Desk, _: Call[Nothing, None]) -> shapes.PolicyStatus
 
 
 async def list_nodes(desk: Desk, _: Call[Nothing, None]) -> shapes.NodeList:
-    """The nodes that are known."""
-    return shapes.NodeList(items=await desk.nodes())
+    """The nodes of the database."""
+    revision = await desk.vault.keys.head()
+    return shapes.NodeList(items=tuple(map(node_view, await desk.nodes())), revision=revision)
 
 
 async def list_bans(_: Desk, __: Call[Nothing, None]) -> shapes.BanList:

@@ -10,11 +10,13 @@ import msgspec
 from guard.model.names import AccountId, UnixMs
 from guard.model.questions import Charge, Receipt, Unavailable
 from guard.state.redis.command import call
-from guard.state.redis.scripts import BURY, CHARGE, GIVE_BACK, Script
+from guard.state.redis.scripts import BURY, CHARGE, CLOCK, GIVE_BACK, Script
 from guard.state.redis.sheet import NONSENSE, Sheet, account_key, epoch_key, receipts
 
 Heard: TypeAlias = Callable[[UnixMs, Sequence[Charge], Sequence[Receipt]], None]
 """Hears what a server says of its epoch, and of each charge."""
+
+_TIME = struct.Struct("<d")
 
 
 class Asked(msgspec.Struct, gc=False):
@@ -92,6 +94,15 @@ def burying(tag: bytes, account: AccountId, tomb: bytes, until: UnixMs, done: "F
             done.set_result(False)
 
     return Call(BURY, (epoch_key(tag), account_key(tag, account)), (tomb, b"%d" % until), answered, failed)
+
+
+def reading_clock(tag: bytes, heard: Callable[[UnixMs], object]) -> Call:
+    """What time it is there. Nobody waits: an answer that does not come tells nothing."""
+
+    def answered(reply: bytes) -> None:
+        heard(UnixMs(int(_TIME.unpack(reply)[0])))
+
+    return Call(CLOCK, (epoch_key(tag),), (), answered, _ignored)
 
 
 def _ignored(_: object) -> None:

@@ -16,7 +16,7 @@ from guard.state.redis.address import Kind, RedisAddress, redis_address
 from guard.state.redis.origin import OneServer, Origin, SentinelMaster
 from guard.state.redis.partitions import ONE, PARTITIONS, Part, Partitions, whole
 from guard.state.redis.servers import CONNECT_S, ClusterShards, OneShard, Servers
-from guard.state.redis.shard import Shard
+from guard.state.redis.shard import ReadsClock, Shard
 
 _NOWHERE = Unavailable("redis: no server holds the slot")
 
@@ -104,11 +104,13 @@ async def open_redis(
     *,
     timeout_ms: int = 20,
     clock: Callable[[], UnixMs] | None = None,
+    reads_clock: ReadsClock | None = None,
     tell: Callable[[str | None], None] = lambda _: None,
 ) -> RedisLimits:
     """The store, connected if its servers answer; if not, it goes on trying. Raises StateError if it must not be used.
 
-    `timeout_ms` is how long a question may take. `clock` replaces the servers' in tests. `tell` hears why a server
+    `timeout_ms` is how long a question may take. `clock` replaces the servers' in tests; `reads_clock`
+    is called when one is asked each second. `tell` hears why a server
     cannot be asked, and None when it can again.
     """
     try:
@@ -117,7 +119,8 @@ async def open_redis(
         raise StateError(f"GUARD_STATE_URL: {error}") from None
 
     def shard(origin: Origin, tags: Callable[[], Iterable[bytes]], moved: Callable[..., None] | None = None) -> Shard:
-        return Shard(origin, tags, timeout_s=timeout_ms / 1000, clock=clock, tell=tell, moved=moved)
+        timeout_s = timeout_ms / 1000
+        return Shard(origin, tags, timeout_s=timeout_s, clock=clock, reads_clock=reads_clock, tell=tell, moved=moved)
 
     if address.kind is Kind.CLUSTER:
         return await _opened_cluster(address, shard)

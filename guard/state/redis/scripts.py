@@ -24,4 +24,5 @@ def _script(name: str) -> Script:
 CHARGE: Final = _script("charge")
 GIVE_BACK: Final = _script("give_back")
 BURY: Final = _script("bury")
-ALL: Final = (CHARGE, GIVE_BACK, BURY)
+CLOCK: Final = _script("clock")
+ALL: Final = (CHARGE, GIVE_BACK, BURY, CLOCK)

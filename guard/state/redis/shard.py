@@ -19,13 +19,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from typing import TypeAlias
 
 from redis.exceptions import MovedError, NoScriptError, ReadOnlyError
 
 from guard.model.names import AccountId, KeyId, UnixMs
 from guard.model.questions import Charge, Receipt, Short, Unavailable
 from guard.state.redis.batch import CROWDED, Batch
-from guard.state.redis.calls import Call, burying
+from guard.state.redis.calls import Call, burying, reading_clock
 from guard.state.redis.command import command
 from guard.state.redis.exhausted import Exhausted
 from guard.state.redis.flight import TIMED_OUT, Flight
@@ -39,6 +40,7 @@ _CONNECT_S = 1.0
 _AGAIN_S = 0.05
 _CLOSE_POLL_S = 0.001
 _PATIENCE_S = 0.5
+_CLOCK_S = 1.0
 
 _DOWN = Unavailable("redis: not connected")
 _LOST = Unavailable("redis: the connection was lost")
@@ -47,12 +49,16 @@ _UNCONFIRMED = Unavailable("redis: no replica has confirmed it")
 
 _LOADS = b"".join(command(b"SCRIPT", b"LOAD", script.source) for script in ALL)
 
+ReadsClock: TypeAlias = Callable[[], Callable[[UnixMs], object]]
+"""Notes that a server is about to be asked what time it is; who is given back hears it."""
+
 
 class Shard:
     """The questions to one server, which holds the partitions of `tags`.
 
-    `clock` replaces the server's TIME in tests; `tell` hears why the server cannot be asked, and None when it can;
-    `moved` takes calls that the server has refused because another holds their slot.
+    `clock` replaces the server's TIME in tests; `reads_clock` is called each second as the server is asked for it;
+    `tell` hears why the server cannot be asked, and None when it can; `moved` takes calls that the server has refused
+    because another holds their slot.
     """
 
     def __init__(
@@ -62,6 +68,7 @@ class Shard:
         *,
         timeout_s: float,
         clock: Callable[[], UnixMs] | None = None,
+        reads_clock: ReadsClock | None = None,
         tell: Callable[[str | None], None] = lambda _: None,
         moved: Callable[[Call], None] | None = None,
     ) -> None:
@@ -70,6 +77,7 @@ class Shard:
         self._tags = tags
         self._timeout_s = timeout_s
         self._clock = clock
+        self._reads_clock = reads_clock
         self._tell = tell
         self._moved = moved
         self._told_down = False
@@ -167,7 +175,7 @@ class Shard:
         self._line, self._overdue = line, False
         self._wake.set()
         self._reading = asyncio.create_task(line.answers(self._replied))
-        tasks = (self._reading, asyncio.create_task(self._write(line)))
+        tasks = (self._reading, *map(asyncio.create_task, (self._write(line), self._watch_clock())))
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -178,6 +186,15 @@ class Shard:
             await line.close()
             self._fail(_LOST)
         return next((repr(error) for error in ended if isinstance(error, Exception)), "no answer for too long")
+
+    async def _watch_clock(self) -> None:
+        """Ask for the server's time each second, also while nobody asks for anything else."""
+        while True:
+            tag = next(iter(self._tags()), None)
+            if self._reads_clock is not None and tag is not None and not self._overdue:
+                self._batch.call(reading_clock(tag, self._reads_clock()))
+                self._wake.set()
+            await asyncio.sleep(_CLOCK_S)
 
     def _heard(self, epoch: UnixMs, charges: Sequence[Charge], receipts: Sequence[Receipt]) -> None:
         """The server answered: what it says of its memory, of the time, and of addresses."""

@@ -13,7 +13,6 @@ import msgspec
 from guard.edges.admin.api import AdminApi
 from guard.edges.admin.desk import Desk
 from guard.edges.admin.gate import SignInDesk
-from guard.edges.admin.shapes import NodeStatus
 from guard.edges.admin.throttle import Throttle
 from guard.edges.health import Health, Readiness
 from guard.model.admins import Role
@@ -22,9 +21,11 @@ from guard.model.keys import Secret
 from guard.model.names import UnixMs
 from guard.model.policy import PolicySet
 from guard.service.admins import Admins
+from guard.service.halting import Halting
 from guard.service.key_steps import By
 from guard.service.keyring import Keyring
 from guard.service.releases import Releases
+from guard.service.revoking import Revoking
 from guard.signing.audit_key import AuditKey
 from guard.state.sealing import SealingKey
 from guard.state.vault import Vault
@@ -34,7 +35,6 @@ START = UnixMs(1_800_000_000_000)
 HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 SETUP = By("setup", "a test")
 AUDIT_KEY = AuditKey(Secret(bytes(32)))
-NODE = NodeStatus(id="n1", version="1", started_at_ms=START, workers=1, policy="3f2a91c", waiting_for=())
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -69,10 +69,8 @@ class Office:
         def now() -> UnixMs:
             return self.now
 
-        async def nodes() -> tuple[NodeStatus, ...]:
-            return (NODE,)
-
-        self.keyring = Keyring(vault, now=now, random=random, enforcement=without_nodes(vault))
+        enforcement = without_nodes(vault)
+        self.keyring = Keyring(vault, now=now, random=random, enforcement=enforcement)
         self.admins = Admins(vault, now=now, random=random)
         self.releases = Releases(vault, now=now)
         desk = Desk(
@@ -80,10 +78,12 @@ class Office:
             keyring=self.keyring,
             admins=self.admins,
             releases=self.releases,
+            halting=Halting(vault, now=now, random=random, enforcement=enforcement),
+            revoking=Revoking(vault, now=now),
             policies=lambda: policies,
             loaded_at=lambda: START,
             sign_trail=lambda: vault.trail.sign(AUDIT_KEY, self.now),
-            nodes=nodes,
+            nodes=lambda: vault.nodes.all(self.now),
         )
         self.api = AdminApi(
             desk,

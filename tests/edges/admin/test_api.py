@@ -95,11 +95,10 @@ async def test_a2_get_and_head_change_nothing(office: Office) -> None:
     before = await office.keyring.history("K-1")
     for route in ROUTES:
         path = route.path.replace("{id}", "K-1")
+        reads = any((each.method, each.path) == ("GET", route.path) for each in ROUTES)
         for method in ("GET", "HEAD"):
             told = await office.ask(method, path)
-            assert told.status in (
-                (200,) if route.method == "GET" or path == KEYS or path.endswith("tokens") else (405,)
-            )
+            assert told.status == (200 if reads else 405)
     assert await office.keyring.history("K-1") == before
     assert len(await office.admins.all()) == 3
 

@@ -47,6 +47,7 @@ async def test_each_command_leads_where_the_keyring_says(office: Office, verb: s
     key_id = await made(office)
     told = await office.ask("POST", f"{KEYS}/{key_id}/{verb}", {"why": "a reason"})
     assert (told.status, told.json["key"]["state"]) == (200, state)
+    assert (told.json["nodes"]["in_force"], told.json["nodes"]["nodes"]) == (True, 0)
 
 
 async def test_a_suspended_key_is_resumed(office: Office) -> None:

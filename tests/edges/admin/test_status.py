@@ -4,6 +4,7 @@ from pathlib import Path
 
 from guard.service.policies import Rulebook, read_rulebook
 from tests.edges.admin.office import START, opened_office
+from tests.state.test_nodes import node
 
 POLICY = """
 version: 1
@@ -43,8 +44,19 @@ async def test_the_policies_in_force_are_told_route_by_route(tmp_path: Path) -> 
     }
 
 
-async def test_nodes_and_bans_are_lists(tmp_path: Path) -> None:
+async def test_every_node_of_the_database_is_told_and_where_its_keys_are(tmp_path: Path) -> None:
     async with opened_office(tmp_path) as office:
-        nodes = (await office.ask("GET", "/admin/v1/nodes", by="viewer")).json["items"]
-        assert [(node["id"], node["policy"], node["waiting_for"]) for node in nodes] == [("n1", "3f2a91c", [])]
+        for name in ("n1", "n2"):
+            await office.vault.nodes.enter(node(name), office.now)
+        await office.ask("POST", "/admin/v1/keys", {"account": "acme"})
+        told = (await office.ask("GET", "/admin/v1/nodes", by="viewer")).json
+    assert [(each["id"], each["host"], each["revision"]) for each in told["items"]] == [
+        ("n1", "host", 0),
+        ("n2", "host", 0),
+    ]
+    assert told["revision"] == 1
+
+
+async def test_bans_are_a_list(tmp_path: Path) -> None:
+    async with opened_office(tmp_path) as office:
         assert (await office.ask("GET", "/admin/v1/bans", by="viewer")).json == {"items": []}

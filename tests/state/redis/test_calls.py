@@ -5,7 +5,7 @@ from struct import pack
 
 from guard.model.names import AccountId, UnixMs
 from guard.model.questions import Granted, Receipt, Unavailable
-from guard.state.redis.calls import Asked, burying, charging, giving_back
+from guard.state.redis.calls import Asked, burying, charging, giving_back, reading_clock
 from guard.state.redis.command import command
 from guard.state.redis.scripts import BURY, GIVE_BACK
 from guard.state.redis.sheet import NONSENSE, Sheet, Spelling
@@ -70,3 +70,12 @@ async def test_a_tombstone_stands_only_if_the_server_says_so() -> None:
     keys = (b"guard:{0}epoch", b"guard:{0}a:acme")
     words = (b"", b"run", b"5", b"12345678", b"%d" % NOW)
     assert call.written(b"", b"run", UnixMs(5)) == command(b"EVALSHA", BURY.sha, 2, *keys, *words)
+
+
+async def test_a_time_is_heard_and_what_is_none_is_not() -> None:
+    heard: list[UnixMs] = []
+    call = reading_clock(TAG, heard.append)
+    call.settle(pack("<d", NOW))
+    call.settle(b"noon")
+    call.settle(RuntimeError())
+    assert heard == [NOW]

@@ -234,3 +234,20 @@ async def test_a_bucket_is_exact_under_many_at_once() -> None:
             granted = sum(isinstance(receipt, Granted) for receipt in receipts)
             assert granted + sum(isinstance(receipt, Short) for receipt in receipts) == 1500
             assert granted <= 1000
+
+
+async def test_the_servers_time_is_heard_also_while_nobody_asks_for_anything() -> None:
+    heard: list[tuple[int, UnixMs]] = []
+
+    def reads_clock() -> Callable[[UnixMs], object]:
+        before = time.time_ns() // 1_000_000
+        return lambda theirs: heard.append((before, theirs))
+
+    with RedisServer() as server:
+        origin = OneServer(redis_address(server.url), 1.0)
+        shard = Shard(origin, lambda: (TAG,), timeout_s=5.0, reads_clock=reads_clock)
+        try:
+            await until(lambda: len(heard) > 1)
+        finally:
+            await shard.close()
+    assert all(before <= theirs <= time.time_ns() // 1_000_000 for before, theirs in heard)
