@@ -94,7 +94,7 @@ class Exchange:
             "raw_path": path,
             "query_string": query,
             "root_path": "",
-            "headers": head.fields,
+            "headers": list(head.fields),
             "client": peer.client,
             "server": peer.server,
             "extensions": extensions,

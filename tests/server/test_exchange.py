@@ -7,6 +7,7 @@ import pytest
 
 from guard.server.exchange import ClientGone, Exchange
 from guard.server.head import RequestHead
+from guard.wire.field_names import field_names
 from guard.server.peer import Names, Peer
 
 
@@ -33,7 +34,7 @@ class Carrier:
 
 def _exchange(target: bytes = b"/", length: int | None = 0) -> tuple[Exchange, Carrier]:
     carrier = Carrier()
-    head = RequestHead("POST", target, "1.1", [(b"a", b"b")], length, expects_continue=False, closes=False)
+    head = RequestHead("POST", target, "1.1", fields := ((b"a", b"b"),), field_names(fields), length)
     return Exchange(head, carrier, asyncio.get_running_loop()), carrier
 
 
