@@ -21,7 +21,9 @@ from guard.app.onward import open_onward
 from guard.app.stores import open_limits, refuse_local_replay
 from guard.edges.asgi import Gateway
 from guard.edges.body import UnverifiedBudget
+from guard.edges.direct import DirectRoad
 from guard.edges.exchange import Onward
+from guard.edges.forwarded import Backends
 from guard.edges.health import Readiness
 from guard.edges.http import HttpEdge
 from guard.edges.wrapped import App
@@ -100,7 +102,7 @@ async def open_gateway(
         )
         readiness, draining = _readiness(rules.policies, directory, limits, followed.clocks, now=clock.now)
         yield Running(
-            gateway=Gateway(http, request_ids(), meter.failure),
+            gateway=Gateway(http, request_ids(), meter.failure, _direct_road(http, onward)),
             vault=vault,
             directory=directory,
             readiness=readiness,
@@ -109,6 +111,11 @@ async def open_gateway(
             log=log,
             now=clock.now,
         )
+
+
+def _direct_road(http: HttpEdge, onward: Onward) -> DirectRoad | None:
+    """There is one to backends, and while the store of limits is this process's memory: it answers without waiting."""
+    return DirectRoad(http, onward) if isinstance(onward, Backends) else None
 
 
 def _measured(settings: Settings, rules: Rulebook, stack: AsyncExitStack) -> tuple[Pressure, Meter]:

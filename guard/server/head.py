@@ -206,7 +206,6 @@ class HeadReader:
         return True
 
 
-
 def _framed(
     line: tuple[str, bytes, str], fields: tuple[Field, ...], names: FieldNames, framing: list[Field], *, plain: bool
 ) -> RequestHead | str:
@@ -215,14 +214,14 @@ def _framed(
     continues, closes = False, version != "1.1"
     framed = False
     for name, value in framing:
-        if name == b"content-length" or name == b"transfer-encoding":
-            if framed or not _frames(name, value, version):
-                return MALFORMED
-            framed, length = True, int(value) if name == b"content-length" else None
-        elif name == b"connection":
+        if name == b"connection":
             closes = closes or _says_close(value)
-        else:
+        elif name == b"expect":
             continues = continues or (version == "1.1" and value.lower() == b"100-continue")
+        elif framed or not _frames(name, value, version):
+            return MALFORMED
+        else:
+            framed, length = True, int(value) if name == b"content-length" else None
     return RequestHead(*line, fields, names, length, continues, closes, plain)
 
 

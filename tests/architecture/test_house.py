@@ -58,8 +58,8 @@ def _code(path: Path) -> str:
 
 def test_every_check_stands_in_the_pipeline() -> None:
     tables = (
-        *(pipeline.MESSAGE, pipeline.ARRIVAL, pipeline.CREDENTIALS, pipeline.SCREEN, pipeline.HEAD),
-        *(pipeline.WHO, pipeline.MAY, pipeline.DEPARTURE, pipeline.ADMIT),
+        *(pipeline.MESSAGE, pipeline.ARRIVAL, pipeline.ADDRESS, pipeline.CREDENTIALS, pipeline.SCREEN, pipeline.HEAD),
+        *(pipeline.BODY, pipeline.WHO, pipeline.MAY, pipeline.DEPARTURE, pipeline.STILL, pipeline.ADMIT),
     )
     asked = {check.__name__ for table in tables for check in table}
     written = {

@@ -7,14 +7,17 @@ import pytest
 
 from guard.server.exchange import ClientGone, Exchange
 from guard.server.head import RequestHead
-from guard.wire.field_names import field_names
 from guard.server.peer import Names, Peer
+from guard.wire.field_names import field_names
+from tests.server.apps import Echo
+from tests.server.in_memory import Home
 
 
 class Carrier:
     """A connection that keeps what the exchange asks of it."""
 
     def __init__(self) -> None:
+        self.home = Home(Echo())
         self.ending = False
         self.asked: list[str] = []
         self.written = b""
@@ -31,11 +34,14 @@ class Carrier:
     def answered(self, exchange: Exchange) -> None:  # noqa: ARG002
         self.asked.append("answered")
 
+    def returned(self, exchange: Exchange, error: BaseException | None) -> None:
+        pass
 
-def _exchange(target: bytes = b"/", length: int | None = 0) -> tuple[Exchange, Carrier]:
+
+def _exchange(target: bytes = b"/", length: int | None = 0, peer: Peer | None = None) -> tuple[Exchange, Carrier]:
     carrier = Carrier()
     head = RequestHead("POST", target, "1.1", fields := ((b"a", b"b"),), field_names(fields), length)
-    return Exchange(head, carrier, asyncio.get_running_loop()), carrier
+    return Exchange(head, peer or Peer(Names(None, None)), carrier, asyncio.get_running_loop()), carrier
 
 
 async def _answer(exchange: Exchange) -> None:
@@ -54,9 +60,9 @@ async def _answer(exchange: Exchange) -> None:
     ],
 )
 async def test_the_scope_says_what_came(target: bytes, path: str, raw_path: bytes, query: bytes) -> None:
-    exchange, _ = _exchange(target)
     peer = Peer(Names(("c", 1), ("s", 2)))
-    scope = exchange.scope(peer)
+    exchange, _ = _exchange(target, peer=peer)
+    scope = exchange.scope()
     assert (scope["path"], scope["raw_path"], scope["query_string"]) == (path, raw_path, query)
     assert scope["extensions"] == {"guard": {"target": target, "connection": peer, "trailers": [], "body": b""}}
     assert (scope["type"], scope["method"], scope["http_version"], scope["scheme"]) == ("http", "POST", "1.1", "http")
@@ -68,10 +74,10 @@ async def test_a_body_that_came_with_its_head_stands_in_the_scope_and_one_that_i
     whole, _ = _exchange(length=5)
     whole.push(b"ab", complete=False)
     whole.push(b"cde", complete=True)
-    assert whole.scope(Peer(Names(None, None)))["extensions"]["guard"]["body"] == b"abcde"
+    assert whole.scope()["extensions"]["guard"]["body"] == b"abcde"
     partial, _ = _exchange(length=5)
     partial.push(b"ab", complete=False)
-    assert "body" not in partial.scope(Peer(Names(None, None)))["extensions"]["guard"]
+    assert "body" not in partial.scope()["extensions"]["guard"]
 
 
 async def test_a_body_is_received_as_it_comes() -> None:
