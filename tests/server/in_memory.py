@@ -74,6 +74,7 @@ class Home:
         self.refusals: list[Refused] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self.orphans: set[Exchange] = set()
+        self.direct: Callable[[Exchange], object] | None = None
 
     def admit(self, connection: Connection, visit: object) -> bool:  # noqa: ARG002
         return self.room
@@ -85,7 +86,10 @@ class Home:
         self.refusals.append(refused)
 
     def run(self, exchange: Exchange) -> None:
-        self.later(exchange, self._answering(exchange))
+        if self.direct is None or not exchange.body_complete:
+            self.later(exchange, self._answering(exchange))
+        else:
+            self.direct(exchange)
 
     async def _answering(self, exchange: Exchange) -> None:
         await self.app(exchange.scope(), exchange.receive, exchange.send)

@@ -19,6 +19,7 @@ class Carrier:
     def __init__(self) -> None:
         self.home = Home(Echo())
         self.ending = False
+        self.room: asyncio.Future[None] | None = None
         self.asked: list[str] = []
         self.written = b""
 
@@ -28,8 +29,9 @@ class Carrier:
     def has_room(self) -> None:
         self.asked.append("room")
 
-    def write(self, parts: tuple[bytes, ...]) -> None:
+    def write(self, parts: tuple[bytes, ...]) -> asyncio.Future[None] | None:
         self.written += b"".join(parts)
+        return self.room
 
     def answered(self, exchange: Exchange) -> None:  # noqa: ARG002
         self.asked.append("answered")
@@ -145,3 +147,31 @@ async def test_a_message_that_is_none_is_a_value_error() -> None:
     message: dict[str, Any] = {"type": "websocket.send"}
     with pytest.raises(ValueError, match=r"websocket\.send"):
         await exchange.send(message)
+
+
+async def test_a_whole_answer_is_the_end_once_the_client_has_room_for_it() -> None:
+    exchange, carrier = _exchange()
+    assert exchange.answer_whole(200, [b"a: b"], b"hi")
+    assert (carrier.written.endswith(b"\r\n\r\nhi"), carrier.asked) == (True, ["answered"])
+    slow, carrier = _exchange()
+    carrier.room = asyncio.get_running_loop().create_future()
+    assert slow.answer_whole(200, [], b"hi")
+    assert carrier.asked == []
+    carrier.room.set_result(None)
+    await asyncio.sleep(0)
+    assert carrier.asked == ["answered"]
+
+
+async def test_a_whole_answer_on_an_ending_connection_says_that_it_is_the_last() -> None:
+    for ending, closes in ((True, False), (False, True)):
+        exchange, carrier = _exchange()
+        carrier.ending = ending
+        exchange.answer_whole(200, [], b"hi", closes=closes)
+        assert b"connection: close" in carrier.written
+
+
+async def test_who_is_gone_gets_no_whole_answer() -> None:
+    exchange, carrier = _exchange()
+    exchange.lose()
+    assert exchange.answer_whole(200, [], b"hi") is False
+    assert carrier.written == b""
