@@ -40,6 +40,7 @@ from guard.service.policies import Rulebook
 from guard.service.pressure import Pressure
 from guard.settings import Settings
 from guard.state.directory import STALE_AFTER_MS, FollowingDirectory
+from guard.state.memory import MemoryLimits
 from guard.state.protocols import LimitStore
 from guard.state.vault import Vault
 from guard.telemetry.decision_log import DecisionLog, timestamp
@@ -102,7 +103,7 @@ async def open_gateway(
         )
         readiness, draining = _readiness(rules.policies, directory, limits, followed.clocks, now=clock.now)
         yield Running(
-            gateway=Gateway(http, request_ids(), meter.failure, _direct_road(http, onward)),
+            gateway=Gateway(http, request_ids(), meter.failure, _direct_road(http, onward, limits)),
             vault=vault,
             directory=directory,
             readiness=readiness,
@@ -113,9 +114,9 @@ async def open_gateway(
         )
 
 
-def _direct_road(http: HttpEdge, onward: Onward) -> DirectRoad | None:
-    """There is one to backends, and while the store of limits is this process's memory: it answers without waiting."""
-    return DirectRoad(http, onward) if isinstance(onward, Backends) else None
+def _direct_road(http: HttpEdge, onward: Onward, limits: LimitStore) -> DirectRoad | None:
+    """There is one to backends, where limits are this process's memory: that answers without waiting."""
+    return DirectRoad(http, onward) if isinstance(onward, Backends) and isinstance(limits, MemoryLimits) else None
 
 
 def _measured(settings: Settings, rules: Rulebook, stack: AsyncExitStack) -> tuple[Pressure, Meter]:

@@ -121,7 +121,7 @@ class Judge:
         now = self._now()
         return decide.still(allow, self._record(allow.record, now), now, self._keys.halts)
 
-    async def _entered(self, routed: Routed, room: Answer | None, now: UnixMs, read_body: ReadBody) -> Judgement:
+    async def _entered(self, routed: Routed, room: "Answer | None", now: UnixMs, read_body: ReadBody) -> Judgement:
         """Judge a message whose address was asked for: `room` is the answer, or it comes with the next one."""
         late = room if isinstance(room, Future) else None
         entered = decide.enter(routed, None if isinstance(room, Future) else room)
