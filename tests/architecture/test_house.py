@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent.parent
 SOURCES = sorted((ROOT / "guard").rglob("*.py"))
 LOADTESTS = [path for path in sorted((ROOT / "loadtests").rglob("*.py")) if ".run" not in path.parts]
 OURS = [*SOURCES, *LOADTESTS]
-STAGES = ("Routed", "Identified", "Screened", "Signed", "Verified", "Allow")
+STAGES = ("Routed", "Entered", "Identified", "Screened", "Signed", "Verified", "Allow")
 
 
 def _relative(path: Path) -> str:

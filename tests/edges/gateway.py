@@ -141,7 +141,9 @@ def rules(url: str = "http://127.0.0.1:1") -> PolicySet:
 
 
 @asynccontextmanager
-async def front(script: Script, *, now: UnixMs = NOW, url: str | None = None) -> AsyncIterator[Front]:
+async def front(
+    script: Script, *, now: UnixMs = NOW, url: str | None = None, clock_is_sure: bool = True
+) -> AsyncIterator[Front]:
     """A gateway before a backend that follows a script, or before what is at `url`."""
     async with scripted(script) as behind:
         policy_set = rules(url or f"http://127.0.0.1:{behind.port}")
@@ -156,6 +158,7 @@ async def front(script: Script, *, now: UnixMs = NOW, url: str | None = None) ->
             judge=Judge(
                 *(Rulebook(policies=policy_set, schemes=SCHEMES), keys, limits, lambda: now),
                 strain=lambda _: pressure.strain(),
+                clock_is_sure=lambda: clock_is_sure,
             ),
             aftermath=Aftermath(limits, events.append, str, str, Meter()),
             pressure=pressure,

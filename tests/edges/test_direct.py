@@ -9,11 +9,13 @@ import msgspec
 import pytest
 
 from guard.model.facts import Facts
+from guard.model.halts import HaltKind
+from guard.model.names import KeyId, UnixMs
 from guard.model.policy import Urgency
 from guard.server.head import RequestHead
 from guard.server.peer import Names, Peer
 from guard.wire.field_names import field_names
-from tests.build import KEY_ID, facts, signed
+from tests.build import KEY_ID, facts, halt, signed
 from tests.edges.gateway import Front, Response, front, scope
 from tests.upstream.asking import until
 from tests.upstream.scripted_backend import OK, answering
@@ -146,6 +148,39 @@ async def test_a_refusal_is_one_answer_at_once_and_one_event() -> None:
         assert (asked.tasks, asked.concluded_times, gateway.pressure.in_flight) == ([], 1, 0)
         [event] = gateway.events
         assert (event.decision, event.reason, event.sent) == ("deny", "auth.missing", "no")
+
+
+@pytest.mark.parametrize(
+    ("over", "expected"),
+    [((HaltKind.SERVICE, "exchange"), "gateway.halted"), ((HaltKind.ACCOUNT, "acme"), "authz.halted")],
+)
+async def test_what_is_halted_is_refused_on_the_direct_road_too(over: tuple[HaltKind, str], expected: str) -> None:
+    async with front(_ok) as gateway:
+        await _warm(gateway)
+        gateway.keys.halted = (halt(*over),)
+        asked = _asked(signed(body=b"x"), b"x")
+        assert (await _serve(gateway, asked)).problem["code"] == expected
+        assert (asked.tasks, gateway.backend.received) == ([], [])
+
+
+async def test_what_is_halted_once_it_was_let_through_is_stopped_before_its_first_byte() -> None:
+    async with front(_ok) as gateway:
+        await _warm(gateway)
+
+        def halted_now(_key_id: KeyId, _now: UnixMs) -> None:
+            gateway.keys.halted = (halt(HaltKind.ACCOUNT, "acme"),)
+
+        gateway.keys.touch = halted_now  # type: ignore[method-assign]  # what is done as it is let through
+        response = await _serve(gateway, _asked(signed(body=b"x"), b"x"))
+        assert (response.problem["code"], response.fields[b"guard-sent"]) == ("authz.halted", b"no")
+        assert (gateway.backend.received, gateway.pressure.in_flight) == ([], 0)
+
+
+async def test_nothing_signed_is_judged_by_a_clock_that_is_not_sure_on_the_direct_road_either() -> None:
+    async with front(_ok, clock_is_sure=False) as gateway:
+        response = await _serve(gateway, _asked(signed(body=b"x"), b"x"))
+        assert (response.status, response.problem["code"]) == (503, "gateway.clock")
+        assert gateway.backend.received == []
 
 
 async def test_an_ambiguous_message_that_says_where_its_body_ends_is_the_last_of_its_connection() -> None:
