@@ -167,7 +167,7 @@ async def test_what_is_halted_once_it_was_let_through_is_stopped_before_its_firs
     async with front(_ok) as gateway:
         await _warm(gateway)
 
-        def halted_now(_key_id: KeyId, _now: UnixMs) -> None:
+        def halted_now(key_id: KeyId, now: UnixMs) -> None:  # noqa: ARG001
             gateway.keys.halted = (halt(HaltKind.ACCOUNT, "acme"),)
 
         gateway.keys.touch = halted_now  # type: ignore[method-assign]  # what is done as it is let through
