@@ -8,7 +8,7 @@ from guard.model.halts import NO_HALTS, Halts
 from guard.model.keys import KeyRecord
 from guard.model.names import UnixMs
 from guard.model.policy import PolicySet
-from guard.model.questions import Granted, Receipt, Standing, Unavailable
+from guard.model.questions import Granted, Receipt, Unavailable
 from guard.signing.scheme import Scheme
 from tests.build import NOW, policies, record, scheme
 
@@ -31,7 +31,7 @@ def decided(
     halts: Halts = NO_HALTS,
     halts_later: Halts | None = None,
 ) -> Allow | Deny:
-    """`room` and `receipt` are granted unless given; what ends in `later` is so after the charge.
+    """`room` is None and `receipt` granted unless given; what ends in `later` is so after the charge.
 
     `late_room` is what the address's limits say only then.
     """
@@ -41,10 +41,13 @@ def decided(
     kept_out = decide.let_in(routed, 0, halts)
     if kept_out is not None:
         return kept_out
-    identified = decide.identify(routed, SCHEMES, now, clock_is_sure=clock_is_sure)
+    entered = decide.enter(routed, room)
+    if isinstance(entered, Deny):
+        return entered
+    identified = decide.identify(entered, SCHEMES, now, clock_is_sure=clock_is_sure)
     if isinstance(identified, Deny):
         return identified
-    screened = decide.screen(identified, Standing(key, room or Granted(now=now, readings=())))
+    screened = decide.screen(identified, key)
     if isinstance(screened, Deny):
         return screened
     signed = decide.verify_head(screened)

@@ -21,7 +21,9 @@ from guard.app.onward import open_onward
 from guard.app.stores import open_limits, refuse_local_replay
 from guard.edges.asgi import Gateway
 from guard.edges.body import UnverifiedBudget
+from guard.edges.direct import DirectRoad
 from guard.edges.exchange import Onward
+from guard.edges.forwarded import Backends
 from guard.edges.health import Readiness
 from guard.edges.http import HttpEdge
 from guard.edges.wrapped import App
@@ -38,6 +40,7 @@ from guard.service.policies import Rulebook
 from guard.service.pressure import Pressure
 from guard.settings import Settings
 from guard.state.directory import STALE_AFTER_MS, FollowingDirectory
+from guard.state.memory import MemoryLimits
 from guard.state.protocols import LimitStore
 from guard.state.vault import Vault
 from guard.telemetry.decision_log import DecisionLog, timestamp
@@ -100,7 +103,7 @@ async def open_gateway(
         )
         readiness, draining = _readiness(rules.policies, directory, limits, followed.clocks, now=clock.now)
         yield Running(
-            gateway=Gateway(http, request_ids(), meter.failure),
+            gateway=Gateway(http, request_ids(), meter.failure, _direct_road(http, onward, limits)),
             vault=vault,
             directory=directory,
             readiness=readiness,
@@ -109,6 +112,11 @@ async def open_gateway(
             log=log,
             now=clock.now,
         )
+
+
+def _direct_road(http: HttpEdge, onward: Onward, limits: LimitStore) -> DirectRoad | None:
+    """There is one to backends, where limits are this process's memory: that answers without waiting."""
+    return DirectRoad(http, onward) if isinstance(onward, Backends) and isinstance(limits, MemoryLimits) else None
 
 
 def _measured(settings: Settings, rules: Rulebook, stack: AsyncExitStack) -> tuple[Pressure, Meter]:

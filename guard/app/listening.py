@@ -7,7 +7,7 @@ from typing import TypeAlias
 import msgspec
 
 from guard.server import listener, stand_in
-from guard.server.exchange import App
+from guard.server.exchange import App, Direct
 from guard.server.limits import Limits
 from guard.server.listener import Shared
 from guard.server.refusal import Refused
@@ -37,12 +37,13 @@ async def listening(
     *,
     doorstep: Doorstep = _PLAIN,
     shared: Shared | None = None,
+    direct: Direct | None = None,
     refused: Callable[[Refused], object] | None = None,
 ) -> AsyncIterator[Listener | None]:
     """Listen for the time of the block, with our own server or with uvicorn; not at all if `listen` is None.
 
-    `shared` is a socket that other processes accept from too: only our own server can. `refused` hears of each refusal
-    that the application never saw; uvicorn tells of none.
+    `shared` is a socket that other processes accept from too, `direct` a shorter way to the same application: only our
+    own server can take them. `refused` hears of each refusal that the application never saw; uvicorn tells of none.
     """
     if listen is None:
         yield None
@@ -58,6 +59,7 @@ async def listening(
             tls=doorstep.tls,
             proxy_from=doorstep.proxy_from,
             shared=shared,
+            direct=direct,
             refused=refused,
         )
     await listens.start()

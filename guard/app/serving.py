@@ -56,6 +56,7 @@ async def open_front(settings: Settings, running: Running, shared: Shared | None
         settings.server,
         doorstep=doorstep_of(settings),
         shared=shared,
+        direct=running.gateway.direct,
         refused=_recorder(running),
     ) as front:
         _cut_with(front, running)

@@ -4,17 +4,15 @@ Each function is pure. Between them `service/judge.py` asks the questions that t
 order of the checks inside a step is `core/pipeline.py`.
 """
 
-import hashlib
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Final
 
 from msgspec import structs
 
 from guard.core import pipeline
-from guard.core.evidence import Admission, Arrival, Departure, Draft, Hearing, Screening
-from guard.core.routing import route_for, service_for
-from guard.core.stages import Allow, Identified, Routed, Screened, Signed, Verified
+from guard.core.evidence import Admission, Arrival, Departure, Draft, Entry, Hearing, Screening
+from guard.core.once import once_of
+from guard.core.routing import place_for
+from guard.core.stages import Allow, Entered, Identified, Routed, Screened, Signed, Verified
 from guard.core.subjects import debits, hold_ms
 from guard.model.claims import Claim, ClaimFault
 from guard.model.decision import About, Deny
@@ -23,15 +21,11 @@ from guard.model.halts import NO_HALTS, Halts
 from guard.model.keys import KeyRecord, KeyState
 from guard.model.names import UnixMs
 from guard.model.policy import PolicySet
-from guard.model.questions import Charge, Debit, Granted, Once, Receipt, Short, Standing, Unavailable
+from guard.model.questions import Charge, Debit, Granted, Once, Receipt, Short, Unavailable
 from guard.signing.credentials import carries, make_claim
 from guard.signing.decoy import decoy
 from guard.signing.scheme import Scheme
-from guard.signing.verifying import replay_identity
 from guard.wire.client_address import client_address
-
-_SHORT_BYTES: Final = 256
-"""A path of a length that is worth remembering what it digests to."""
 
 
 def route(policies: PolicySet, facts: Facts) -> Routed | Deny:
@@ -39,14 +33,12 @@ def route(policies: PolicySet, facts: Facts) -> Routed | Deny:
     denied = pipeline.run(pipeline.MESSAGE, facts)
     if isinstance(denied, Deny):
         return denied
-    service = service_for(policies, facts)
-    if isinstance(service, Deny):
-        return service
-    found = route_for(service, facts)
+    found = place_for(policies, facts)
     if isinstance(found, Deny):
         return found
+    service, place = found
     address = client_address(facts.peer, facts.fields, service.client_ip)
-    return Routed(facts=facts, service=service, route=found, address=address)
+    return Routed(facts=facts, service=service, route=place, address=address)
 
 
 def let_in(routed: Routed, strain: int, halts: Halts = NO_HALTS) -> Deny | None:
@@ -57,11 +49,39 @@ def let_in(routed: Routed, strain: int, halts: Halts = NO_HALTS) -> Deny | None:
     return kept_out if isinstance(kept_out, Deny) else None
 
 
+def room(routed: Routed, now: UnixMs, body_ms_max: int = 0) -> Charge | None:
+    """The question whether the address has room, None where no limit asks. Its charge stands whatever follows.
+
+    Its slots are held from before the body is read, which takes up to `body_ms_max`.
+    """
+    limits = routed.route.limits_address
+    if not limits:
+        return None
+    taken = debits(routed, None, limits)
+    return Charge(
+        id=f"{routed.facts.request_id}/address",
+        now=now,
+        debits=taken,
+        hold_ms=hold_ms(taken, body_ms_max + routed.route.total_ms),
+        critical=routed.route.critical,
+        loss=routed.route.loss,
+    )
+
+
+def enter(routed: Routed, room: Receipt | None) -> Entered | Deny:
+    """May the address ask?"""
+    shadow = pipeline.run(pipeline.ADDRESS, Entry(routed, room))
+    if isinstance(shadow, Deny):
+        return shadow
+    readings = room.readings if isinstance(room, (Granted, Short)) else ()
+    return Entered(routed=routed, readings=readings, shadow=shadow)
+
+
 def identify(
-    routed: Routed, schemes: Mapping[str, Scheme], now: UnixMs, *, clock_is_sure: bool = True
+    entered: Entered, schemes: Mapping[str, Scheme], now: UnixMs, *, clock_is_sure: bool = True
 ) -> Identified | Deny:
     """Who does it claim to be, and when does it say it was signed?"""
-    draft = _draft(routed, schemes, now, clock_is_sure=clock_is_sure)
+    draft = _draft(entered.routed, schemes, now, clock_is_sure=clock_is_sure)
     shadow = pipeline.run(pipeline.CREDENTIALS, draft)
     if isinstance(shadow, Deny):
         return _about(shadow, draft.claim, None)
@@ -75,39 +95,19 @@ def identify(
         claim=draft.claim if isinstance(draft.claim, Claim) else None,
         window=draft.window,
         remember_ms=draft.remember_ms,
-        shadow=shadow,
+        at=now,
+        readings=entered.readings,
+        shadow=(*entered.shadow, *shadow),
     )
 
 
-def room(identified: Identified, now: UnixMs, body_ms_max: int = 0) -> Charge | None:
-    """The question whether the address has room, None where no limit asks. Its charge stands whatever follows.
-
-    Its slots are held from before the body is read, which takes up to `body_ms_max`.
-    """
-    limits = identified.route.limits_address
-    if not limits:
-        return None
-    taken = debits(identified, None, limits)
-    return Charge(
-        id=f"{identified.facts.request_id}/address",
-        now=now,
-        debits=taken,
-        hold_ms=hold_ms(taken, body_ms_max + identified.route.total_ms),
-        critical=identified.route.critical,
-        loss=identified.route.loss,
-    )
-
-
-def screen(identified: Identified, standing: Standing) -> Screened | Deny:
-    """May the address ask, and is a key record at hand?"""
-    shadow = pipeline.run(pipeline.SCREEN, Screening(identified=identified, standing=standing))
+def screen(identified: Identified, found: KeyRecord | Unavailable | None) -> Screened | Deny:
+    """Is a key record at hand?"""
+    shadow = pipeline.run(pipeline.SCREEN, Screening(identified, found))
     if isinstance(shadow, Deny):
         return shadow
-    record, unfit = _record(identified, standing.record)
-    readings = standing.room.readings if isinstance(standing.room, Granted | Short) else ()
-    return Screened(
-        identified=identified, record=record, unfit=unfit, readings=readings, shadow=(*identified.shadow, *shadow)
-    )
+    record, unfit = _record(identified, found)
+    return Screened(identified=identified, record=record, unfit=unfit, shadow=(*identified.shadow, *shadow))
 
 
 def verify_head(screened: Screened) -> Signed | Deny:
@@ -123,6 +123,9 @@ def verify_head(screened: Screened) -> Signed | Deny:
 def verify(signed: Signed, body: Body | None, now: UnixMs) -> Verified | Deny:
     """Who is it, and may they do this? `body` None says that it streams, which only an open route may do."""
     hearing = _hearing(signed, body, now)
+    brought = _brought(hearing)
+    if isinstance(brought, Deny):
+        return brought
     who = pipeline.run(pipeline.WHO, hearing)
     if isinstance(who, Deny):
         return who
@@ -132,10 +135,11 @@ def verify(signed: Signed, body: Body | None, now: UnixMs) -> Verified | Deny:
     return Verified(
         identified=signed.screened.identified,
         claim=hearing.claim if isinstance(hearing.claim, Claim) else None,
-        record=None if who else signed.screened.record,  # nobody is named whose proof failed, even in shadow
+        record=None if brought or who else signed.screened.record,  # nobody is named whose proof failed, even in shadow
         content=body.content if isinstance(body, BodyRead) else None,
-        readings=signed.screened.readings,
-        shadow=(*signed.shadow, *who, *may),
+        at=now,
+        readings=signed.screened.identified.readings,
+        shadow=(*signed.shadow, *brought, *who, *may),
     )
 
 
@@ -147,11 +151,12 @@ def charge(
     `obstacle` is the code of the reason why the backend cannot take it. Then, and where its holder is halted, nothing
     is asked, and nothing spent.
     """
-    blocked = pipeline.run(pipeline.DEPARTURE, Departure(verified, obstacle, halts))
-    if isinstance(blocked, Deny):
-        return blocked
+    if obstacle is not None or halts is not NO_HALTS:
+        blocked = pipeline.run(pipeline.DEPARTURE, Departure(verified, obstacle, halts))
+        if isinstance(blocked, Deny):
+            return blocked
     identified = verified.identified
-    taken, once = debits(identified, verified.record, identified.route.limits_principal), _once(verified)
+    taken, once = debits(identified, verified.record, identified.route.limits_principal), once_of(verified)
     if once is None and not taken:
         return None
     return _question(verified, now, once, taken)
@@ -159,7 +164,7 @@ def charge(
 
 def burn(verified: Verified, now: UnixMs) -> Charge | None:
     """What makes a message that `charge` refused impossible to execute later, where it does more than read."""
-    once = _once(verified)
+    once = once_of(verified)
     if once is None or not once.burns:
         return None
     return _question(verified, now, once, ())
@@ -180,6 +185,10 @@ def admit(
     """
     at = now if isinstance(receipt, Unavailable) else receipt.now
     admission = Admission(verified=verified, receipt=receipt, record=record, halts=halts, now=at, room=room)
+    unchanged = at == verified.at and record is verified.record and halts is NO_HALTS
+    waited = () if unchanged else pipeline.run(pipeline.STILL, admission)
+    if isinstance(waited, Deny):
+        return waited
     shadow = pipeline.run(pipeline.ADMIT, admission)
     if isinstance(shadow, Deny):
         return shadow
@@ -189,7 +198,7 @@ def admit(
         verified=verified,
         admitted_at=at,
         readings=(*verified.readings, *late, *readings),
-        shadow=(*verified.shadow, *shadow),
+        shadow=(*verified.shadow, *waited, *shadow),
     )
 
 
@@ -204,21 +213,22 @@ def still(allow: Allow, record: KeyRecord | Unavailable | None, now: UnixMs, hal
 
 
 def _draft(routed: Routed, schemes: Mapping[str, Scheme], now: UnixMs, *, clock_is_sure: bool) -> Draft:
-    auth = routed.route.auth
-    claimed = () if auth is None else tuple(name for name in auth.schemes if carries(schemes[name], routed.facts))
-    name = claimed[0] if claimed else None
-    index = -1 if auth is None or name is None else auth.schemes.index(name)
+    auth, facts = routed.route.auth, routed.facts
+    offered = () if auth is None else auth.schemes
+    claimed = [index for index, name in enumerate(offered) if carries(schemes[name], facts)]
+    index = claimed[0] if claimed else None
+    scheme = None if index is None else schemes[offered[index]]
     return Draft(
-        facts=routed.facts,
+        facts=facts,
         service=routed.service,
         route=routed.route,
         address=routed.address,
         auth=auth,
-        scheme=None if name is None else schemes[name],
-        rivals=claimed[1:],
-        claim=None if name is None else make_claim(schemes[name], routed.facts),
-        window=None if auth is None or index < 0 else auth.windows[index],
-        remember_ms=0 if auth is None or index < 0 else auth.remember_ms[index],
+        scheme=scheme,
+        rivals=tuple([offered[rival] for rival in claimed[1:]]),
+        claim=None if scheme is None else make_claim(scheme, facts),
+        window=None if auth is None or index is None else auth.windows[index],
+        remember_ms=0 if auth is None or index is None else auth.remember_ms[index],
         now=now,
         clock_is_sure=clock_is_sure,
     )
@@ -234,6 +244,14 @@ def _record(identified: Identified, record: KeyRecord | Unavailable | None) -> t
     if record.algorithm not in auth.algorithms or record.algorithm not in scheme.algorithms:
         return decoy(scheme, claim.key_id, auth.algorithms), "auth.algorithm"
     return record, None
+
+
+def _brought(hearing: Hearing) -> Deny | tuple[Deny, ...]:
+    """Whether anything is wrong with what came behind the head. A body that came with it was judged with it."""
+    identified = hearing.signed.screened.identified
+    if isinstance(hearing.body, BodyRead) and hearing.facts is identified.facts and hearing.now == identified.at:
+        return ()
+    return pipeline.run(pipeline.BODY, hearing)
 
 
 def _hearing(signed: Signed, body: Body | None, now: UnixMs) -> Hearing:
@@ -268,28 +286,3 @@ def _question(verified: Verified, now: UnixMs, once: Once | None, taken: tuple[D
         critical=route.critical,
         loss=route.loss,
     )
-
-
-def _once(verified: Verified) -> Once | None:
-    identified, claim, record = verified.identified, verified.claim, verified.record
-    scheme, window, facts = identified.scheme, identified.window, identified.facts
-    if scheme is None or claim is None or record is None or window is None or claim.signed_at is None:
-        return None
-    if claim.nonce is None and verified.content is not None and facts.body is None:
-        facts = facts.with_body(verified.content)
-    return Once(
-        identity=(record.id, scheme.name, replay_identity(scheme, facts, claim)),
-        binding=_binding(facts.verb, facts.path) if len(facts.path) <= _SHORT_BYTES else _bound(facts.verb, facts.path),
-        repeatable=identified.route.reads and not scheme.has_nonce,
-        burns=not identified.route.reads,
-        signed_at=claim.signed_at,
-        future_ms=window.future_ms,
-        forget_after=UnixMs(claim.signed_at + identified.remember_ms),
-    )
-
-
-def _bound(verb: str, path: bytes) -> bytes:
-    return hashlib.blake2b(verb.encode() + b"\n" + path, digest_size=16).digest()
-
-
-_binding = lru_cache(maxsize=4096)(_bound)

@@ -13,7 +13,7 @@ from guard.model.halts import Halts
 from guard.model.keys import KeyRecord
 from guard.model.names import Address, UnixMs
 from guard.model.policy import Route, RouteAuth, Service, Window
-from guard.model.questions import Receipt, Standing, Unavailable
+from guard.model.questions import Receipt, Unavailable
 from guard.signing.scheme import Scheme
 
 
@@ -52,11 +52,18 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     clock_is_sure: bool
 
 
-class Screening(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An identified message, with the standing of its key and of its address."""
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """A message whose route is known, and how the limits that count its address took it: None if there are none."""
+
+    routed: Routed
+    room: Receipt | None
+
+
+class Screening(msgspec.Struct, frozen=True, gc=False):
+    """An identified message, and what is known of its key."""
 
     identified: Identified
-    standing: Standing
+    record: KeyRecord | Unavailable | None
 
 
 class Hearing(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -45,12 +45,20 @@ from guard.core.checks.signature import (
 from guard.model.decision import Deny
 from guard.model.rules import Mode
 
-# Before anyone is asked anything. Routing stands between MESSAGE and ARRIVAL (core/decide.py).
+# Before anyone is asked anything. Routing stands between them (core/decide.py).
 MESSAGE = (message_is_unambiguous,)
 ARRIVAL = (
     service_is_not_halted,
     gateway_has_room,
 )
+
+# The address's room has been asked for. Nothing that the message claims is read before its address may ask.
+ADDRESS = (
+    address_is_permitted,
+    address_has_room,
+)
+
+# The message says who it is from.
 CREDENTIALS = (
     names_are_unambiguous,
     credentials_are_present,
@@ -59,12 +67,8 @@ CREDENTIALS = (
     announced_body_fits,
 )
 
-# The key record and the address's room have been asked for.
-SCREEN = (
-    address_is_permitted,
-    address_has_room,
-    key_record_is_at_hand,
-)
+# The key record has been asked for.
+SCREEN = (key_record_is_at_hand,)
 
 # Before a byte of the body is read, where the signature base allows it.
 HEAD = (
@@ -72,12 +76,16 @@ HEAD = (
     signature_verifies_at_head,
 )
 
-# The body has been read: who is it?
-WHO = (
+# The body has been read, which had not come with its head: what did it bring?
+BODY = (
     body_is_complete,
     claim_is_complete,
     late_timestamp_is_inside_window,
     signature_still_covers_enough,
+)
+
+# All of the message is at hand: who is it?
+WHO = (
     signature_verifies,
     body_digest_matches,
 )
@@ -95,7 +103,7 @@ DEPARTURE = (
     backend_can_take_it,
 )
 
-# What time may have changed. Asked again directly before the first byte goes upstream.
+# What time may have changed, if any has passed. Asked again directly before the first byte goes upstream.
 STILL = (
     timestamp_is_still_inside_window,
     key_state_still_permits_use,
@@ -103,9 +111,8 @@ STILL = (
     holder_is_still_not_halted,
 )
 
-# The nonce and every limit have been asked for, all or nothing; time has passed meanwhile.
+# The nonce and every limit have been asked for, all or nothing. STILL stands before it, if time has passed meanwhile.
 ADMIT = (
-    *STILL,
     address_had_room,
     key_is_not_buried,
     nonce_is_fresh,

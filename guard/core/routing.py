@@ -17,23 +17,40 @@ _ANY = "ANY"
 _METHODS_OF_ANY = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-def service_for(policies: PolicySet, facts: Facts) -> Service | Deny:
+def place_for(policies: PolicySet, facts: Facts) -> tuple[Service, Route] | Deny:
+    """The service and the one route of it, or why there is none."""
+    find = _place_remembered if len(facts.path) <= _SHORT_BYTES and len(facts.verb) <= _SHORT_BYTES else _place
+    return find(policies, facts.authority, facts.verb, facts.path)
+
+
+def _place(policies: PolicySet, authority: bytes, verb: str, path: bytes) -> tuple[Service, Route] | Deny:
+    service = service_for(policies, authority, path)
+    if isinstance(service, Deny):
+        return service
+    route = route_for(service, verb, path)
+    return route if isinstance(route, Deny) else (service, route)
+
+
+_place_remembered = lru_cache(maxsize=4096)(_place)
+
+
+def service_for(policies: PolicySet, authority: bytes, path: bytes) -> Service | Deny:
     """The service that serves this authority and path: one that names the authority before one that serves any."""
-    candidates = _serving(policies, facts.authority)
+    candidates = _serving(policies, authority)
     if not candidates:
         return Deny(code="request.misdirected")
     for service in candidates:
-        if _under(facts.path, service.prefix):
+        if _under(path, service.prefix):
             return service
     return Deny(code="route.unknown")
 
 
-def route_for(service: Service, facts: Facts) -> Route | Deny:
+def route_for(service: Service, verb: str, path: bytes) -> Route | Deny:
     """The one route whose method and template match, or why there is none (404, or 405 with the methods that exist)."""
-    found = _short_found(service, facts.path) if len(facts.path) <= _SHORT_BYTES else _found(service, facts.path)
+    found = _found(service, path)
     for methods in found:
-        route = methods.get(facts.verb)
-        if route is None and facts.verb in _METHODS_OF_ANY:
+        route = methods.get(verb)
+        if route is None and verb in _METHODS_OF_ANY:
             route = methods.get(_ANY)
         if route is not None:
             return route
@@ -42,7 +59,6 @@ def route_for(service: Service, facts: Facts) -> Route | Deny:
     return Deny(code="route.method", rule=service.rule, allow=_allowed(found))
 
 
-@lru_cache(maxsize=1024)
 def _serving(policies: PolicySet, authority: bytes) -> tuple[Service, ...]:
     host = _host(authority)
     named = tuple(service for service in policies.services if host in service.hosts)
@@ -54,9 +70,6 @@ def _found(service: Service, path: bytes) -> list[dict[str, Route]]:
     found: list[dict[str, Route]] = []
     _walk(service.routes, path.split(b"/")[1:], 0, found)
     return found
-
-
-_short_found = lru_cache(maxsize=4096)(_found)
 
 
 def _allowed(found: list[dict[str, Route]]) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """The stages of one message on its way through the line: each can only be made from the one before.
 
-Facts → Routed → Identified → Screened → Signed → Verified → Allow. Holding a stage proves that every check before it
-held. They are constructed only in `core/decide.py`; everyone else takes them as arguments, so that skipping a step is
-a type error.
+Facts → Routed → Entered → Identified → Screened → Signed → Verified → Allow. Holding a stage proves that every check
+before it held. They are constructed only in `core/decide.py`; everyone else takes them as arguments, so that skipping a
+step is a type error.
 """
 
 import msgspec
@@ -26,10 +26,19 @@ class Routed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     address: Address
 
 
+class Entered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The address that the message came from may ask, and has room. Nothing was read yet of what it claims."""
+
+    routed: Routed
+    readings: tuple[Reading, ...]
+    shadow: tuple[Deny, ...]
+
+
 class Identified(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The message says who signed it and when, once, in the right form and not too long ago; or its route is open.
 
-    `scheme`, `claim` and `window` are None together: then the route is open to anyone. `auth` is the rule that applied.
+    `scheme`, `claim` and `window` are None together: then the route is open to anyone. `auth` is the rule that applied,
+    `at` when it did.
     """
 
     facts: Facts
@@ -41,11 +50,13 @@ class Identified(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     claim: Claim | None
     window: Window | None
     remember_ms: int
+    at: UnixMs
+    readings: tuple[Reading, ...]
     shadow: tuple[Deny, ...]
 
 
 class Screened(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The address may ask, and a key record is at hand: the real one, or a decoy that costs as much to try.
+    """A key record is at hand: the real one, or a decoy that costs as much to try.
 
     `unfit` is the code of the reason why no signature can verify here, where the record is a decoy: nobody holds that
     key, or its kind is not accepted on this route. None means that the record is the real one.
@@ -54,7 +65,6 @@ class Screened(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     identified: Identified
     record: KeyRecord | None
     unfit: str | None
-    readings: tuple[Reading, ...]
     shadow: tuple[Deny, ...]
 
 
@@ -73,13 +83,14 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Who signed this is proved (or the route is open), the body is whole, and its key may do this.
 
     `content` is the body that was verified, None where an open route streams it. `record` is None on open routes.
-    `claim` is the whole claim, also where parts of it came in the body.
+    `claim` is the whole claim, also where parts of it came in the body. `at` is when all that was found.
     """
 
     identified: Identified
     claim: Claim | None
     record: KeyRecord | None
     content: bytes | None
+    at: UnixMs
     readings: tuple[Reading, ...]
     shadow: tuple[Deny, ...]
 

@@ -6,7 +6,7 @@ Who has no key is counted by address, under the name `anonymous`: a missing dime
 
 from typing import Final
 
-from guard.core.stages import Identified
+from guard.core.stages import Identified, Routed
 from guard.model.keys import KeyRecord
 from guard.model.policy import Limit, Slots
 from guard.model.questions import BucketKey, Debit
@@ -17,13 +17,13 @@ _LEASE_MARGIN_MS: Final = 1_000
 """How much longer a lease lasts than its exchange may, so that it never ends before it is released."""
 
 
-def debits(identified: Identified, record: KeyRecord | None, limits: tuple[Limit, ...]) -> tuple[Debit, ...]:
+def debits(message: Routed | Identified, record: KeyRecord | None, limits: tuple[Limit, ...]) -> tuple[Debit, ...]:
     """What the message takes from each limit that is not off. Shadow limits ask too, and never refuse."""
-    cost = identified.route.cost
+    cost = message.route.cost
     return tuple(
         [
             Debit(
-                _bucket(identified, record, limit),
+                _bucket(message, record, limit),
                 limit,
                 _cost(limit, cost),
                 limit.rule.mode is Mode.ENFORCE,
@@ -40,27 +40,27 @@ def _cost(limit: Limit, cost: int) -> int:
     return cost if limit.cost is None else limit.cost
 
 
-def _bucket(identified: Identified, record: KeyRecord | None, limit: Limit) -> BucketKey:
-    parts = [identified.service.name, limit.name]
+def _bucket(message: Routed | Identified, record: KeyRecord | None, limit: Limit) -> BucketKey:
+    parts = [message.service.name, limit.name]
     for dimension in limit.per:
-        parts += _partition(dimension, identified, record)
+        parts += _partition(dimension, message, record)
     return tuple(parts)
 
 
-def _partition(dimension: str, identified: Identified, record: KeyRecord | None) -> tuple[str, str]:
+def _partition(dimension: str, message: Routed | Identified, record: KeyRecord | None) -> tuple[str, str]:
     match dimension:
         case "route":
-            return ("route", identified.route.name)
+            return ("route", message.route.name)
         case "service":
-            return ("service", identified.service.name)
+            return ("service", message.service.name)
         case "key" if record is not None:
             return ("key", record.lineage)
         case "account" if record is not None:
             return ("account", record.account)
         case "ip":
-            return ("ip", subject(identified.address, identified.service.client_ip.v6_prefix))
+            return ("ip", subject(message.address, message.service.client_ip.v6_prefix))
         case _:
-            return ("anonymous", subject(identified.address, identified.service.client_ip.v6_prefix))
+            return ("anonymous", subject(message.address, message.service.client_ip.v6_prefix))
 
 
 def hold_ms(taken: tuple[Debit, ...], exchange_ms: int) -> int:

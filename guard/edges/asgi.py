@@ -4,12 +4,14 @@ Whatever goes wrong below that is no answer is a bug of ours: it is denied (500)
 and never forwarded. A scope that no edge knows is refused, not passed by (BYPASSES.md A46).
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import structlog
 
 from guard.edges.body import Receive
+from guard.edges.direct import Asked, DirectRoad, raised
 from guard.edges.http import HttpEdge
 from guard.edges.render import GATEWAY, Responder, Scope, Send
 from guard.model.decision import Deny
@@ -24,9 +26,14 @@ class Gateway:
     """An ASGI 3 application. `count_failure` is called for each that was our own fault; there must be none."""
 
     def __init__(
-        self, http: HttpEdge, mint_request_id: Callable[[], RequestId], count_failure: Callable[[], object]
+        self,
+        http: HttpEdge,
+        mint_request_id: Callable[[], RequestId],
+        count_failure: Callable[[], object],
+        road: DirectRoad | None = None,
     ) -> None:
         self._http = http
+        self._road = road
         self._mint_request_id = mint_request_id
         self._count_failure = count_failure
 
@@ -36,8 +43,26 @@ class Gateway:
             await otherwise(scope, receive, send)
             return
         responder, request_id = Responder(send), self._mint_request_id()
+        await self._guarded(responder, request_id, scope["method"], self._http(scope, receive, responder, request_id))
+
+    @property
+    def direct(self) -> Callable[[Asked], Awaitable[None] | None] | None:
+        """The direct road (`direct.py`), if there is one."""
+        return None if self._road is None else partial(self._directly, self._road)
+
+    def _directly(self, road: DirectRoad, asked: Asked) -> Awaitable[None] | None:
+        """Serve one request of our own server whose body is at hand. None if nothing is left to do but to be called."""
+        responder, request_id = Responder(asked.send), self._mint_request_id()
+        guarded = partial(self._guarded, responder, request_id, asked.head.verb)
         try:
-            await self._http(scope, receive, responder, request_id)
+            rest = road(asked, responder, request_id, guarded)
+        except Exception as error:  # noqa: BLE001  # raised again where the one outermost except is
+            rest = raised(error)
+        return None if rest is None else guarded(rest)
+
+    async def _guarded(self, responder: Responder, request_id: RequestId, verb: str, rest: Awaitable[None]) -> None:
+        try:
+            await rest
         except Exception:  # the one outermost except: fail closed, say so, go on
             if responder.handed_over:
                 raise
@@ -45,7 +70,7 @@ class Gateway:
             _log.exception("gateway.error", request_id=request_id)
             if not responder.started:
                 deny = Deny(code="gateway.error")
-                head = scope["method"] == "HEAD"
+                head = verb == "HEAD"
                 await responder.refuse(deny, request_id, Sent.UNKNOWN, service=GATEWAY, head=head, close=True)
 
 

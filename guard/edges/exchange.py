@@ -4,8 +4,8 @@ What answers is a backend (`forwarded.py`) or the application that guard is wrap
 """
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Protocol, TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Sequence
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
@@ -17,6 +17,7 @@ from guard.model.decision import Deny
 from guard.model.exchange import Sent
 from guard.model.facts import Facts, Field
 from guard.service.aftermath import Aftermath, Outcome
+from guard.service.at_once import at_once
 from guard.service.judge import Judgement
 from guard.signing.assertion import AssertionKey
 from guard.wire.forwarding import answer_fields, request_fields
@@ -27,30 +28,43 @@ Still: TypeAlias = Callable[[Allow], Deny | None]
 BODILESS = (204, 304)
 
 
+class Peer(Protocol):
+    """The client's connection: whom it serves, and what is to be called if it ends before the answer."""
+
+    subject: Hashable
+    left: Callable[[], object] | None
+
+
 class Exchange:
-    """One exchange. `started_ns` is when its message arrived, on the performance counter."""
+    """One exchange. `started_ns` is when its message arrived, on the performance counter.
+
+    `peer` is our own server's, None on another; `scope` is ASGI's, empty on the direct road.
+    """
 
     __slots__ = (
-        *("_aftermath", "_judgement", "_started_ns"),
-        *("facts", "reader", "responder", "scope", "upstream_ns"),
+        *("_aftermath", "_asked_ns", "_judgement", "_started_ns", "_upstream_ns"),
+        *("facts", "peer", "reader", "responder", "scope"),
     )
 
     def __init__(
         self,
         scope: Scope,
+        peer: Peer | None,
         facts: Facts,
         judgement: Judgement,
+        *,
         reader: BodyReader,
         responder: Responder,
-        *,
         started_ns: int,
         aftermath: Aftermath,
     ) -> None:
         self.scope = scope
+        self.peer = peer
         self.facts = facts
         self.reader = reader
         self.responder = responder
-        self.upstream_ns: int | None = None
+        self._asked_ns = 0
+        self._upstream_ns: int | None = None
         self._judgement = judgement
         self._started_ns = started_ns
         self._aftermath = aftermath
@@ -61,11 +75,21 @@ class Exchange:
         if isinstance(judged, Deny):
             await self.conclude(await self.refuse(judged, Sent.NO))
         else:
+            self.name(judged)
             await onward.carry(self, judged, still)
 
-    def conclude(self, outcome: Outcome) -> Awaitable[None]:
+    def name(self, allow: Allow) -> None:
+        """Tell our own server whom it cuts off with its key."""
+        if self.peer is not None and allow.record is not None:
+            self.peer.subject = allow.record.id
+
+    def conclude(self, outcome: Outcome) -> Coroutine[Any, Any, None]:
         """Say what became of it, once."""
         return self._aftermath.conclude(self.facts, self._judgement, outcome)
+
+    def conclude_at_once(self, sent: Sent) -> None:
+        """The same, where the store has no need to wait."""
+        at_once(self.conclude(self.outcome(sent)))
 
     async def deny(self, deny: Deny) -> Outcome:
         """Refuse what was let through before, not one byte of it having been passed on."""
@@ -78,41 +102,64 @@ class Exchange:
 
     async def refuse(self, deny: Deny, sent: Sent) -> Outcome:
         """A whole refusal. It ends the connection where a body was not read, or may end elsewhere for others."""
-        routed = self._judgement.routed
         await self.responder.refuse(
             deny,
             self.facts.request_id,
             sent,
-            service=GATEWAY if routed is None else routed.service.name,
+            service=self.realm,
             head=self.facts.verb == "HEAD",
-            close=self._ends_unsure() if self.facts.defects else self.facts.body is None and not self.reader.finished,
+            close=self.closes,
         )
         return self.outcome(sent)
+
+    @property
+    def realm(self) -> str:
+        """Who refuses: the service, if the message came so far."""
+        routed = self._judgement.routed
+        return GATEWAY if routed is None else routed.service.name
+
+    @property
+    def closes(self) -> bool:
+        """Whether the connection ends with a refusal."""
+        return self._ends_unsure() if self.facts.defects else self.facts.body is None and not self.reader.finished
 
     def _ends_unsure(self) -> bool:
         """Whether an ambiguous message says anything of where its body ends."""
         return b"content-length" in self.facts.names.at or b"transfer-encoding" in self.facts.names.at
 
+    def asked(self) -> None:
+        """The time begins that is not ours but that of whoever answers."""
+        self._asked_ns = time.perf_counter_ns()
+
+    def heard(self) -> None:
+        """It ends here, or later."""
+        self._upstream_ns = time.perf_counter_ns() - self._asked_ns
+
     def start(self, allow: Allow, status: int, fields: Sequence[Field]) -> Awaitable[None]:
         """The head of the answer, as a client may see it."""
-        ours = (
-            *rate_limit(allow.readings),
-            (b"guard-request-id", self.facts.request_id.encode()),
-            (b"guard-sent", b"yes"),
-        )
-        told = answer_fields(fields, ours=ours)
+        told = answer_fields(fields, ours=self.ours(allow))
         if status in BODILESS:  # a length there is another answer's (RFC 9110 §8.6), and servers wait for it
             told = [field for field in told if field[0] != b"content-length"]
         return self.responder.start(status, told)
 
+    def ours(self, allow: Allow) -> tuple[Field, ...]:
+        """What guard itself says in an answer."""
+        return (
+            *rate_limit(allow.readings),
+            (b"guard-request-id", self.facts.request_id.encode()),
+            (b"guard-sent", b"yes"),
+        )
+
     def fields(self, allow: Allow, key: AssertionKey | None) -> list[Field]:
         """The request's fields as its backend may see them."""
+        identified = allow.verified.identified
+        service = identified.service
         return request_fields(
             self.facts,
             identity=identity(allow, key),
-            secrets=allow.service.secrets,
-            drop=allow.service.drop_fields,
-            address=allow.verified.identified.address,
+            secrets=service.secrets,
+            drop=service.drop_fields,
+            address=identified.address,
         )
 
     def body(self, allow: Allow) -> bytes | AsyncIterator[bytes]:
@@ -127,8 +174,8 @@ class Exchange:
         return Outcome(
             status=self.responder.status,
             sent=sent,
-            guard_us=(total_ns - (self.upstream_ns or 0)) // 1000,
-            upstream_us=None if self.upstream_ns is None else self.upstream_ns // 1000,
+            guard_us=(total_ns - (self._upstream_ns or 0)) // 1000,
+            upstream_us=None if self._upstream_ns is None else self._upstream_ns // 1000,
             bytes_in=self.reader.bytes_read if self.facts.body is None else len(self.facts.body),
             bytes_out=self.responder.bytes_out,
             error=error,

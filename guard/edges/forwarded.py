@@ -4,24 +4,22 @@ An answer that breaks off upstream breaks off here too: a part is never presente
 """
 
 import asyncio
-import time
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from guard.core.stages import Allow
 from guard.edges.body import ClientBroke
-from guard.edges.exchange import Exchange, Still
+from guard.edges.exchange import Exchange, Peer, Still
 from guard.model.decision import Deny
 from guard.model.exchange import Sent
 from guard.service.aftermath import Outcome
 from guard.signing.assertion import AssertionKey
 from guard.upstream.answer import Answer, UpstreamFailure
 from guard.upstream.backend import Backend
-from guard.upstream.forward import forward
+from guard.upstream.connection import Reply
+from guard.upstream.forward import Sending, answer_to, forward, forward_at_once
 
 _TRY_AGAIN_MS = 1000
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _LEFT = "the client left"
 
 
@@ -41,57 +39,88 @@ class Backends:
         return self._backends[service].obstacle()
 
     async def carry(self, exchange: Exchange, allow: Allow, still: Still) -> None:
-        """Forward it to its service's backend, answer the client, and conclude.
-
-        What only reads is given up when its client leaves; everything else is finished.
-        """
-        if allow.route.reads:
-            await exchange.conclude(await self._forwarded_while_wanted(exchange, allow, still))
-        else:
-            await exchange.conclude(await self._forwarded(exchange, allow, still))
-
-    async def _forwarded_while_wanted(self, exchange: Exchange, allow: Allow, still: Still) -> Outcome:
-        peer = exchange.scope.get("extensions", _NOTHING).get("guard", _NOTHING).get("connection")
-        task = asyncio.current_task()
-        if peer is None or task is None:  # another server than ours
-            return await self._forwarded(exchange, allow, still)
-        begun_ns = time.perf_counter_ns()
-        peer.left = task.cancel
-        try:
-            return await self._forwarded(exchange, allow, still)
-        except asyncio.CancelledError:
-            if peer.left is not None:  # it is not the client who wants this to end
-                raise
-            task.uncancel()
-            exchange.upstream_ns = time.perf_counter_ns() - begun_ns
-            if exchange.responder.started:
-                return exchange.outcome(Sent.YES, _LEFT)
-            return await _failed(exchange, "request.incomplete", Sent.UNKNOWN, _LEFT)
-        finally:
-            peer.left = None
-
-    async def _forwarded(self, exchange: Exchange, allow: Allow, still: Still) -> Outcome:
-        backend = self._backends[allow.service.name]
+        """Forward it to its service's backend, answer the client, and conclude."""
         fields, body = exchange.fields(allow, self._key), exchange.body(allow)
-        asked_ns = time.perf_counter_ns()
-        try:
-            answer = await forward(backend, allow, fields, body, still=lambda: still(allow))
-        except UpstreamFailure as failure:
-            exchange.upstream_ns = time.perf_counter_ns() - asked_ns
-            return await _failed(exchange, _whose(exchange, failure), failure.sent, failure.source)
-        except ClientBroke as broke:
-            return await _failed(exchange, broke.code, Sent.UNKNOWN, "the client broke off its body")
-        if isinstance(answer, Deny):
-            return await exchange.deny(answer)
-        try:
-            await _relay(exchange, allow, answer)
-        except UpstreamFailure as failure:
-            exchange.upstream_ns = time.perf_counter_ns() - asked_ns
-            if not exchange.responder.started:
-                return await _failed(exchange, failure.code, Sent.YES, failure.source)
-            return exchange.outcome(Sent.YES, failure.source)
-        exchange.upstream_ns = time.perf_counter_ns() - asked_ns
-        return exchange.outcome(Sent.YES)
+        exchange.asked()
+        await self._conclude(exchange, allow, forward(self.of(allow), allow, fields, body, still=lambda: still(allow)))
+
+    def carry_at_once(
+        self, exchange: Exchange, allow: Allow, body: bytes, still: Still, reply: Reply
+    ) -> Sending | None:
+        """Forward it, if that needs no waiting: its answer goes to `reply`. None if not a byte was sent."""
+        fields = exchange.fields(allow, self._key)
+        exchange.asked()
+        return forward_at_once(self.of(allow), allow, fields, body, still=lambda: still(allow), reply=reply)
+
+    async def carry_on(self, exchange: Exchange, allow: Allow, sending: Sending, asked: asyncio.Future[Answer]) -> None:
+        """What `carry_at_once` began, where its answer was not the end of it: as `carry` does."""
+        await self._conclude(exchange, allow, answer_to(sending, asked))
+
+    async def give_up(self, exchange: Exchange) -> None:
+        """What `carry_at_once` began is of no use any more: its client has left, and the backend was told."""
+        await exchange.conclude(await _given_up(exchange))
+
+    def of(self, allow: Allow) -> Backend:
+        """The backend of its service."""
+        return self._backends[allow.service.name]
+
+    async def _conclude(self, exchange: Exchange, allow: Allow, answering: Coroutine[Any, Any, Answer | Deny]) -> None:
+        """What only reads is given up when its client leaves; everything else is finished."""
+        if allow.route.reads and exchange.peer is not None:
+            await exchange.conclude(await _answered_while_wanted(exchange, exchange.peer, allow, answering))
+        else:
+            await exchange.conclude(await _answered(exchange, allow, answering))
+
+
+async def _answered_while_wanted(
+    exchange: Exchange, peer: Peer, allow: Allow, answering: Coroutine[Any, Any, Answer | Deny]
+) -> Outcome:
+    task = asyncio.current_task()
+    if task is None:
+        return await _answered(exchange, allow, answering)
+    peer.left = task.cancel
+    try:
+        return await _answered(exchange, allow, answering)
+    except asyncio.CancelledError:
+        if not _has_left(peer):  # it is not the client who wants this to end
+            raise
+        task.uncancel()
+        return await _given_up(exchange)
+    finally:
+        peer.left = None
+
+
+def _has_left(peer: Peer) -> bool:
+    """Whether it was called what was to be called then."""
+    return peer.left is None
+
+
+async def _given_up(exchange: Exchange) -> Outcome:
+    exchange.heard()
+    if exchange.responder.started:
+        return exchange.outcome(Sent.YES, _LEFT)
+    return await _failed(exchange, "request.incomplete", Sent.UNKNOWN, _LEFT)
+
+
+async def _answered(exchange: Exchange, allow: Allow, answering: Coroutine[Any, Any, Answer | Deny]) -> Outcome:
+    try:
+        answer = await answering
+    except UpstreamFailure as failure:
+        exchange.heard()
+        return await _failed(exchange, _whose(exchange, failure), failure.sent, failure.source)
+    except ClientBroke as broke:
+        return await _failed(exchange, broke.code, Sent.UNKNOWN, "the client broke off its body")
+    if isinstance(answer, Deny):
+        return await exchange.deny(answer)
+    try:
+        await _relay(exchange, allow, answer)
+    except UpstreamFailure as failure:
+        exchange.heard()
+        if not exchange.responder.started:
+            return await _failed(exchange, failure.code, Sent.YES, failure.source)
+        return exchange.outcome(Sent.YES, failure.source)
+    exchange.heard()
+    return exchange.outcome(Sent.YES)
 
 
 async def _failed(exchange: Exchange, code: str, sent: Sent, source: str) -> Outcome:

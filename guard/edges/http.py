@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 
-from guard.core.stages import Allow
 from guard.edges.body import BodyReader, Receive, UnverifiedBudget
 from guard.edges.exchange import Exchange, Onward
 from guard.edges.render import Responder, Scope
@@ -46,24 +45,36 @@ class HttpEdge(msgspec.Struct, frozen=True, kw_only=True):
     async def __call__(self, scope: Scope, receive: Receive, responder: Responder, request_id: RequestId) -> None:
         """Judge one request; have it answered, or refuse it; then conclude."""
         started_ns = time.perf_counter_ns()
-        pressure = self.pressure
-        pressure.in_flight += 1
+        self.pressure.in_flight += 1
         try:
             ours = scope.get("extensions", _NOTHING).get("guard", _NOTHING)
             facts = self._facts(scope, ours, request_id)
             reader = BodyReader(receive, self.budget, self.body_ms_max)
             judgement = await self.judge.judge(facts, reader.read)
             exchange = Exchange(
-                scope, facts, judgement, reader, responder, started_ns=started_ns, aftermath=self.aftermath
+                *(scope, ours.get("connection"), facts, judgement),
+                reader=reader,
+                responder=responder,
+                started_ns=started_ns,
+                aftermath=self.aftermath,
             )
-            outcome = judgement.outcome
-            if isinstance(outcome, Allow) and outcome.record is not None and "connection" in ours:
-                ours["connection"].subject = outcome.record.id  # whom our own server cuts off with its key
             if not judgement.shed:
                 await exchange.run(self.onward, self.judge.still)
                 return
         finally:
-            pressure.in_flight -= 1
+            self.pressure.in_flight -= 1
+        await self.shed(exchange)
+
+    async def run(self, exchange: Exchange) -> None:
+        """What is left to do for an exchange that was judged."""
+        self.pressure.in_flight += 1
+        try:
+            await exchange.run(self.onward, self.judge.still)
+        finally:
+            self.pressure.in_flight -= 1
+
+    async def shed(self, exchange: Exchange) -> None:
+        """Refuse it for want of room, after a while. It is not in flight meanwhile."""
         await asyncio.sleep(_SHED_S)
         await exchange.run(self.onward, self.judge.still)
 

@@ -20,11 +20,11 @@ def identity(allow: Allow, key: AssertionKey | None) -> tuple[Field, ...]:
 
     Raises RuntimeError then. On an open route only the request is named, in the assertion as in the fields.
     """
-    record = allow.record
-    named: tuple[Field, ...] = ((GUARD_REQUEST_ID, allow.facts.request_id.encode()),)
+    record, identified = allow.record, allow.verified.identified
+    named: tuple[Field, ...] = ((GUARD_REQUEST_ID, identified.facts.request_id.encode()),)
     if record is not None:
         named = _who(record.account, record.id, record.scopes) + named
-    if not allow.service.upstream.assertion:
+    if not identified.service.upstream.assertion:
         return named
     if key is None:
         raise RuntimeError("the policy asks for assertions, and no key was opened to sign them")

@@ -22,11 +22,12 @@ class Responder:
     `handed_over` says that what answers, and whatever it raises, is not ours.
     """
 
-    started = gone = handed_over = False
-    status = bytes_out = 0
+    __slots__ = ("_send", "bytes_out", "gone", "handed_over", "started", "status")
 
     def __init__(self, send: Send) -> None:
         self._send = send
+        self.started = self.gone = self.handed_over = False
+        self.status = self.bytes_out = 0
 
     async def start(self, status: int, fields: Sequence[Field]) -> None:
         """The status and fields."""

@@ -80,7 +80,7 @@ class _Call:
         self._bodiless = exchange.facts.verb == "HEAD"
         self._client_gone = False
         self._concluded = False
-        self._called_ns = time.perf_counter_ns()
+        exchange.asked()
         self._patience_s = exchange.reader.ms_max / 1000
 
     async def receive(self) -> MutableMapping[str, Any]:
@@ -153,16 +153,13 @@ class _Call:
     async def _fail(self, code: str, source: str) -> None:
         """Answer in the application's place. It was called, so trying again is not advised."""
         self._concluded = True
-        self._clock()
+        self._exchange.heard()
         await self._exchange.conclude(await self._exchange.fail(Deny(code=code), Sent.YES, source))
 
     async def _conclude(self, error: str | None) -> None:
         self._concluded = True
-        self._clock()
+        self._exchange.heard()
         await self._exchange.conclude(self._exchange.outcome(Sent.YES, error))
-
-    def _clock(self) -> None:
-        self._exchange.upstream_ns = time.perf_counter_ns() - self._called_ns
 
 
 def _scope(exchange: Exchange, allow: Allow, fields: list[Field]) -> Scope:

@@ -7,8 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from guard.model.keys import KeyRecord
-from guard.model.names import AccountId, Address, KeyId, UnixMs
+from guard.model.names import AccountId, KeyId, UnixMs
 from guard.model.policy import Limit, Loss
 
 BucketKey: TypeAlias = tuple[str, ...]
@@ -121,21 +120,3 @@ class Unavailable(msgspec.Struct, frozen=True, gc=False):
 
 
 Receipt: TypeAlias = Granted | Short | Replayed | BeforeEpoch | Revoked | Unavailable
-
-
-class Lookup(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Who is this key, and is there room for this address?"""
-
-    key_id: KeyId | None
-    address: Address
-    room: Charge
-
-
-class Standing(msgspec.Struct, frozen=True, gc=False):
-    """The answer to a Lookup. `record` is None if no such key is known; `room` is how the address's limits took it.
-
-    `room` is None where a shared store is still asked: then it is judged together with what is asked next.
-    """
-
-    record: KeyRecord | Unavailable | None
-    room: Receipt | None

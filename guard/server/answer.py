@@ -5,7 +5,7 @@ An application that contradicts itself gets a ValueError, and its client never a
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
@@ -22,6 +22,8 @@ _NO_LENGTH = 204  # not even 0 (RFC 9110 section 8.6)
 _NO_BODY = (_NO_LENGTH, 304)
 _ONE_WRITE_BYTES_MAX = 64 * 1024
 _LAST_CHUNK = b"0\r\n\r\n"
+_DATE = b"\r\ndate: "
+_STAYING, _CLOSING = b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"
 
 
 class Answer:
@@ -66,6 +68,23 @@ class Answer:
             return (head, body) if head else (body,)
         content = head + body
         return (content,) if content else ()
+
+    def whole(self, status: int, lines: Sequence[bytes], body: bytes) -> tuple[bytes, ...]:
+        """What is to be written for an answer with a body, all at once. `lines` are its fields but for the framing.
+
+        Each is `name: value`, the name in lower case. Raises ValueError where a line end or a NUL stands in one.
+        """
+        if self._status or self._bodiless or status in _NO_BODY:
+            raise ValueError("one final answer that has a body")
+        head = b"\r\n".join((_STATUS_LINES[status], *lines))
+        if len(head.translate(None, b"\r\n\0")) != len(head) - 2 * len(lines):
+            raise ValueError("a line end or a NUL in a field of the answer")
+        if _DATE not in head:
+            head = b"%b\r\n%b" % (head, date_line())
+        self._status = status
+        self.started = self.complete = True
+        head = b"%b\r\ncontent-length: %d%b" % (head, len(body), _CLOSING if self.closes else _STAYING)
+        return (head, body) if len(body) > _ONE_WRITE_BYTES_MAX else (head + body,)
 
     def _head(self, size: int, *, more: bool) -> bytes:
         lines = [_STATUS_LINES[self._status]]

@@ -1,7 +1,7 @@
 """One connection of a client: its requests one after the other, each answered before the next is looked at.
 
-So answers cannot be confused, a request that was pipelined behind a broken one is never served, and what is read ahead
-is bounded by bytes. How it ends is in `farewell`.
+So answers cannot be confused, no request behind a broken one is served, and what is read ahead is bounded by bytes. How
+it ends is in `farewell`.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class Connection(asyncio.Protocol):
         secured: Secured | None = None,
         visit: object = None,
     ) -> None:
-        self._home = home
+        self.home = home
         self._limits = home.limits
         self._loop = loop
         self._origin = (names, secured, visit)
@@ -79,10 +79,10 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         names, secured, visit = self._origin
         self.peer = peer_of(transport, names, secured)
-        if not self._home.admit(self, visit):
+        if not self.home.admit(self, visit):
             self._refuse("gateway.overloaded", Sent.NO, Stage.CONNECTION)
             transport.close()  # unread
-        elif self._home.draining:
+        elif self.home.draining:
             self.drain()
         else:
             self._deadline.set(self._limits.head_ms)
@@ -92,9 +92,9 @@ class Connection(asyncio.Protocol):
         exchange = self._exchange
         if self._farewell is not None:
             self._farewell.drop(len(content))
-        elif exchange is None:
+        elif exchange is None and not self._ahead:
             self._read_head(content)
-        elif exchange.body_complete:
+        elif exchange is None or exchange.body_complete:
             self._read_ahead(content)
         else:
             self._read_body(exchange, content)
@@ -116,11 +116,12 @@ class Connection(asyncio.Protocol):
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.lose()
+            self.home.orphaned(exchange)
             self.peer.leave()
         self._bid_farewell()
         self._deadline.cancel()
         self.resume_writing()
-        self._home.gone(self)
+        self.home.gone(self)
 
     def pause_writing(self) -> None:
         """The client does not read as fast as it is answered."""
@@ -146,7 +147,7 @@ class Connection(asyncio.Protocol):
     @property
     def ending(self) -> bool:
         """Whether no further request is served."""
-        return self._home.draining or (self._half_closed and not self._ahead)
+        return self.home.draining or (self._half_closed and not self._ahead)
 
     def wants_body(self, exchange: Exchange) -> None:
         """The application waits for the body: the client is told if it asked, and must send it from now on."""
@@ -174,14 +175,19 @@ class Connection(asyncio.Protocol):
         self._exchange = self._window_bytes = None
         if exchange.answer.closes or not exchange.body_complete or self.ending:
             self._linger(heard_all=exchange.body_complete and not self._ahead)
-            return
-        self._deadline.set(self._limits.idle_ms)
-        self.has_room()
-        if self._ahead:
-            content, self._ahead = bytes(self._ahead), bytearray()
-            self._read_head(content)
+        else:
+            self._deadline.set(self._limits.idle_ms)
+            self.has_room()
+            if self._ahead:
+                self._loop.call_soon(self._read_on)
 
     # How requests are read.
+
+    def _read_on(self) -> None:
+        """What came behind the request that was answered. Others have their turn in between."""
+        if self._exchange is None and self._farewell is None:
+            content, self._ahead = bytes(self._ahead), bytearray()
+            self._read_head(content)
 
     def _read_head(self, content: bytes) -> None:
         heads = self._heads
@@ -197,16 +203,16 @@ class Connection(asyncio.Protocol):
             self._begin(head, heads.rest)
 
     def _begin(self, head: RequestHead, rest: bytes) -> None:
-        exchange = self._exchange = Exchange(head, self, self._loop)
+        exchange = self._exchange = Exchange(head, self.peer, self, self._loop)
         self._deadline.clear()
-        self._home.run(self, exchange)
         length = head.length
         if length is not None and length <= len(rest):  # the body came with its head, or there is none
             if length:
                 exchange.push(rest[:length], complete=True)
-            if len(rest) > length:
-                self._read_ahead(rest[length:])
+            self._ahead += rest[length:]
+            self.home.run(exchange)
             return
+        self.home.run(exchange)
         self._body = ChunkedBody(self._limits, exchange.trailers) if length is None else SizedBody(length)
         if rest:
             self._read_body(exchange, rest)
@@ -220,8 +226,7 @@ class Connection(asyncio.Protocol):
         if self._body.fault is not None:
             self._give_up(exchange, self._body.fault, Stage.BODY)
             return
-        if exchange.push(part, complete=self._body.complete) > self._limits.read_ahead_bytes_max:
-            self._pause()
+        self._pause_above(exchange.push(part, complete=self._body.complete))
         if exchange.body_complete and self._window_bytes is not None:
             self._window_bytes = None
             self._deadline.clear()
@@ -230,11 +235,10 @@ class Connection(asyncio.Protocol):
 
     def _read_ahead(self, content: bytes) -> None:
         self._ahead += content
-        if len(self._ahead) > self._limits.read_ahead_bytes_max:
-            self._pause()
+        self._pause_above(len(self._ahead))
 
-    def _pause(self) -> None:
-        if not self._paused and not self._half_closed:
+    def _pause_above(self, held_bytes: int) -> None:
+        if held_bytes > self._limits.read_ahead_bytes_max and not self._paused and not self._half_closed:
             self._paused = True
             self._transport.pause_reading()
 
@@ -247,7 +251,7 @@ class Connection(asyncio.Protocol):
     def _end_of_requests(self) -> None:
         if self._heads.begun:
             self._refuse(MALFORMED, Sent.NO, Stage.HEAD)
-        else:
+        elif not self._ahead:
             self._transport.close()
 
     def _give_up(self, exchange: Exchange, code: str, stage: Stage) -> None:
@@ -262,7 +266,7 @@ class Connection(asyncio.Protocol):
     def _refuse(self, code: str, sent: Sent, stage: Stage, verb: str = "GET") -> None:
         answer, refused = refusal(code, sent, self.peer.client and self.peer.client[0], stage, verb=verb)
         self._transport.write(answer)
-        self._home.refused(refused)
+        self.home.refused(refused)
         self._linger(heard_all=False)
 
     def _linger(self, *, heard_all: bool) -> None:
@@ -282,19 +286,15 @@ class Connection(asyncio.Protocol):
             self._farewell.late()
         elif self._room is not None:
             self.abort()
+        elif exchange is None and self._heads.begun:
+            self._refuse("request.timeout", Sent.NO, Stage.HEAD)
+        elif exchange is None and self._transport.get_write_buffer_size():
+            self.abort()
         elif exchange is None:
-            self._say_nothing_or_timeout()
+            self._transport.close()
         elif self._window_bytes is None or not exchange.waiting:
             self._window_bytes = None
         elif self._window_bytes >= self._limits.body_progress_bytes_min:
             self._open_window()
         else:
             self._give_up(exchange, "request.timeout", Stage.BODY)
-
-    def _say_nothing_or_timeout(self) -> None:
-        if self._heads.begun:
-            self._refuse("request.timeout", Sent.NO, Stage.HEAD)
-        elif self._transport.get_write_buffer_size():
-            self.abort()
-        else:
-            self._transport.close()

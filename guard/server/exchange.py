@@ -7,8 +7,8 @@ the white space around them.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from urllib.parse import unquote
 
 from guard.model.facts import Field
@@ -16,7 +16,15 @@ from guard.server.answer import Answer
 from guard.server.head import RequestHead
 from guard.server.peer import Peer
 
+if TYPE_CHECKING:
+    from guard.server.home import Home
+
 App: TypeAlias = Callable[..., Awaitable[None]]
+Direct: TypeAlias = Callable[["Exchange"], Awaitable[None] | None]
+"""A shorter way to an application of our own, for a request whose body is at hand: it takes the exchange itself.
+
+None says that it has been answered by `answer_whole`, or will be; else what it gives is run as a task.
+"""
 Message: TypeAlias = MutableMapping[str, Any]
 
 _ASGI = {"version": "3.0", "spec_version": "2.4"}
@@ -31,6 +39,10 @@ class Carrier(Protocol):
     """The connection, as its exchange needs it."""
 
     @property
+    def home(self) -> "Home":
+        """The listener that it belongs to."""
+
+    @property
     def ending(self) -> bool:
         """Whether the connection is to end with this exchange."""
 
@@ -40,11 +52,14 @@ class Carrier(Protocol):
     def has_room(self) -> None:
         """What was held of the body is taken."""
 
-    def write(self, parts: tuple[bytes, ...]) -> Awaitable[None] | None:
+    def write(self, parts: tuple[bytes, ...]) -> asyncio.Future[None] | None:
         """Send. What is to be waited for, until the client has taken enough of it."""
 
     def answered(self, exchange: "Exchange") -> None:
         """The answer is complete."""
+
+    def returned(self, exchange: "Exchange", error: BaseException | None) -> None:
+        """The application has done what it does for it."""
 
 
 class Exchange:
@@ -54,8 +69,9 @@ class Exchange:
     _handed_over = _gone = _broken_off = False
     _news: asyncio.Future[None] | None = None
 
-    def __init__(self, head: RequestHead, carrier: Carrier, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, head: RequestHead, peer: Peer, carrier: Carrier, loop: asyncio.AbstractEventLoop) -> None:
         self.head = head
+        self.peer = peer
         self.answer = Answer(head.verb, head.version, closes=head.closes)
         self.body_complete = head.length == 0
         self.continues = head.expects_continue and not self.body_complete
@@ -64,21 +80,30 @@ class Exchange:
         self._body: list[bytes] = []
         self.trailers: list[Field] = []
 
+    def returned(self, error: BaseException | None) -> None:
+        """Its task is over."""
+        self._carrier.returned(self, error)
+
     @property
     def waiting(self) -> bool:
         """Whether the application waits for something from the client."""
         return self._news is not None and not self._news.done()
 
-    def scope(self, peer: Peer) -> dict[str, Any]:
+    @property
+    def body(self) -> bytes:
+        """What of the body is here and was not taken."""
+        return self._body[0] if len(self._body) == 1 else b"".join(self._body)
+
+    def scope(self) -> dict[str, Any]:
         """What ASGI calls the scope."""
-        head, target = self.head, self.head.target
+        head, target, peer = self.head, self.head.target, self.peer
         path, _, query = target.partition(b"?")
         if path[:1] != b"/" and path != b"*":  # absolute-form: its authority is seen in the extension only
             path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
         text = path.decode("latin-1")
         guard: dict[str, Any] = {"target": target, "connection": peer, "trailers": self.trailers}
         if self.body_complete:
-            guard["body"] = b"".join(self._body)
+            guard["body"] = self.body
         extensions = {"guard": guard}
         if peer.tls is not None:
             extensions["tls"] = peer.tls
@@ -94,7 +119,7 @@ class Exchange:
             "raw_path": path,
             "query_string": query,
             "root_path": "",
-            "headers": head.fields,
+            "headers": list(head.fields),
             "client": peer.client,
             "server": peer.server,
             "extensions": extensions,
@@ -136,6 +161,31 @@ class Exchange:
         else:
             raise ValueError(f"no message of an HTTP answer: {kind!r}")
 
+    # What an application calls that takes the exchange itself.
+
+    def answer_whole(self, status: int, lines: Sequence[bytes], body: bytes, *, closes: bool = False) -> bool:
+        """The whole answer (`Answer.whole`). False for a client that has gone."""
+        if self._gone:
+            return False
+        answer, carrier = self.answer, self._carrier
+        if closes or carrier.ending:
+            answer.closes = True
+        room = carrier.write(answer.whole(status, lines, body))
+        if room is None:
+            carrier.answered(self)
+        else:
+            room.add_done_callback(self._has_room)
+        return True
+
+    def later(self, rest: Awaitable[None]) -> None:
+        """Go on in a task of its own, where `send` and `receive` serve as ever."""
+        self._carrier.home.later(self, rest)
+
+    def concluded(self) -> None:
+        """Nothing is left to do for it, and there is no task that would show it."""
+        if self._gone:
+            self._carrier.home.concluded(self)
+
     # What the connection calls.
 
     def push(self, content: bytes, *, complete: bool) -> int:
@@ -158,8 +208,13 @@ class Exchange:
         self._broken_off = True
         self._tell()
 
+    def _has_room(self, _: asyncio.Future[None]) -> None:
+        """The client has taken enough of the answer."""
+        if not self._gone:
+            self._carrier.answered(self)
+
     def _part(self) -> Message:
-        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        body = self.body
         self._body.clear()
         self._body_bytes = 0
         if self.body_complete:

@@ -1,17 +1,20 @@
 """The head of a request (RFC 9112 sections 2 to 6): found in the stream, held to the letter, its framing decided.
 
-httptools says whether a head is well-formed. It forgives what another program on the way may read differently, and does
-not say where in the stream it stands; so the head is cut out and judged here too. The verdict on a stream does not
-depend on how the stream was cut into segments.
+A head as clients write them is judged here; of any other llhttp says whether it is well-formed. It forgives what
+another program on the way may read differently, and does not say where in the stream it stands; so the head is cut out,
+and judged here too. The verdict on a stream does not depend on how the stream was cut into segments.
 """
 
 import re
+from functools import lru_cache
 
 import httptools
 import msgspec
 
-from guard.model.facts import Field
+from guard.model.facts import Field, FieldNames
 from guard.server.limits import Limits
+from guard.wire.field_names import SEQUENCES_MAX, field_names
+from guard.wire.fields import TOKEN_BYTES
 
 MALFORMED = "request.malformed"
 TOO_LARGE = "request.head_too_large"
@@ -26,20 +29,36 @@ _JUDGED_EARLY = 32
 _LENGTH = re.compile(rb"[0-9]{1,19}")
 _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection", b"expect"})
 
+_PLAIN = bytes(range(0x20, 0x7F))
+_LINE_ENDS = b"\r\n" * 1024
+_REMEMBERED_BYTES_MAX = 512
+
 _SILENT = object()
 """httptools calls back what it finds on an object; nothing of it is needed."""
 
 
-class RequestHead(msgspec.Struct, frozen=True):
-    """A head that has one meaning. `length` is that of the body, None if it is chunked."""
+class RequestHead(msgspec.Struct, frozen=True, gc=False):
+    """A head that has one meaning. `length` is that of the body, None if it is chunked.
+
+    `names` are those of `fields`. `plain` says that names are tokens, and values visible ASCII without outer blanks.
+    """
 
     verb: str
     target: bytes
     version: str
-    fields: list[Field]
+    fields: tuple[Field, ...]
+    names: FieldNames
     length: int | None = 0
     expects_continue: bool = False
     closes: bool = False
+    plain: bool = False
+
+
+class _Section(msgspec.Struct, frozen=True):
+    """What follows from the names of a field section alone: `framing` are the positions of fields that frame."""
+
+    names: FieldNames
+    framing: tuple[int, ...]
 
 
 class HeadReader:
@@ -106,7 +125,34 @@ class HeadReader:
         else:
             head, self.rest = content[:size], content[size:]
         lines = head.split(b"\r\n")
-        count = len(lines) - 1
+        return self._plain(head, lines) or self._strange(head, lines)
+
+    def _plain(self, head: bytes, lines: list[bytes]) -> RequestHead | str | None:
+        """A head as clients write them, which llhttp need not see; None for any other.
+
+        Only visible ASCII and spaces, lines that end in CR LF, each `token:value`, a usual method, and a path. The
+        verdict is that of `_strange`.
+        """
+        count, limits = len(lines) - 1, self._limits
+        if (
+            head.translate(None, _PLAIN) != _LINE_ENDS[: 2 * count]
+            or count - 2 > limits.fields_max
+            or len(head) > limits.field_bytes_max
+        ):
+            return None
+        line = _usual_line(lines[0]) if len(lines[0]) <= _REMEMBERED_BYTES_MAX else None
+        if line is None or len(line[1]) > limits.target_bytes_max:
+            return None
+        parts = [text.partition(b":") for text in lines[1:-2]]
+        joined = b"\n".join([name for name, colon, _ in parts if colon])
+        section = _section(joined) if len(joined) <= _REMEMBERED_BYTES_MAX else None
+        if section is None or len(section.names.names) != len(parts):
+            return None
+        fields = tuple(zip(section.names.names, [value.strip(b" ") for _, _, value in parts], strict=True))
+        return _framed(line, fields, section.names, [fields[position] for position in section.framing], plain=True)
+
+    def _strange(self, head: bytes, lines: list[bytes]) -> RequestHead | str:
+        size, count = len(head), len(lines) - 1
         if len(head.translate(None, b"\r\n")) != size - 2 * count:  # one of them stands alone
             return MALFORMED
         line = self._line(lines[0])
@@ -119,17 +165,14 @@ class HeadReader:
             return MALFORMED
         if size > limits.field_bytes_max and max(map(len, lines[1:])) > limits.field_bytes_max:
             return TOO_LARGE
-        fields, framing = [], []
+        found = []
         for text in lines[1:-2]:
             name, _, value = text.partition(b":")
-            name = name.lower()
-            field = (name, value.strip(b" \t"))
-            fields.append(field)
-            if name in _FRAMING:
-                framing.append(field)
+            found.append((name.lower(), value.strip(b" \t")))
+        framing = [field for field in found if field[0] in _FRAMING]
         if framing or line[2] != "1.1":
-            return self._framed(line, fields, framing)
-        return RequestHead(line[0], line[1], "1.1", fields)
+            self._parser = None  # it may wait for a body, or for nothing at all
+        return _framed(line, tuple(found), field_names(found), framing, plain=False)
 
     def _line(self, line: bytes) -> tuple[str, bytes, str] | str:
         """Method, target and version, one space between them. httptools looks at the bytes of the first two."""
@@ -162,22 +205,44 @@ class HeadReader:
             return False
         return True
 
-    def _framed(self, line: tuple[str, bytes, str], fields: list[Field], framing: list[Field]) -> RequestHead | str:
-        self._parser = None  # it may wait for a body, or for nothing at all
-        version = line[2]
-        length: int | None = 0
-        continues, closes = False, version != "1.1"
-        framed = False
-        for name, value in framing:
-            if name == b"connection":
-                closes = closes or _says_close(value)
-            elif name == b"expect":
-                continues = continues or (version == "1.1" and value.lower() == b"100-continue")
-            elif framed or not _frames(name, value, version):
-                return MALFORMED
-            else:
-                framed, length = True, int(value) if name == b"content-length" else None
-        return RequestHead(*line, fields, length, continues, closes)
+
+def _framed(
+    line: tuple[str, bytes, str], fields: tuple[Field, ...], names: FieldNames, framing: list[Field], *, plain: bool
+) -> RequestHead | str:
+    version = line[2]
+    length: int | None = 0
+    continues, closes = False, version != "1.1"
+    framed = False
+    for name, value in framing:
+        if name == b"connection":
+            closes = closes or _says_close(value)
+        elif name == b"expect":
+            continues = continues or (version == "1.1" and value.lower() == b"100-continue")
+        elif framed or not _frames(name, value, version):
+            return MALFORMED
+        else:
+            framed, length = True, int(value) if name == b"content-length" else None
+    return RequestHead(*line, fields, names, length, continues, closes, plain)
+
+
+@lru_cache(maxsize=SEQUENCES_MAX)
+def _usual_line(line: bytes) -> tuple[str, bytes, str] | None:
+    """Method, target and version of a line of visible ASCII, if all three are usual ones."""
+    parts = line.split(b" ")
+    if len(parts) != 3 or parts[1][:1] != b"/" or parts[2] != b"HTTP/1.1":  # noqa: PLR2004
+        return None
+    verb = _USUAL.get(parts[0])
+    return None if verb is None else (verb, parts[1], "1.1")
+
+
+@lru_cache(maxsize=SEQUENCES_MAX)
+def _section(joined: bytes) -> _Section | None:
+    """What follows from these names, as sent, a line each; None if one of them is no token."""
+    sent = joined.split(b"\n")
+    if any(not name or name.translate(None, TOKEN_BYTES) for name in sent):
+        return None
+    names = field_names([(name.lower(), b"") for name in sent])
+    return _Section(names, tuple(position for position, name in enumerate(names.names) if name in _FRAMING))
 
 
 def _has_bare_line_ends(content: bytes) -> bool:

@@ -1,5 +1,6 @@
 """What a connection needs of the listener that it belongs to."""
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Protocol
 
 from guard.server.exchange import Exchange
@@ -24,8 +25,20 @@ class Home(Protocol):
         """Its socket is closed."""
         ...
 
-    def run(self, connection: "Connection", exchange: Exchange) -> None:
-        """Let the application answer; `returned` is called when it has."""
+    def run(self, exchange: Exchange) -> None:
+        """Let the application answer; `returned` is called at the end of the task that this takes, if it takes one."""
+        ...
+
+    def later(self, exchange: Exchange, rest: Awaitable[None]) -> None:
+        """Run this as the exchange's task; `returned` is called at its end."""
+        ...
+
+    def orphaned(self, exchange: Exchange) -> None:
+        """The client of an exchange has gone before it was answered."""
+        ...
+
+    def concluded(self, exchange: Exchange) -> None:
+        """Nothing is left to do for an orphan."""
         ...
 
     def refused(self, refused: Refused) -> None:

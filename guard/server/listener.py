@@ -6,7 +6,7 @@ section 7.8). What it refuses and how long it waits is in `limits`; what becomes
 
 import asyncio
 import socket
-from collections.abc import Callable, Container, Hashable
+from collections.abc import Awaitable, Callable, Container, Hashable
 from contextlib import suppress
 
 import msgspec
@@ -16,7 +16,7 @@ from guard.server.connection import Connection
 from guard.server.crowd import Crowd
 from guard.server.doorway import Doorway
 from guard.server.endpoint import endpoint
-from guard.server.exchange import App, Exchange
+from guard.server.exchange import App, Direct, Exchange
 from guard.server.limits import Limits
 from guard.server.peer import Names
 from guard.server.refusal import Refused, log_refused
@@ -39,6 +39,7 @@ class Listener:
     """Binds at once and reads its certificates, so that what cannot be had is an OSError here; listens from `start` to
     `stop`.
 
+    `direct` is a shorter way to the same application for requests whose body is at hand (not for HEAD).
     `proxy_from` names the peers (networks, or `unix`) whose connections begin with a PROXY header; `shared` is a
     socket that other processes accept from too; `refused` hears of each refusal that the application never saw.
     """
@@ -53,6 +54,7 @@ class Listener:
         tls: Tls | None = None,
         proxy_from: tuple[str, ...] = (),
         shared: Shared | None = None,
+        direct: Direct | None = None,
         refused: Callable[[Refused], object] | None = None,
     ) -> None:
         self.limits = limits
@@ -60,6 +62,7 @@ class Listener:
         self._on_refused = refused
         self.crowd = Crowd(limits.connections_max, limits.connections_per_address_max)
         self._app = app
+        self._direct = direct
         self._grace_s = grace_s
         self._certificates = None if tls is None else Certificates(tls)
         self._doorway = Doorway(self, self._certificates, proxy_from)
@@ -68,6 +71,7 @@ class Listener:
         self._spread = None if shared is None else shared.spread
         self._connections: set[Connection] = set()
         self._running: dict[Exchange, asyncio.Task[None]] = {}
+        self._orphans: set[Exchange] = set()
         self._following: asyncio.Task[None] | None = None
         self._accepting = False
         self._loop: asyncio.AbstractEventLoop
@@ -168,18 +172,36 @@ class Listener:
         if self._on_refused is not None:
             self._on_refused(refused)
 
-    def run(self, connection: Connection, exchange: Exchange) -> None:
-        """Let the application answer, in a task of its own."""
-        self._running[exchange] = self._loop.create_task(self._serve(connection, exchange))
+    def run(self, exchange: Exchange) -> None:
+        """Let the application answer: directly, if there is such a way and it has no need to wait; else in a task."""
+        if self._direct is None or not exchange.body_complete or exchange.head.verb == "HEAD":
+            self.later(exchange, self._app(exchange.scope(), exchange.receive, exchange.send))
+            return
+        rest = self._direct(exchange)
+        if rest is not None:
+            self.later(exchange, rest)
 
-    async def _serve(self, connection: Connection, exchange: Exchange) -> None:
+    def later(self, exchange: Exchange, rest: Awaitable[None]) -> None:
+        """Go on with an exchange in a task of its own."""
+        self._running[exchange] = self._loop.create_task(self._serve(exchange, rest))
+
+    def orphaned(self, exchange: Exchange) -> None:
+        """Remember that an exchange goes on without its client."""
+        self._orphans.add(exchange)
+
+    def concluded(self, exchange: Exchange) -> None:
+        """Forget it."""
+        self._orphans.discard(exchange)
+
+    async def _serve(self, exchange: Exchange, rest: Awaitable[None]) -> None:
         error: BaseException | None = None
         try:
-            await self._app(exchange.scope(connection.peer), exchange.receive, exchange.send)
+            await rest
         except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001  # whatever it was, the client is answered
             error = raised
         del self._running[exchange]
-        connection.returned(exchange, error)
+        self._orphans.discard(exchange)
+        exchange.returned(error)
 
     def _accept_no_more(self) -> None:
         """Whoever the system has connected already is let in first, so that sharing a port loses nobody."""
@@ -198,6 +220,6 @@ class Listener:
             await asyncio.sleep(0.005)
 
     def _busy(self) -> bool:
-        if self._connections or self._doorway.visitors:
+        if self._connections or self._orphans or self._doorway.visitors:
             return True
         return not all(task.done() for task in self._running.values())

@@ -17,7 +17,7 @@ from guard.model.decision import Deny
 from guard.model.facts import Body, BodyRead, Facts
 from guard.model.keys import KeyRecord
 from guard.model.names import UnixMs
-from guard.model.questions import Charge, Granted, Receipt, Standing, Unavailable
+from guard.model.questions import Charge, Granted, Receipt, Unavailable
 from guard.service.policies import Rulebook
 from guard.state.protocols import KeyDirectory, LimitStore
 
@@ -106,14 +106,11 @@ class Judge:
         if kept_out is not None:
             return Judgement(outcome=kept_out, reached=routed)
         now = self._now()
-        identified = decide.identify(routed, rules.schemes, now, clock_is_sure=self._clock_is_sure())
-        if isinstance(identified, Deny):
-            return Judgement(outcome=identified, reached=routed)
-        question = decide.room(identified, now, self._body_ms_max)
-        room = Granted(now, ()) if question is None else self._limits.ask(question)
-        if identified.scheme is None and isinstance(room, Future):
+        question = decide.room(routed, now, self._body_ms_max)
+        room = None if question is None else self._limits.ask(question)
+        if routed.route.auth is None and isinstance(room, Future):
             room = await room
-        judgement = await self._heard(identified, room, now, read_body)
+        judgement = await self._entered(routed, room, now, read_body)
         if question is None or not question.hold_ms:
             return judgement
         taken = await room if isinstance(room, Future) else room
@@ -124,22 +121,28 @@ class Judge:
         now = self._now()
         return decide.still(allow, self._record(allow.record, now), now, self._keys.halts)
 
-    async def _heard(self, identified: Identified, room: Answer, now: UnixMs, read_body: ReadBody) -> Judgement:
+    async def _entered(self, routed: Routed, room: "Answer | None", now: UnixMs, read_body: ReadBody) -> Judgement:
         """Judge a message whose address was asked for: `room` is the answer, or it comes with the next one."""
-        record = None if identified.claim is None else self._keys.find(identified.claim.key_id, now)
         late = room if isinstance(room, Future) else None
-        screened = decide.screen(identified, Standing(record, None if isinstance(room, Future) else room))
+        entered = decide.enter(routed, None if isinstance(room, Future) else room)
+        if isinstance(entered, Deny):
+            return Judgement(outcome=entered, reached=routed)
+        identified = decide.identify(entered, self.rules.schemes, now, clock_is_sure=self._clock_is_sure())
+        if isinstance(identified, Deny):
+            return Judgement(outcome=identified, reached=routed)
+        claim, facts = identified.claim, identified.facts
+        screened = decide.screen(identified, None if claim is None else self._keys.find(claim.key_id, now))
         if isinstance(screened, Deny):
             return Judgement(outcome=screened, reached=identified)
         signed = decide.verify_head(screened)
         if isinstance(signed, Deny):
             return Judgement(outcome=signed, reached=screened)
         body: Body | None = None  # that of an open route is not read here: it streams
-        if identified.facts.body is not None:
-            body = BodyRead(identified.facts.body)
+        if facts.body is not None:
+            body = BodyRead(facts.body)
         elif identified.scheme is not None:
             body = await read_body(signed)
-        now = self._now()
+            now = self._now()
         verified = decide.verify(signed, body, now)
         if isinstance(verified, Deny):
             return Judgement(outcome=verified, reached=signed)

@@ -127,10 +127,10 @@ class Take(msgspec.Struct, frozen=True, kw_only=True):
     in_json: bool = False
 
 
-class Sources(msgspec.Struct, frozen=True, kw_only=True):
+class Sources(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Where values stand: by field (HTTP field or FIX tag), by parameter of the query or of a form, by JSON pointer.
 
-    `plain` are the fields of which the whole value is taken.
+    `plain` are the fields of which the whole value is taken. Compared by identity.
     """
 
     plain: frozenset[bytes] = frozenset()

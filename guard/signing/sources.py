@@ -7,15 +7,17 @@ us may read the other one (HTTP parameter pollution).
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
 from guard.model.claims import ClaimFault
-from guard.model.facts import Facts, Transport
+from guard.model.facts import Facts, FieldNames, Transport
 from guard.signing import documents
 from guard.signing.parameters import FORM_TYPE, JSON_TYPE, lookalike, media_type, pairs
 from guard.signing.scheme import Pipe, Pointer, Sources
 from guard.signing.template import parse_pointer
+from guard.wire.field_names import SEQUENCES_MAX
 
 _FIELD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`~-]{1,128}")
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
@@ -171,22 +173,30 @@ def any_at_head(sources: Sources, facts: Facts) -> bool:
 
 
 def _read_fields(sources: Sources, facts: Facts, found: dict[str, bytes]) -> ClaimFault | None:
-    at = facts.names.at
-    for key, readers in sources.fields.items():
-        positions = at.get(key)
-        if positions is None:
+    readings = _readings(sources, facts.names)
+    if readings is None:
+        return _TWICE
+    fields = facts.fields
+    for name, position, pipe in readings:
+        picked = fields[position][1] if pipe is None else pipe(fields[position][1])
+        if picked is None:
             continue
-        if len(positions) > 1:
+        if name in found:
             return _TWICE
-        value = facts.fields[positions[0]][1]
-        for name, pipe in readers:
-            picked = value if pipe is None else pipe(value)
-            if picked is None:
-                continue
-            if name in found:
-                return _TWICE
-            found[name] = picked
+        found[name] = picked
     return None
+
+
+@lru_cache(maxsize=SEQUENCES_MAX)
+def _readings(sources: Sources, names: FieldNames) -> tuple[tuple[str, int, Pipe | None], ...] | None:
+    """What is taken from which position, and how, where a message has these names; None if one of them occurs twice."""
+    readings: list[tuple[str, int, Pipe | None]] = []
+    for key, readers in sources.fields.items():
+        positions = names.at.get(key, ())
+        if len(positions) > 1:
+            return None
+        readings += [(name, position, pipe) for position in positions for name, pipe in readers]
+    return tuple(readings)
 
 
 def _read_parameters(wanted: Mapping[bytes, str], raw: bytes, found: dict[str, bytes]) -> ClaimFault | None:

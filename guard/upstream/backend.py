@@ -103,6 +103,19 @@ class Backend:
             raise UpstreamFailure("upstream.breaker_open", Sent.NO, "too much has failed lately")
         return self._only or self._next(now_ms, self.endpoints)
 
+    def at_rest(self, now_ms: int, *, stranger: bool, surely: bool) -> Connection | None:
+        """A rested connection to the endpoint that is to be asked, if all is well and one is at hand. Else nothing."""
+        if self._breaker is not None and self._breaker.open:
+            return None
+        endpoint = self._only
+        if endpoint is None:
+            endpoint = min(self.endpoints, key=lambda each: each.rank(now_ms))
+            if not endpoint.health.fit(now_ms) or endpoint.health.failures:
+                return None
+            self._turns += 1
+            endpoint.turn = self._turns
+        return endpoint.pool.rested(now_ms, stranger=stranger, surely=surely)
+
     async def reach(self, endpoint: Endpoint, end_by_ms: int, *, stranger: bool) -> Connection:
         """A connection to this endpoint; to another one if it takes none. Raises UpstreamFailure, nothing sent."""
         tried: list[Endpoint] = []

@@ -38,6 +38,19 @@ class Home(Protocol):
         """Its socket is closed."""
 
 
+class Reply(Protocol):
+    """Where an answer goes: a future, or whatever takes it at once. It must not raise."""
+
+    def done(self) -> bool:
+        """Whether nobody waits for it any more."""
+
+    def set_result(self, result: Answer, /) -> None:
+        """The answer."""
+
+    def set_exception(self, exception: UpstreamFailure, /) -> None:
+        """Why there is none."""
+
+
 class Connection(asyncio.Protocol):
     """See the module. `clock` is monotonic, in milliseconds. `with_stranger` is its home's note of who asks."""
 
@@ -49,7 +62,7 @@ class Connection(asyncio.Protocol):
         self._reader = ResponseReader()
         self._transport: asyncio.Transport
         self._poll = select.poll()
-        self._asked: asyncio.Future[Answer] | None = None
+        self._asked: Reply | None = None
         self._stream: BodyStream | None = None
         self._room: asyncio.Future[None] | None = None
         self._sending = False
@@ -82,7 +95,23 @@ class Connection(asyncio.Protocol):
         self, verb: str, head: bytes, body: bytes, *, respond_by_ms: int, end_by_ms: int, more: bool = False
     ) -> asyncio.Future[Answer]:
         """Send a request; the future gets its answer or an UpstreamFailure. `more` says that `send` brings the body."""
-        asked = self._asked = self._loop.create_future()
+        asked: asyncio.Future[Answer] = self._loop.create_future()
+        self.ask_for(asked, verb, head, body, respond_by_ms=respond_by_ms, end_by_ms=end_by_ms, more=more)
+        return asked
+
+    def ask_for(
+        self,
+        reply: Reply,
+        verb: str,
+        head: bytes,
+        body: bytes,
+        *,
+        respond_by_ms: int,
+        end_by_ms: int,
+        more: bool = False,
+    ) -> None:
+        """The same for any `reply`. It is told when this connection is done with the exchange, or streams its body."""
+        self._asked = reply
         self._reader.begin(verb)
         self._heard = False
         self._sending = more
@@ -92,7 +121,6 @@ class Connection(asyncio.Protocol):
             self._transport.write(head + body)
         else:
             self._transport.writelines((head, body))
-        return asked
 
     async def send(self, content: bytes) -> None:
         """Send a piece of the body; waits while the backend takes no more. Sends nothing on a closing connection."""
@@ -109,12 +137,12 @@ class Connection(asyncio.Protocol):
         if self._asked is not None and not self._reader.head_seen:
             self._expect_by(min(respond_by_ms, self._end_by_ms))
 
-    def withdraw(self, asked: asyncio.Future[Answer]) -> None:
+    def withdraw(self, asked: Reply) -> None:
         """The asker has gone. Ends that exchange wherever it stands, and no other that may have begun since."""
         if self._asked is asked:
             self._asked = None
             self._part(clean=False)
-        elif asked.done() and not asked.cancelled() and asked.exception() is None:
+        elif isinstance(asked, asyncio.Future) and asked.done() and not asked.cancelled() and asked.exception() is None:
             asked.result().abandon()
 
     def rest(self) -> None:
@@ -211,14 +239,14 @@ class Connection(asyncio.Protocol):
         asked, stream = self._asked, self._stream
         self._asked = self._stream = None
         clean = reader.reusable and not self._sending and not self._transport.get_write_buffer_size()
+        head, content, trailers = reader.head, reader.take(), reader.trailers
         if stream is not None:
-            stream.push(reader.take())
+            stream.push(content)
             stream.end()
-        elif asked is not None and not asked.done():
-            head = reader.head
-            asked.set_result(Answer(head.status, head.reason, head.fields, reader.take(), reader.trailers))
         self.home.answered()
         self._part(clean=clean)
+        if asked is not None and not asked.done():
+            asked.set_result(Answer(head.status, head.reason, head.fields, content, trailers))
 
     def _lose(self, source: str) -> None:
         self.hung_up = self._rested and not self._heard
@@ -233,9 +261,9 @@ class Connection(asyncio.Protocol):
         self._asked = self._stream = None
         if stream is not None:
             stream.fail(failure)
-        elif asked is not None and not asked.done():
-            asked.set_exception(failure)
         self._part(clean=False)
+        if asked is not None and not asked.done():
+            asked.set_exception(failure)
 
     def _abandon(self) -> None:
         self._fail("upstream.broken", "nobody read the answer to its end", blame=False)

@@ -9,16 +9,31 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TypeAlias
 
+import msgspec
+
 from guard.core.stages import Allow
 from guard.model.decision import Deny
 from guard.model.facts import Field
 from guard.upstream.answer import Answer, UpstreamFailure
 from guard.upstream.backend import Backend
-from guard.upstream.connection import Connection
+from guard.upstream.connection import Connection, Reply
 from guard.upstream.request import Request, request_from
 from guard.upstream.upload import upload
 
 Still: TypeAlias = Callable[[], Deny | None]
+
+
+class Sending(msgspec.Struct, kw_only=True, gc=False):
+    """A request that was sent, with what a second sending of it would need."""
+
+    backend: Backend
+    connection: Connection
+    request: Request
+    body: bytes
+    reads: bool
+    stranger: bool
+    end_by_ms: int
+    still: Still
 
 
 async def forward(
@@ -29,47 +44,102 @@ async def forward(
     `still` is asked directly before the first byte goes out; a Deny means that none did. Raises UpstreamFailure, or
     whatever `body` raises. When cancelled, the exchange's connection is closed.
     """
-    identified = allow.verified.identified
-    route = identified.route
-    request = request_from(identified.facts, fields, body)
+    route = allow.route
+    request = request_from(allow.facts, fields, body)
     now_ms = backend.clock()
     end_by_ms = now_ms + route.total_ms
-    stranger = allow.verified.record is None
+    stranger = allow.record is None
     endpoint = backend.begin(now_ms)
     connection = endpoint.pool.rested(now_ms, stranger=stranger, surely=not route.reads)
     if connection is None:
         connection = await backend.reach(endpoint, end_by_ms, stranger=stranger)
-        now_ms = backend.clock()
     denied = _still(still, connection)
     if denied is not None:
         return denied
     content = request.body
     if not isinstance(content, bytes):
         return await _streamed(backend, connection, request, content, end_by_ms)
-    respond_by_ms = now_ms + backend.policy.response_ms
+    sending = Sending(
+        backend=backend,
+        connection=connection,
+        request=request,
+        body=content,
+        reads=route.reads,
+        stranger=stranger,
+        end_by_ms=end_by_ms,
+        still=still,
+    )
+    return await answer_to(sending, _sent(sending))
+
+
+def forward_at_once(
+    backend: Backend, allow: Allow, fields: Sequence[Field], body: bytes, *, still: Still, reply: Reply
+) -> Sending | None:
+    """The same where nothing has to be waited for but the answer, which goes to `reply`. None if it cannot be so.
+
+    Then not a byte was sent, and nobody was asked: `forward` is the way. A failure is not the last word: `answer_to`.
+    """
+    now_ms, route, stranger = backend.clock(), allow.route, allow.record is None
+    request = request_from(allow.facts, fields, body)
+    connection = backend.at_rest(now_ms, stranger=stranger, surely=not route.reads)
+    if connection is None or _still(still, connection) is not None:
+        return None
+    sending = Sending(
+        backend=backend,
+        connection=connection,
+        request=request,
+        body=body,
+        reads=route.reads,
+        stranger=stranger,
+        end_by_ms=now_ms + route.total_ms,
+        still=still,
+    )
+    _send(sending, reply, now_ms)
+    return sending
+
+
+async def answer_to(sending: Sending, asked: asyncio.Future[Answer]) -> Answer:
+    """Await the answer to what was sent; send it again where that is allowed."""
     while True:
-        asked = connection.ask(request.verb, request.head, content, respond_by_ms=respond_by_ms, end_by_ms=end_by_ms)
         try:
             return await asked
         except UpstreamFailure as failure:
-            if not (route.reads and connection.hung_up):  # only what has rested hangs up: there is no third time
+            if not (sending.reads and sending.connection.hung_up):  # only what has rested: there is no third time
                 raise
-            connection = await _afresh(backend, connection, end_by_ms, still, failure, stranger=stranger)
-            respond_by_ms = _respond_by_ms(backend)
+            sending.connection = await _afresh(sending, failure)
+            asked = _sent(sending)
         except asyncio.CancelledError:
-            connection.withdraw(asked)
+            sending.connection.withdraw(asked)
             raise
 
 
-async def _afresh(
-    backend: Backend, left: Connection, end_by_ms: int, still: Still, failure: UpstreamFailure, *, stranger: bool
-) -> Connection:
+def _sent(sending: Sending) -> asyncio.Future[Answer]:
+    asked: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    _send(sending, asked, sending.backend.clock())
+    return asked
+
+
+def _send(sending: Sending, reply: Reply, now_ms: int) -> None:
+    request = sending.request
+    sending.connection.ask_for(
+        reply,
+        request.verb,
+        request.head,
+        sending.body,
+        respond_by_ms=now_ms + sending.backend.policy.response_ms,
+        end_by_ms=sending.end_by_ms,
+    )
+
+
+async def _afresh(sending: Sending, failure: UpstreamFailure) -> Connection:
     """A fresh connection for the second sending. Where that cannot be, the first failure stands."""
     try:
-        connection = await backend.reach_afresh(left, end_by_ms, stranger=stranger)
+        connection = await sending.backend.reach_afresh(
+            sending.connection, sending.end_by_ms, stranger=sending.stranger
+        )
     except UpstreamFailure:
         raise failure from None
-    if _still(still, connection) is not None:
+    if _still(sending.still, connection) is not None:
         raise failure
     return connection
 

@@ -63,6 +63,8 @@ class Pool:
     @property
     def strain(self) -> int:
         """Requests less urgent than this must wait: so many wait for a connection already. 0 is no strain."""
+        if not self._waiting and not self._strangers_waiting:
+            return Urgency.ANONYMOUS
         waiting, connections = len(self._waiting) + len(self._strangers_waiting), self.policy.connections_max
         if waiting * 2 < connections:
             return Urgency.ANONYMOUS
@@ -73,6 +75,8 @@ class Pool:
     @property
     def crowded(self) -> bool:
         """Whether one more request would be turned away now, even with a key."""
+        if self._idle:
+            return False
         waiting = len(self._waiting) + len(self._strangers_waiting)
         return waiting >= self.policy.waiting_max and not self._room
 

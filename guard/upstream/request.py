@@ -30,16 +30,15 @@ def request_from(facts: Facts, fields: Sequence[Field], body: bytes | AsyncItera
     if facts.body is not None and not isinstance(body, bytes):
         body = facts.body
     content_bytes = _content_bytes(facts, body)
-    last = b""
+    lines = [b"%b %b HTTP/1.1" % (facts.verb.encode("latin-1"), facts.target), *map(b": ".join, fields)]
     if content_bytes is not None:
-        last = b"\r\ncontent-length: %d" % content_bytes
+        lines.append(b"content-length: %d" % content_bytes)
     elif not isinstance(body, bytes):
-        last = b"\r\ntransfer-encoding: chunked"
-    first = b"%b %b HTTP/1.1" % (facts.verb.encode("latin-1"), facts.target)
-    head = b"%b%b\r\n\r\n" % (b"\r\n".join([first, *map(b": ".join, fields)]), last)
-    line_ends = len(fields) + (3 if last else 2)
-    if len(head) - len(head.translate(None, b"\r\n")) != 2 * line_ends:
+        lines.append(b"transfer-encoding: chunked")
+    head = b"\r\n".join(lines)
+    if len(head) - len(head.translate(None, b"\r\n")) != 2 * len(lines) - 2:
         raise ValueError("a line of the request holds a line end")
+    head += b"\r\n\r\n"
     return Request(verb=facts.verb, head=head, body=body, content_bytes=content_bytes)
 
 

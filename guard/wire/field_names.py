@@ -16,15 +16,18 @@ SEQUENCES_MAX = 1024
 """How many sequences of names are remembered; a hostile client can make us forget one, and work it out again."""
 
 _SHARED_BYTES_MAX = 2048
+_NO_NAMES = FieldNames(())
 
 _CODE = "request.malformed"
 
 
 def field_names(fields: Sequence[Field]) -> FieldNames:
     """The names of the fields (in lower case): one object for all messages that have the same."""
+    if not fields:
+        return _NO_NAMES
     joined = b"\n".join([name for name, _ in fields])
     shared = _shared(joined) if len(joined) <= _SHARED_BYTES_MAX else None
-    if shared is None or len(shared.names) != len(fields):  # a name that holds a line end, or no name at all
+    if shared is None or len(shared.names) != len(fields):  # a name that holds a line end
         return FieldNames(tuple([name for name, _ in fields]))
     return shared
 

@@ -36,9 +36,12 @@ def in_lower_case(fields: Sequence[Field]) -> tuple[tuple[Field, ...], FieldName
     return lowered, field_names(lowered)
 
 
-def fields_defect(fields: tuple[Field, ...], names: FieldNames) -> Defect | None:
-    """The first thing about the fields (`names`: theirs, in lower case) that is ill-formed or ambiguous, or None."""
-    fault = _names_fault(names) or _value_fault(fields)
+def fields_defect(fields: tuple[Field, ...], names: FieldNames, *, plain: bool = False) -> Defect | None:
+    """The first thing about the fields (`names`: theirs, in lower case) that is ill-formed or ambiguous, or None.
+
+    `plain` says that the values were looked at, and are visible ASCII without white space around them.
+    """
+    fault = _names_fault(names) or (None if plain else _value_fault(fields))
     if fault is None and b"connection" in names.at:
         fault = _connection_fault([fields[position][1] for position in names.at[b"connection"]])
     return None if fault is None else Defect(_CODE, fault)

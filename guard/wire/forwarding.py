@@ -51,15 +51,8 @@ def request_fields(
     if b"connection" in facts.names.at:
         listed = connection_members(facts.values(b"connection")) - _ALWAYS_PASSED
         passed = [field for field in passed if field[0] not in listed]
-    proto = b"https" if facts.secure else b"http"
-    passed += (
-        _VIA,  # RFC 9110 section 7.6.3: a gateway's duty towards the backend
-        (FORWARDED, _forwarded(address, proto, facts.authority)),
-        (X_FORWARDED_FOR, address.encode("ascii")),
-        (X_FORWARDED_PROTO, proto),
-        (X_FORWARDED_HOST, facts.authority),
-        *identity,
-    )
+    passed += _told(address, b"https" if facts.secure else b"http", facts.authority)
+    passed += identity
     if facts.client_certificate is not None:
         passed.append((CLIENT_CERT, byte_sequence(facts.client_certificate)))
     return passed
@@ -77,6 +70,18 @@ def answer_fields(fields: Sequence[Field], *, ours: tuple[Field, ...]) -> list[F
         passed = [field for field in passed if field[0] not in listed]
     passed += ours
     return passed
+
+
+@lru_cache(maxsize=128)
+def answer_lines(fields: tuple[Field, ...]) -> tuple[bytes, ...]:
+    """The lines `name: value` of what a client may see of a backend's fields, without those that frame its body.
+
+    Raises ValueError where a line end or a NUL stands in one.
+    """
+    lines = [b": ".join(field) for field in answer_fields(fields, ours=()) if field[0] != b"content-length"]
+    if any(len(line.translate(None, b"\r\n\0")) < len(line) for line in lines):
+        raise ValueError("a line end or a NUL in a field of the answer")
+    return tuple(lines)
 
 
 @lru_cache(maxsize=SEQUENCES_MAX)
@@ -103,6 +108,17 @@ def _withheld(secrets: frozenset[bytes], drop: frozenset[bytes]) -> frozenset[by
 
 
 @lru_cache(maxsize=8192)
+def _told(address: Address, proto: bytes, authority: bytes) -> tuple[Field, ...]:
+    """What a backend is told of the way that the request came."""
+    return (
+        _VIA,  # RFC 9110 section 7.6.3: a gateway's duty towards the backend
+        (FORWARDED, _forwarded(address, proto, authority)),
+        (X_FORWARDED_FOR, address.encode("ascii")),
+        (X_FORWARDED_PROTO, proto),
+        (X_FORWARDED_HOST, authority),
+    )
+
+
 def _forwarded(address: Address, proto: bytes, authority: bytes) -> bytes:
     """One element of RFC 7239, section 4. An address with colons stands in brackets, and so in quotes."""
     client = address.encode("ascii")

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import msgspec
 
-from guard.model.facts import Defect, Facts, Field, Transport
+from guard.model.facts import Defect, Facts, Field, FieldNames, Transport
 from guard.model.names import Address, RequestId, UnixMs
 from guard.wire.client_address import canonical
 from guard.wire.fields import TOKEN_BYTES, fields_defect, in_lower_case
@@ -22,7 +22,11 @@ _AUTHORITY = re.compile(
 )
 _AUTHORITY_BYTES_MAX = 261  # a DNS name of 253, its final dot, a port
 _PORT_MAX = 65535
-_LENGTH = re.compile(rb"[0-9]{1,19}")
+_SHORT_BYTES = 256
+"""A target of a length that is worth remembering what is wrong with it."""
+
+_DIGITS_MAX = 19
+_LENGTH = re.compile(rb"[0-9]{1,%d}" % _DIGITS_MAX)
 _NO_ADDRESS = Address("0.0.0.0")  # noqa: S104  # not bound: it stands for a peer that has no address
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # known to be tokens
@@ -38,6 +42,8 @@ def facts_from_http(
     method: str,
     target: bytes,
     fields: Sequence[Field],
+    names: FieldNames | None = None,
+    plain: bool = False,
     body: bytes | None = None,
     client_certificate: bytes | None = None,
     peer: str,
@@ -48,19 +54,22 @@ def facts_from_http(
     """What arrived, and in `defects` all that is wrong with it. Never raises; never decodes.
 
     `peer` is the address at the other end of the connection, `body` what came with the head if all of it did.
+    `names` are those of `fields`, if those are in lower case; `plain` says that their values are visible ASCII without
+    outer blanks.
     """
-    fields, names = in_lower_case(fields)
+    if names is None:
+        fields, names = in_lower_case(fields)
     table = dict(fields)  # of a field that appears twice the last, and a defect
-    path, mark, query = target.partition(b"?")
+    path, query, defects = _remembered_target(target) if len(target) <= _SHORT_BYTES else _target(target)
     length, coding = table.get(b"content-length"), table.get(b"transfer-encoding")
-    announced = int(length) if length is not None and _LENGTH.fullmatch(length) else None
+    announced = None if length is None or len(length) > _DIGITS_MAX else _announced(length)
     facts = Facts(
         transport=Transport.HTTP,
         verb=method,
         authority=table.get(b"host", b""),
         path=path,
-        query=query if mark else None,
-        fields=fields,
+        query=query,
+        fields=tuple(fields),
         names=names,
         body=b"" if coding is None and (length is None or announced == 0) else body,
         body_bytes_announced=announced if coding is None else None,
@@ -70,16 +79,17 @@ def facts_from_http(
         received_at=received_at,
         request_id=request_id,
     )
-    found = tuple(filter(None, _faults(facts, table)))
+    found = tuple(filter(None, _faults(facts, table, defects, plain=plain)))
     return msgspec.structs.replace(facts, defects=found) if found else facts
 
 
-def _faults(facts: Facts, table: dict[bytes, bytes]) -> tuple[Defect | None, ...]:
+def _faults(
+    facts: Facts, table: dict[bytes, bytes], of_target: tuple[Defect | None, ...], *, plain: bool
+) -> tuple[Defect | None, ...]:
     return (
-        _method_defect(facts.verb),
-        path_defect(facts.path) if facts.path[:1] == b"/" else _NO_ORIGIN_FORM,
-        query_defect(facts.query),
-        fields_defect(facts.fields, facts.names),
+        None if facts.verb in _METHODS else _method_defect(facts.verb),
+        *of_target,
+        fields_defect(facts.fields, facts.names, plain=plain),
         _host_defect(table.get(b"host")),
         _framing_defect(table.get(b"content-length"), table.get(b"transfer-encoding"), facts.body_bytes_announced),
         _expect_defect(table[b"expect"]) if b"expect" in table else None,
@@ -87,8 +97,23 @@ def _faults(facts: Facts, table: dict[bytes, bytes]) -> tuple[Defect | None, ...
     )
 
 
+def _target(target: bytes) -> tuple[bytes, bytes | None, tuple[Defect | None, ...]]:
+    """Path and query, and what is wrong with them."""
+    path, mark, rest = target.partition(b"?")
+    query = rest if mark else None
+    return path, query, (path_defect(path) if path[:1] == b"/" else _NO_ORIGIN_FORM, query_defect(query))
+
+
+_remembered_target = lru_cache(maxsize=1024)(_target)
+
+
+@lru_cache(maxsize=1024)
+def _announced(length: bytes) -> int | None:
+    return int(length) if _LENGTH.fullmatch(length) else None
+
+
 def _method_defect(method: str) -> Defect | None:
-    if method in _METHODS or (method.isascii() and method and not method.encode().translate(None, TOKEN_BYTES)):
+    if method.isascii() and method and not method.encode().translate(None, TOKEN_BYTES):
         return None
     return Defect(_CODE, "the method is not a token")
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent.parent
 SOURCES = sorted((ROOT / "guard").rglob("*.py"))
 LOADTESTS = [path for path in sorted((ROOT / "loadtests").rglob("*.py")) if ".run" not in path.parts]
 OURS = [*SOURCES, *LOADTESTS]
-STAGES = ("Routed", "Identified", "Screened", "Signed", "Verified", "Allow")
+STAGES = ("Routed", "Entered", "Identified", "Screened", "Signed", "Verified", "Allow")
 
 
 def _relative(path: Path) -> str:
@@ -58,8 +58,8 @@ def _code(path: Path) -> str:
 
 def test_every_check_stands_in_the_pipeline() -> None:
     tables = (
-        *(pipeline.MESSAGE, pipeline.ARRIVAL, pipeline.CREDENTIALS, pipeline.SCREEN, pipeline.HEAD),
-        *(pipeline.WHO, pipeline.MAY, pipeline.DEPARTURE, pipeline.ADMIT),
+        *(pipeline.MESSAGE, pipeline.ARRIVAL, pipeline.ADDRESS, pipeline.CREDENTIALS, pipeline.SCREEN, pipeline.HEAD),
+        *(pipeline.BODY, pipeline.WHO, pipeline.MAY, pipeline.DEPARTURE, pipeline.STILL, pipeline.ADMIT),
     )
     asked = {check.__name__ for table in tables for check in table}
     written = {

@@ -5,23 +5,24 @@ from mypy import api
 
 _HEAD = """
 from guard.core import decide
-from guard.core.stages import Allow, Identified, Routed, Screened, Signed, Verified
+from guard.core.stages import Allow, Entered, Identified, Routed, Screened, Signed, Verified
 from guard.edges.body import BodyReader
 from guard.model.facts import BodyRead
 from guard.model.names import UnixMs
-from guard.model.questions import Granted, Standing
+from guard.model.questions import Granted
 from guard.upstream.forward import forward
 from guard.upstream.backend import Backend
 
 NOW = UnixMs(0)
 
-def line(routed: Routed, identified: Identified, screened: Screened, signed: Signed, verified: Verified,
-         standing: Standing, granted: Granted, reader: BodyReader, backend: Backend, allow: Allow) -> None:
+def line(routed: Routed, entered: Entered, identified: Identified, screened: Screened, signed: Signed,
+         verified: Verified, granted: Granted, reader: BodyReader, backend: Backend, allow: Allow) -> None:
 """
 
 _SKIPPING = {
-    "identify without a route": "decide.identify(identified.facts, {}, NOW)",
-    "screen what is not identified": "decide.screen(routed, standing)",
+    "enter without a route": "decide.enter(identified.facts, None)",
+    "identify whose address may not ask": "decide.identify(routed, {}, NOW)",
+    "screen what is not identified": "decide.screen(entered, None)",
     "look at a head that is not screened": "decide.verify_head(identified)",
     "verify what is not screened": "decide.verify(identified, BodyRead(b''), NOW)",
     "verify a body whose head was not looked at": "decide.verify(screened, BodyRead(b''), NOW)",
@@ -31,8 +32,9 @@ _SKIPPING = {
     "send what is not allowed": "forward(backend, verified, [], b'', still=lambda: None)",
 }
 _IN_ORDER = """
-    decide.identify(routed, {}, NOW)
-    decide.screen(identified, standing)
+    decide.enter(routed, None)
+    decide.identify(entered, {}, NOW)
+    decide.screen(identified, None)
     decide.verify_head(screened)
     reader.read(signed)
     decide.verify(signed, BodyRead(b''), NOW)

@@ -4,13 +4,14 @@ import msgspec
 import pytest
 
 from guard.core import decide
-from guard.core.stages import Allow, Identified, Routed, Screened, Signed, Verified
+from guard.core.once import once_of
+from guard.core.stages import Allow, Entered, Identified, Routed, Screened, Signed, Verified
 from guard.model.facts import BodyRead, Facts, Transport
 from guard.model.names import Address, KeyId, UnixMs
 from guard.model.policy import ClientAddressPolicy
-from guard.model.questions import Charge, Granted, Standing
+from guard.model.questions import Charge
 from guard.model.rules import Mode
-from tests.build import KEY_ID, NOW, auth, facts, limit, node, policies, record, route, rule, service, signed
+from tests.build import NOW, auth, facts, limit, node, policies, record, route, rule, service, signed
 from tests.line import SCHEMES, code, decided
 
 
@@ -18,9 +19,11 @@ def _verified(message: Facts, body: bytes = b"", **route_changes: object) -> Ver
     rules = policies(service(route(message.verb, message.path.decode(), **route_changes)))
     routed = decide.route(rules, message)
     assert isinstance(routed, Routed)
-    identified = decide.identify(routed, SCHEMES, NOW)
+    entered = decide.enter(routed, None)
+    assert isinstance(entered, Entered)
+    identified = decide.identify(entered, SCHEMES, NOW)
     assert isinstance(identified, Identified)
-    screened = decide.screen(identified, Standing(record(), Granted(now=NOW, readings=())))
+    screened = decide.screen(identified, record())
     assert isinstance(screened, Screened)
     head = decide.verify_head(screened)
     assert isinstance(head, Signed)
@@ -86,32 +89,20 @@ def _asked(verified: Verified) -> Charge:
     return question
 
 
-def test_the_charge_of_an_order_burns_and_may_not_repeat() -> None:
-    once = _asked(_verified(signed())).once
+def test_the_charge_asks_whether_the_message_is_new() -> None:
+    verified = _verified(signed())
+    once = _asked(verified).once
     assert once is not None
-    assert (once.burns, once.repeatable) == (True, False)
-    assert once.identity[:2] == (KEY_ID, "guard-v1")
-    assert once.forget_after == NOW + 5000
-
-
-def test_the_charge_of_a_read_with_a_nonce_does_not_burn_and_may_not_repeat() -> None:
-    once = _asked(_verified(signed("GET"))).once
-    assert once is not None
-    assert (once.burns, once.repeatable) == (False, False)
-
-
-def test_the_same_signature_on_another_path_has_another_binding() -> None:
-    first = _asked(_verified(signed(path=b"/v1/a"))).once
-    second = _asked(_verified(signed(path=b"/v1/b"))).once
-    assert first is not None
-    assert second is not None
-    assert first.binding != second.binding
+    assert once == once_of(verified)
 
 
 def test_limits_of_the_address_are_not_charged_again_with_those_of_the_key() -> None:
     per_ip, per_key = limit("ip", per=("ip",)), limit("key")
+    rules = policies(service(route(limits_address=(per_ip,), limits_principal=(per_key,))))
+    routed = decide.route(rules, signed())
+    assert isinstance(routed, Routed)
     verified = _verified(signed(), limits_address=(per_ip,), limits_principal=(per_key,))
-    room = decide.room(verified.identified, NOW)
+    room = decide.room(routed, NOW)
     assert room is not None
     assert [debit.limit for debit in room.debits] == [per_ip]
     assert [debit.limit for debit in _asked(verified).debits] == [per_key]
@@ -156,7 +147,9 @@ def test_a_key_of_another_scheme_id_is_looked_up_by_the_claimed_id() -> None:
     message = signed(key_id=KeyId("gk_other"))
     routed = decide.route(policies(), message)
     assert isinstance(routed, Routed)
-    identified = decide.identify(routed, SCHEMES, NOW)
+    entered = decide.enter(routed, None)
+    assert isinstance(entered, Entered)
+    identified = decide.identify(entered, SCHEMES, NOW)
     assert isinstance(identified, Identified)
     assert identified.claim is not None
     assert identified.claim.key_id == "gk_other"

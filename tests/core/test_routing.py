@@ -5,7 +5,7 @@ import pytest
 from guard.core.routing import route_for, service_for
 from guard.model.decision import Deny
 from guard.model.policy import Route, RouteNode, Service
-from tests.build import facts, policies, route, service
+from tests.build import policies, route, service
 
 
 def _tree() -> Service:
@@ -36,7 +36,7 @@ def _tree() -> Service:
 
 
 def _name(verb: str, path: bytes) -> str:
-    found = route_for(_tree(), facts(verb, path))
+    found = route_for(_tree(), verb, path)
     return found.name if isinstance(found, Route) else found.code
 
 
@@ -76,13 +76,13 @@ def test_any_covers_no_method_that_a_backend_may_take_for_something_else(verb: s
 
 
 def test_a_method_that_the_path_does_not_have_is_told_which_it_has() -> None:
-    denied = route_for(_tree(), facts("POST", b"/v1/time"))
+    denied = route_for(_tree(), "POST", b"/v1/time")
     assert isinstance(denied, Deny)
     assert denied.allow == ("GET", "HEAD")
 
 
 def test_the_methods_of_any_are_written_out() -> None:
-    denied = route_for(_tree(), facts("TRACE", b"/v1/any"))
+    denied = route_for(_tree(), "TRACE", b"/v1/any")
     assert isinstance(denied, Deny)
     assert denied.allow == ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
@@ -93,7 +93,8 @@ def _service(authority: bytes, path: bytes = b"/v1/x") -> str:
             service(name="any", prefix=b"/v1"),
             service(name="named", hosts=frozenset({b"api.test", b"[::1]"})),
         ),
-        facts(authority=authority, path=path),
+        authority,
+        path,
     )
     return found.name if isinstance(found, Service) else found.code
 
@@ -120,6 +121,6 @@ def test_a_prefix_ends_at_a_segment(path: bytes, name: str) -> None:
 
 
 def test_an_authority_that_nobody_serves_is_misdirected() -> None:
-    denied = service_for(policies(service(hosts=frozenset({b"api.test"}))), facts(authority=b"other.test"))
+    denied = service_for(policies(service(hosts=frozenset({b"api.test"}))), b"other.test", b"/v1/x")
     assert isinstance(denied, Deny)
     assert denied.code == "request.misdirected"

@@ -3,7 +3,7 @@
 import pytest
 
 from guard.core import decide
-from guard.core.stages import Identified, Routed
+from guard.core.stages import Entered, Identified, Routed
 from guard.core.subjects import debits
 from guard.model.keys import KeyRecord
 from guard.model.names import AccountId, Address, KeyId
@@ -17,7 +17,9 @@ def _identified(peer: str = "192.0.2.1", *, open_route: bool = False, cost: int 
     rules = policies(service(route(auth=None, scope=None)) if open_route else service(route(cost=cost)))
     routed = decide.route(rules, message)
     assert isinstance(routed, Routed)
-    identified = decide.identify(routed, SCHEMES, NOW)
+    entered = decide.enter(routed, None)
+    assert isinstance(entered, Entered)
+    identified = decide.identify(entered, SCHEMES, NOW)
     assert isinstance(identified, Identified)
     return identified
 

@@ -12,6 +12,7 @@ import msgspec
 
 from guard.edges.asgi import Gateway
 from guard.edges.body import UnverifiedBudget
+from guard.edges.direct import DirectRoad
 from guard.edges.forwarded import Backends
 from guard.edges.http import HttpEdge
 from guard.model.decision import DecisionEvent
@@ -56,6 +57,7 @@ class Front:
     events: list[DecisionEvent]
     limits: MemoryLimits
     pressure: Pressure
+    failures: list[int]
     connection: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(subject=None, left=None))
 
     async def ask(
@@ -139,7 +141,9 @@ def rules(url: str = "http://127.0.0.1:1") -> PolicySet:
 
 
 @asynccontextmanager
-async def front(script: Script, *, now: UnixMs = NOW, url: str | None = None) -> AsyncIterator[Front]:
+async def front(
+    script: Script, *, now: UnixMs = NOW, url: str | None = None, clock_is_sure: bool = True
+) -> AsyncIterator[Front]:
     """A gateway before a backend that follows a script, or before what is at `url`."""
     async with scripted(script) as behind:
         policy_set = rules(url or f"http://127.0.0.1:{behind.port}")
@@ -147,25 +151,24 @@ async def front(script: Script, *, now: UnixMs = NOW, url: str | None = None) ->
         events: list[DecisionEvent] = []
         upstream = Upstream(policy_set.services[0].upstream, lambda: time.monotonic_ns() // 1_000_000)
         numbers = iter(range(1_000_000))
+        failures: list[int] = []
         pressure = Pressure(1000)
+        onward = Backends({"exchange": upstream}, None)
         edge = HttpEdge(
             judge=Judge(
                 *(Rulebook(policies=policy_set, schemes=SCHEMES), keys, limits, lambda: now),
                 strain=lambda _: pressure.strain(),
+                clock_is_sure=lambda: clock_is_sure,
             ),
             aftermath=Aftermath(limits, events.append, str, str, Meter()),
             pressure=pressure,
-            onward=Backends({"exchange": upstream}, None),
+            onward=onward,
             budget=UnverifiedBudget(10_000, 10_000),
             body_ms_max=1000,
             now=lambda: now,
         )
-        yield Front(
-            Gateway(edge, lambda: RequestId(f"req_{next(numbers)}"), lambda: None),
-            keys,
-            behind,
-            events,
-            limits,
-            pressure,
+        served = Gateway(
+            edge, lambda: RequestId(f"req_{next(numbers)}"), lambda: failures.append(1), DirectRoad(edge, onward)
         )
+        yield Front(served, keys, behind, events, limits, pressure, failures)
         await upstream.aclose()

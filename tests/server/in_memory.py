@@ -73,6 +73,8 @@ class Home:
         self.room = True
         self.refusals: list[Refused] = []
         self.tasks: set[asyncio.Task[None]] = set()
+        self.orphans: set[Exchange] = set()
+        self.direct: Callable[[Exchange], object] | None = None
 
     def admit(self, connection: Connection, visit: object) -> bool:  # noqa: ARG002
         return self.room
@@ -83,15 +85,29 @@ class Home:
     def refused(self, refused: Refused) -> None:
         self.refusals.append(refused)
 
-    def run(self, connection: Connection, exchange: Exchange) -> None:
-        async def answering() -> None:
-            scope = exchange.scope(connection.peer)
-            await self.app(scope, exchange.receive, exchange.send)
+    def run(self, exchange: Exchange) -> None:
+        if self.direct is None or not exchange.body_complete:
+            self.later(exchange, self._answering(exchange))
+        else:
+            self.direct(exchange)
 
-        task = asyncio.get_running_loop().create_task(answering())
+    async def _answering(self, exchange: Exchange) -> None:
+        await self.app(exchange.scope(), exchange.receive, exchange.send)
+
+    def later(self, exchange: Exchange, rest: Awaitable[None]) -> None:
+        task = asyncio.get_running_loop().create_task(self._finished(rest))
         self.tasks.add(task)
-        task.add_done_callback(lambda task: connection.returned(exchange, task.exception()))
+        task.add_done_callback(lambda task: exchange.returned(task.exception()))
         task.add_done_callback(self.tasks.discard)
+
+    async def _finished(self, rest: Awaitable[None]) -> None:
+        await rest
+
+    def orphaned(self, exchange: Exchange) -> None:
+        self.orphans.add(exchange)
+
+    def concluded(self, exchange: Exchange) -> None:
+        self.orphans.discard(exchange)
 
     def connect(self) -> tuple[Connection, Wire]:
         connection, wire = Connection(self, asyncio.get_running_loop()), Wire()

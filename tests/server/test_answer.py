@@ -112,3 +112,33 @@ def test_an_answer_has_one_start_and_one_end() -> None:
     answer.part(b"", more=False)
     with pytest.raises(ValueError, match="between"):
         answer.part(b"", more=False)
+
+
+def test_a_whole_answer_is_what_its_parts_would_be() -> None:
+    fields = ((b"a", b"b"), (b"date", b"now"))
+    parts, whole = Answer("GET", "1.1", closes=False), Answer("GET", "1.1", closes=False)
+    parts.start(200, fields)
+    assert whole.whole(200, [b": ".join(field) for field in fields], b"hi") == parts.part(b"hi", more=False)
+    assert (whole.started, whole.complete) == (True, True)
+
+
+def test_a_whole_answer_has_a_date_and_says_that_it_is_the_last() -> None:
+    [content] = Answer("POST", "1.1", closes=True).whole(201, [b"a: b"], b"")
+    assert b"\r\ndate: " in content
+    assert content.endswith(b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+
+
+def test_a_large_whole_answer_is_not_copied() -> None:
+    body = b"x" * 100_000
+    assert Answer("GET", "1.1", closes=False).whole(200, [], body)[1] is body
+
+
+@pytest.mark.parametrize(
+    ("verb", "status", "line"),
+    [("HEAD", 200, b"a: b"), ("GET", 204, b"a: b"), ("GET", 304, b"a: b"), ("GET", 200, b"a: b\r\nc: d")],
+)
+def test_no_whole_answer_is_made_of_what_has_no_body_or_hides_a_line(verb: str, status: int, line: bytes) -> None:
+    answer = Answer(verb, "1.1", closes=False)
+    with pytest.raises(ValueError, match=r"answer"):
+        answer.whole(status, [line], b"")
+    assert not answer.started

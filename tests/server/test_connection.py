@@ -1,6 +1,7 @@
 """One connection, driven in memory: order, ends, deadlines and back-pressure."""
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.server.connection import Connection
+from guard.server.exchange import Exchange
 from guard.server.limits import Limits
 from tests.server.apps import Echo, answering
 from tests.server.in_memory import Home, Wire, turns, until
@@ -603,3 +605,75 @@ async def test_a_connection_that_is_going_already_is_not_read_from_again() -> No
     app.answer_after.set()
     await turns()
     assert wire.asks_to_pause()
+
+
+def _echo_directly(exchange: Exchange) -> None:
+    exchange.answer_whole(200, [b"date: now"], exchange.head.target + b" " + exchange.body)
+
+
+async def _sent_directly(*segments: bytes, eof: bool = False, direct: Any = _echo_directly) -> tuple[Wire, Home]:
+    home = Home(Echo())
+    home.direct = direct
+    connection, wire = home.connect()
+    for segment in segments:
+        if not wire.closed:
+            connection.data_received(segment)
+    if eof and not wire.closed:
+        connection.eof_received()
+    await turns(40)
+    return wire, home
+
+
+async def test_what_is_answered_at_once_is_answered_in_order_and_what_needs_a_task_in_between() -> None:
+    wire, _ = await _sent_directly(GET % b"1" + POST % (b"2", 3, b"abc") + CHUNKED + GET % b"4")
+    assert wire.written == _echoed(b"/1 ") + _echoed(b"/2 abc") + _echoed(b"/c abc") + _echoed(b"/4 ")
+    assert not wire.over
+
+
+async def test_a_request_that_came_behind_one_answered_at_once_waits_for_a_turn_and_for_no_end_of_the_client() -> None:
+    home = Home(Echo())
+    home.direct = _echo_directly
+    connection, wire = home.connect()
+    connection.data_received(GET % b"1" + (GET % b"2")[:9])
+    assert wire.written == _echoed(b"/1 ")
+    connection.data_received((GET % b"2")[9:])
+    connection.eof_received()
+    assert wire.written == _echoed(b"/1 ")
+    await turns()
+    assert wire.written == _echoed(b"/1 ") + _echoed(b"/2 ", close=True)
+    assert wire.over
+
+
+async def test_a_thousand_requests_of_one_segment_need_no_deeper_stack_than_one() -> None:
+    home = Home(Echo())
+    home.direct = _echo_directly
+    connection, wire = home.connect()
+    connection.data_received(GET % b"n" * 1000)
+    await turns(1010)
+    assert wire.written == _echoed(b"/n ") * 1000
+
+
+@given(st.lists(st.integers(1, 200), max_size=6))
+def test_any_split_gives_the_same_answers_on_the_direct_road(cuts: list[int]) -> None:
+    content = GET % b"1" + POST % (b"2", 3, b"abc") + CHUNKED + GET % b"4" + b"nonsense\r\n\r\n"
+    bounds = sorted({0, *(cut for cut in cuts if cut < len(content)), len(content)})
+    segments = [content[start:end] for start, end in itertools.pairwise(bounds)]
+
+    async def written(*parts: bytes) -> bytes:
+        wire, _ = await _sent_directly(*parts)
+        return wire.written.partition(b"HTTP/1.1 400")[0]
+
+    assert asyncio.run(written(*segments)) == asyncio.run(written(content)) != b""
+
+
+async def test_a_client_that_leaves_before_its_answer_leaves_an_orphan_until_that_is_concluded() -> None:
+    kept: list[Exchange] = []
+    wire, home = await _sent_directly(GET % b"1", direct=kept.append)
+    [exchange] = kept
+    left: list[str] = []
+    exchange.peer.left = lambda: left.append("left")
+    exchange._carrier.connection_lost(None)  # type: ignore[attr-defined]
+    assert (left, home.orphans) == (["left"], {exchange})
+    assert exchange.answer_whole(200, [], b"x") is False
+    exchange.concluded()
+    assert (home.orphans, wire.written) == (set(), b"")

@@ -8,13 +8,18 @@ import pytest
 from guard.server.exchange import ClientGone, Exchange
 from guard.server.head import RequestHead
 from guard.server.peer import Names, Peer
+from guard.wire.field_names import field_names
+from tests.server.apps import Echo
+from tests.server.in_memory import Home
 
 
 class Carrier:
     """A connection that keeps what the exchange asks of it."""
 
     def __init__(self) -> None:
+        self.home = Home(Echo())
         self.ending = False
+        self.room: asyncio.Future[None] | None = None
         self.asked: list[str] = []
         self.written = b""
 
@@ -24,17 +29,21 @@ class Carrier:
     def has_room(self) -> None:
         self.asked.append("room")
 
-    def write(self, parts: tuple[bytes, ...]) -> None:
+    def write(self, parts: tuple[bytes, ...]) -> asyncio.Future[None] | None:
         self.written += b"".join(parts)
+        return self.room
 
     def answered(self, exchange: Exchange) -> None:  # noqa: ARG002
         self.asked.append("answered")
 
+    def returned(self, exchange: Exchange, error: BaseException | None) -> None:
+        pass
 
-def _exchange(target: bytes = b"/", length: int | None = 0) -> tuple[Exchange, Carrier]:
+
+def _exchange(target: bytes = b"/", length: int | None = 0, peer: Peer | None = None) -> tuple[Exchange, Carrier]:
     carrier = Carrier()
-    head = RequestHead("POST", target, "1.1", [(b"a", b"b")], length, expects_continue=False, closes=False)
-    return Exchange(head, carrier, asyncio.get_running_loop()), carrier
+    head = RequestHead("POST", target, "1.1", fields := ((b"a", b"b"),), field_names(fields), length)
+    return Exchange(head, peer or Peer(Names(None, None)), carrier, asyncio.get_running_loop()), carrier
 
 
 async def _answer(exchange: Exchange) -> None:
@@ -53,9 +62,9 @@ async def _answer(exchange: Exchange) -> None:
     ],
 )
 async def test_the_scope_says_what_came(target: bytes, path: str, raw_path: bytes, query: bytes) -> None:
-    exchange, _ = _exchange(target)
     peer = Peer(Names(("c", 1), ("s", 2)))
-    scope = exchange.scope(peer)
+    exchange, _ = _exchange(target, peer=peer)
+    scope = exchange.scope()
     assert (scope["path"], scope["raw_path"], scope["query_string"]) == (path, raw_path, query)
     assert scope["extensions"] == {"guard": {"target": target, "connection": peer, "trailers": [], "body": b""}}
     assert (scope["type"], scope["method"], scope["http_version"], scope["scheme"]) == ("http", "POST", "1.1", "http")
@@ -67,10 +76,10 @@ async def test_a_body_that_came_with_its_head_stands_in_the_scope_and_one_that_i
     whole, _ = _exchange(length=5)
     whole.push(b"ab", complete=False)
     whole.push(b"cde", complete=True)
-    assert whole.scope(Peer(Names(None, None)))["extensions"]["guard"]["body"] == b"abcde"
+    assert whole.scope()["extensions"]["guard"]["body"] == b"abcde"
     partial, _ = _exchange(length=5)
     partial.push(b"ab", complete=False)
-    assert "body" not in partial.scope(Peer(Names(None, None)))["extensions"]["guard"]
+    assert "body" not in partial.scope()["extensions"]["guard"]
 
 
 async def test_a_body_is_received_as_it_comes() -> None:
@@ -138,3 +147,31 @@ async def test_a_message_that_is_none_is_a_value_error() -> None:
     message: dict[str, Any] = {"type": "websocket.send"}
     with pytest.raises(ValueError, match=r"websocket\.send"):
         await exchange.send(message)
+
+
+async def test_a_whole_answer_is_the_end_once_the_client_has_room_for_it() -> None:
+    exchange, carrier = _exchange()
+    assert exchange.answer_whole(200, [b"a: b"], b"hi")
+    assert (carrier.written.endswith(b"\r\n\r\nhi"), carrier.asked) == (True, ["answered"])
+    slow, carrier = _exchange()
+    carrier.room = asyncio.get_running_loop().create_future()
+    assert slow.answer_whole(200, [], b"hi")
+    assert carrier.asked == []
+    carrier.room.set_result(None)
+    await asyncio.sleep(0)
+    assert carrier.asked == ["answered"]
+
+
+async def test_a_whole_answer_on_an_ending_connection_says_that_it_is_the_last() -> None:
+    for ending, closes in ((True, False), (False, True)):
+        exchange, carrier = _exchange()
+        carrier.ending = ending
+        exchange.answer_whole(200, [], b"hi", closes=closes)
+        assert b"connection: close" in carrier.written
+
+
+async def test_who_is_gone_gets_no_whole_answer() -> None:
+    exchange, carrier = _exchange()
+    exchange.lose()
+    assert exchange.answer_whole(200, [], b"hi") is False
+    assert carrier.written == b""

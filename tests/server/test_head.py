@@ -1,5 +1,6 @@
 """Heads: what has one meaning is read, all else is refused, however it is cut."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +30,7 @@ def test_a_head_is_read_to_its_last_byte_and_no_further() -> None:
     head, rest = _read(b"GET /a%2F?b HTTP/1.1\r\nHost: A.test\r\nX-Y: \t b  c \t\r\nE:\r\n\r\nGET /next")
     assert isinstance(head, RequestHead)
     assert (head.verb, head.target, head.version, head.length) == ("GET", b"/a%2F?b", "1.1", 0)
-    assert head.fields == [(b"host", b"A.test"), (b"x-y", b"b  c"), (b"e", b"")]
+    assert head.fields == ((b"host", b"A.test"), (b"x-y", b"b  c"), (b"e", b""))
     assert (head.closes, head.expects_continue) == (False, False)
     assert rest == b"GET /next"
 
@@ -162,3 +163,35 @@ _SMALL = st.sampled_from([b"GET ", b"/", b" HTTP/1.1", b"\r\n", b"\r", b"\n", b"
 def test_any_bytes_get_the_same_verdict_whole_and_byte_by_byte(pieces: list[bytes]) -> None:
     content = b"".join(pieces)
     assert _read(*(bytes([byte]) for byte in content))[0] == _read(content)[0]
+
+
+_USUAL_BYTES = st.sampled_from([*b'aZ0-_:;,= \t\x01\x7f\x80"#?%/<>', *b"\r\n"])
+_TEXT = st.lists(_USUAL_BYTES, max_size=6).map(bytes)
+_NAME = st.one_of(st.sampled_from([b"Host", b"a", b"Content-Length", b"Connection", b"X-Y"]), _TEXT)
+_VALUE = st.one_of(st.sampled_from([b" 5", b"5", b" b ", b" close", b" chunked"]), _TEXT)
+
+
+@given(
+    st.sampled_from([b"GET", b"POST", b"PURGE", b"get"]),
+    st.one_of(st.sampled_from([b"/", b"/a?b", b"*", b"http://h/"]), _TEXT.map(lambda text: b"/" + text)),
+    st.sampled_from([b"HTTP/1.1", b"HTTP/1.0"]),
+    st.lists(st.tuples(_NAME, _VALUE), max_size=6),
+)
+def test_a_plain_head_has_the_verdict_that_llhttp_has_part_in(
+    verb: bytes, target: bytes, version: bytes, fields: list[tuple[bytes, bytes]]
+) -> None:
+    lines = [b"%b %b %b" % (verb, target, version), *(b"%b:%b" % field for field in fields)]
+    head = b"\r\n".join(lines) + b"\r\n\r\n"
+    reader = HeadReader(Limits())
+    plain = reader._plain(head, head.split(b"\r\n"))
+    strange = reader._strange(head, head.split(b"\r\n"))
+    if plain is not None:
+        assert strange == (msgspec.structs.replace(plain, plain=False) if isinstance(plain, RequestHead) else plain)
+
+
+@pytest.mark.parametrize("byte", range(0x21, 0x7F))
+def test_llhttp_takes_every_visible_character_in_a_path_and_in_a_value(byte: int) -> None:
+    head = b"GET /%c HTTP/1.1\r\nA: %c\r\n\r\n" % (byte, byte)
+    reader = HeadReader(Limits())
+    assert isinstance(reader._plain(head, head.split(b"\r\n")), RequestHead)
+    assert isinstance(reader._strange(head, head.split(b"\r\n")), RequestHead)

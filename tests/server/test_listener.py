@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from guard.server.exchange import Exchange
 from guard.server.limits import Limits
 from guard.server.listener import Listener
 from guard.server.refusal import Refused
+from tests.server import clients
 from tests.server.apps import Echo, answering
 from tests.server.in_memory import until
 
@@ -309,3 +311,40 @@ async def test_a_proxy_on_a_unix_socket_says_who_its_client_is(tmp_path: Path) -
     writer.close()
     assert app.scopes[0]["client"] == ("192.0.2.1", 49153)
     await listener.stop()
+
+
+async def test_the_direct_road_serves_what_is_at_hand_and_the_application_the_rest() -> None:
+    def direct(exchange: Exchange) -> None:
+        exchange.answer_whole(200, [b"by: the direct road"], b"")
+
+    async with clients.listening(Echo(), direct=direct) as (listener, _):
+        assert b"by: the direct road" in await _one(listener.port)
+        content = b"POST /x HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        assert b"by: the direct road" not in await _all(listener.port, content)
+        head = b"HEAD /x HTTP/1.1\r\nConnection: close\r\n\r\n"
+        assert b"by: the direct road" not in await _all(listener.port, head)
+
+
+async def test_what_the_direct_road_leaves_to_be_awaited_is_awaited_in_a_task() -> None:
+    async def later(exchange: Exchange) -> None:
+        await asyncio.sleep(0)
+        exchange.answer_whole(200, [b"by: a task"], b"")
+
+    async with clients.listening(Echo(), direct=later) as (listener, _):
+        assert b"by: a task" in await _one(listener.port)
+
+
+async def test_stopping_waits_for_what_goes_on_without_its_client() -> None:
+    kept: list[Exchange] = []
+    async with clients.listening(Echo(), direct=kept.append) as (listener, _):
+        _, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        writer.write(GET)
+        await until(lambda: bool(kept))
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.close()
+        await until(lambda: not listener.connections)
+        stopping = asyncio.create_task(listener.stop())
+        await asyncio.sleep(0.05)
+        assert not stopping.done()
+        kept[0].concluded()
+        await stopping

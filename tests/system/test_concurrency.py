@@ -130,7 +130,7 @@ def test_an_order_whose_client_leaves_holds_its_slot_until_it_is_answered(gatewa
 
 def test_an_address_holds_its_slots_while_its_bodies_come_and_not_after_it_left(gateway: RunningGateway) -> None:
     key, source = _new_key(gateway), "127.0.3.1"
-    content = signed(key, "POST", "/visiting", b"whole", host=_HOST)
+    head, _, _ = signed(key, "POST", "/visiting", b"whole", host=_HOST).partition(b"\r\n\r\n")
 
     def asked() -> Response:
         return gateway.ask(signed(key, "POST", "/visiting", b"whole", host=_HOST), source=source)
@@ -138,8 +138,9 @@ def test_an_address_holds_its_slots_while_its_bodies_come_and_not_after_it_left(
     with ExitStack() as leaving:
         for _ in range(2):
             connection = leaving.enter_context(Connection(gateway.port, source))
-            connection.send(content[:-2])
-        eventually(lambda: asked().code == "limit.visiting")
+            connection.send(head + b"\r\nExpect: 100-continue\r\n\r\n")
+            assert connection.socket.recv(64).startswith(b"HTTP/1.1 100 ")  # from now on it holds its slot
+        assert asked().code == "limit.visiting"
         assert gateway.ask(signed(key, "POST", "/visiting", b"whole", host=_HOST), source="127.0.3.2").status == 200
     eventually(lambda: asked().status == 200)
 

@@ -1,23 +1,23 @@
-"""May this address ask at all? Nothing here looks at a key: an address is refused before its body is read."""
+"""May this address ask at all? Nothing here looks at a key: an address is refused before its claim is read."""
 
 from guard.core.checks.limits import short_limit
-from guard.core.evidence import Admission, Screening
+from guard.core.evidence import Admission, Entry
 from guard.model.decision import Deny
 from guard.model.questions import Granted, Receipt, Short
 from guard.wire.client_address import in_networks
 
 
-def address_is_permitted(screening: Screening) -> Deny | None:
+def address_is_permitted(entry: Entry) -> Deny | None:
     """The policy's `deny` does not name the address, and its `allow`, if there is one, does."""
-    address, policy = screening.identified.address, screening.identified.service.client_ip
+    address, policy = entry.routed.address, entry.routed.service.client_ip
     if (policy.deny and in_networks(address, policy.deny)) or (policy.allow and not in_networks(address, policy.allow)):
         return Deny(code="abuse.address_denied", rule=policy.rule)
     return None
 
 
-def address_has_room(screening: Screening) -> Deny | None:
+def address_has_room(entry: Entry) -> Deny | None:
     """Every limit that counts addresses had room, as far as that is known. They are charged whatever follows."""
-    return _room(screening.standing.room)
+    return _room(entry.room)
 
 
 def address_had_room(admission: Admission) -> Deny | None:

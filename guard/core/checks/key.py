@@ -20,7 +20,7 @@ _CODE_BY_STATE = {
 
 def key_record_is_at_hand(screening: Screening) -> Deny | None:
     """The key store answered. That nobody holds the key is no reason to stop here: a decoy takes its place."""
-    if isinstance(screening.standing.record, Unavailable):
+    if isinstance(screening.record, Unavailable):
         return Deny(code="store.unavailable", wait_ms=1000)
     return None
 

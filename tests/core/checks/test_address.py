@@ -4,7 +4,7 @@ import pytest
 
 from guard.model.policy import ClientAddressPolicy
 from guard.model.questions import Granted, Reading, Short, Unavailable
-from tests.build import NOW, limit, policies, rule, service, signed
+from tests.build import NOW, facts, limit, policies, rule, service, signed
 from tests.line import code, decided
 
 
@@ -34,6 +34,12 @@ def test_an_address_without_room_is_refused_also_where_that_is_known_only_at_the
     assert code(decided(signed(), body=b"", late_room=Short(now=NOW, readings=(reading,)))) == "limit.ip"
     assert code(decided(signed(), body=b"", late_room=Unavailable("limits"))) == "store.unavailable"
     assert code(decided(signed(), body=b"", late_room=Granted(now=NOW, readings=()))) == "allow"
+
+
+def test_an_address_without_room_is_refused_before_its_claim_is_read() -> None:
+    full = Short(now=NOW, readings=(Reading(limit("ip", per=("ip",)), 0, 50, 50, short=True, cost=1),))
+    assert code(decided(facts("POST"), room=full)) == "limit.ip"
+    assert code(decided(facts("POST"))) == "auth.missing"
 
 
 def test_no_answer_about_the_address_is_no_permission() -> None:
