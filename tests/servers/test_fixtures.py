@@ -32,10 +32,11 @@ def test_the_database_holds_nothing_when_a_test_begins(postgres_url: str, number
 def test_servers_that_are_named_are_used_and_none_are_started() -> None:
     with RedisServer() as redis, PostgresServer() as postgres:
         redis.ask("SET", "a", 1)
+        alone = {name: value for name, value in os.environ.items() if "XDIST" not in name}
         named = {"GUARD_TEST_REDIS_URL": redis.url, "GUARD_TEST_POSTGRES_URL": postgres.url}
         run = subprocess.run(  # noqa: S603  # our own tests
             (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", __file__, "-k", "holds_nothing"),
-            env={**os.environ, **named, "PATH": "/nowhere"},
+            env={**alone, **named, "PATH": "/nowhere"},
             capture_output=True,
             check=False,
         )
