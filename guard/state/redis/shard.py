@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TypeAlias
 
-from redis.exceptions import MovedError, NoScriptError, ReadOnlyError
+from redis.exceptions import MovedError, NoScriptError, ReadOnlyError, ResponseError
 
 from guard.model.names import AccountId, KeyId, UnixMs
 from guard.model.questions import Charge, Receipt, Short, Unavailable
@@ -73,14 +73,12 @@ class Shard:
         moved: Callable[[Call], None] | None = None,
     ) -> None:
         self.born_at: UnixMs | None = None
-        self._origin = origin
-        self._tags = tags
+        self._origin, self._tags = origin, tags
         self._timeout_s = timeout_s
         self._clock = clock
         self._reads_clock = reads_clock
-        self._tell = tell
-        self._moved = moved
-        self._told_down = False
+        self._tell, self._moved = tell, moved
+        self._told_down, self._unusable = False, ""
         self._latest = UnixMs(0)
         self._line: Line | None = None
         self._overdue = False
@@ -172,7 +170,7 @@ class Shard:
         """Until the connection breaks or is given up; why it was."""
         for tag in self._tags():
             self._batch.learn(tag)
-        self._line, self._overdue = line, False
+        self._line, self._overdue, self._unusable = line, False, ""
         self._wake.set()
         self._reading = asyncio.create_task(line.answers(self._replied))
         tasks = (self._reading, *map(asyncio.create_task, (self._write(line), self._watch_clock())))
@@ -185,7 +183,8 @@ class Shard:
             ended = await asyncio.gather(*tasks, return_exceptions=True)
             await line.close()
             self._fail(_LOST)
-        return next((repr(error) for error in ended if isinstance(error, Exception)), "no answer for too long")
+        broken = (repr(error) for error in ended if isinstance(error, Exception))
+        return self._unusable or next(broken, "no answer for too long")
 
     async def _watch_clock(self) -> None:
         """Ask for the server's time each second, also while nobody asks for anything else."""
@@ -261,7 +260,8 @@ class Shard:
                 self._moved(call)
                 continue
             call.settle(reply)
-            if isinstance(reply, ReadOnlyError):  # another is the master now
+            if isinstance(reply, ReadOnlyError if self.born_at else ResponseError):  # another is the master, or may not
+                self._unusable = str(reply)
                 self._give_up()
 
     def _look(self) -> None:

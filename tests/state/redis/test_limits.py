@@ -60,3 +60,22 @@ async def test_the_master_that_sentinels_promote_is_found_within_three_seconds_a
         assert born is not None
         assert store.born_at > born
         await store.close()
+
+
+_RIGHTS = "on >secret ~guard:* +@read +@write +@scripting +@connection +info +wait"
+
+
+@pytest.mark.parametrize(("rights", "may"), [(f"{_RIGHTS} +time", True), (_RIGHTS, False)])
+async def test_a_user_who_lacks_a_right_that_scripts_need_is_told_and_nobody_waits(rights: str, may: bool) -> None:  # noqa: FBT001
+    told: list[str | None] = []
+    with RedisServer({"user guard": rights}) as server:
+        url = f"redis://guard:secret@127.0.0.1:{server.port}"
+        async with asyncio.timeout(5):
+            store = await open_redis(url, timeout_ms=1000, tell=told.append)
+        try:
+            assert (store.born_at is not None) is may
+            assert isinstance(await store.charge(charge("a")), Granted if may else Unavailable)
+            assert [why for why in told if why is not None and "can't run" in why] == ([] if may else told)
+            assert bool(told) is not may
+        finally:
+            await store.close()

@@ -68,7 +68,7 @@ async def test_a_paused_server_is_given_up_in_time() -> None:
 
 
 async def test_a_user_of_an_acl_is_enough() -> None:
-    rules = "on >secret ~guard:* +@read +@write +@scripting +@connection +info +wait"
+    rules = "on >secret ~guard:* +@read +@write +@scripting +@connection +info +time +wait"
     with RedisServer({"user guard": rules}) as server:
         line = await opened(f"redis://guard:secret@127.0.0.1:{server.port}")
         await line.close()
