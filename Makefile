@@ -50,7 +50,8 @@ check: $(INSTALLED)  ## format, lint, types, layers and the tests without real s
 
 test: $(INSTALLED) $(SERVERS)  ## everything: also real servers on free ports of 127.0.0.1
 	$(BIN)/pytest -m 'not system' -n auto
-	$(BIN)/pytest -m system -n 2 --dist loadfile
+	$(BIN)/pytest -m 'system and not alone' -n 2 --dist loadfile
+	$(BIN)/pytest -m 'system and alone'
 
 knockout: $(INSTALLED)  ## take out each check, condition and reason in turn; each must turn a test red
 	$(BIN)/python tests/knockout.py

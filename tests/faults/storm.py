@@ -36,7 +36,7 @@ SEEDED = True
 _RATE, _BURST = 200, 100
 _PROCESSES, _CLIENTS = 2, 12
 _CLOCKS_MS = (2000, -2000)
-_RECOVERY_S = 10.0
+_RECOVERY_S = 30.0
 _PLACES: tuple[tuple[Topology, Trouble], ...] = (
     (single, trouble.redis_is_emptied),
     (under_sentinel, trouble.the_primary_is_replaced),

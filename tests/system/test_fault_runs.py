@@ -20,7 +20,7 @@ from tests.faults import (
     storm,
 )
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 
 _STORMS = 5

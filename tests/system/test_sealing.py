@@ -12,7 +12,7 @@ from tests.system.key_holder import Key, minted, signed
 from tests.system.raw_http import Connection, message
 from tests.system.recording_backend import RecordingBackend
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 
 class Traffic(threading.Thread):
@@ -51,8 +51,8 @@ def test_a_gateway_serves_on_while_every_secret_is_sealed_anew(tmp_path: Path, b
         gateway.guard("keys", "suspend", gateway.keys["canary"].id)
         gateway.guard("keys", "resume", gateway.keys["canary"].id)
         gateway.wait_until_followed()
-        gateway.assert_alive()
         traffic.stop()
+        gateway.assert_alive()
         assert (resealed["resealed"], len(retired["retired"])) == (2003, 1)
         assert traffic.answered > 50
         assert traffic.refused == []

@@ -16,7 +16,7 @@ from tests.soak import (
     slow_clients,
 )
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 
 def _broken(run: ModuleType) -> list[str]:
