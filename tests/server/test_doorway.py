@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -338,33 +338,35 @@ def _memory(processes: int) -> memoryview:
     return memoryview(bytearray(nobody(processes)))
 
 
-async def test_listeners_that_share_a_socket_get_the_same_number_of_clients() -> None:
-    memory, first = _memory(2), Binding(Internet("127.0.0.1", 0))
-    shared = [Shared(first.socket.dup(), Spread(memory, number)) for number in range(2)]
-    async with (
-        listening(Echo(), shared=shared[0]) as (one, _),
-        listening(Echo(), shared=shared[1]) as (other, _),
-        AsyncExitStack() as stack,
-    ):
-        for number in range(1, 13):
-            _, writer = await opened(first.port)
-            stack.callback(writer.close)
-            await until(lambda: one.connections + other.connections == number)  # noqa: B023
-        assert (one.connections, other.connections) == (6, 6)
-    assert memory.tobytes() == nobody(2), "whoever has stopped is waited for no more"
-    first.close()
+async def test_listeners_that_share_a_socket_get_about_the_same_number_of_clients() -> None:
+    memory = _memory(2)
+    held = memory.cast("q")
+    with closing(Binding(Internet("127.0.0.1", 0))) as first:
+        shared = [Shared(first.socket.dup(), Spread(memory, number)) for number in range(2)]
+        async with (
+            listening(Echo(), shared=shared[0]) as (one, _),
+            listening(Echo(), shared=shared[1]) as (other, _),
+            AsyncExitStack() as stack,
+        ):
+            for number in range(1, 13):
+                _, writer = await opened(first.port)
+                stack.callback(writer.close)
+                await until(lambda: sum(held) == number)  # noqa: B023  # told a turn after they are in
+            # Two apart, not one: whoever is ahead takes a client at the end of its pause, should it be there first.
+            assert abs(one.connections - other.connections) <= 2
+        assert memory.tobytes() == nobody(2), "whoever has stopped is waited for no more"
 
 
 async def test_a_listener_that_hangs_keeps_no_client_from_the_others() -> None:
-    memory, first = _memory(2), Binding(Internet("127.0.0.1", 0))
+    memory = _memory(2)
     Spread(memory, 1).hold(0)
-    async with (
-        listening(Echo(), shared=Shared(first.socket.dup(), Spread(memory, 0))) as (one, _),
-        AsyncExitStack() as stack,
-    ):
-        for _ in range(40):
-            _, writer = await opened(first.port)
-            stack.callback(writer.close)
-        await until(lambda: one.connections == 40)
-        assert memory.cast("q")[0] == 40
-    first.close()
+    with closing(Binding(Internet("127.0.0.1", 0))) as first:
+        async with (
+            listening(Echo(), shared=Shared(first.socket.dup(), Spread(memory, 0))) as (one, _),
+            AsyncExitStack() as stack,
+        ):
+            for _ in range(40):
+                _, writer = await opened(first.port)
+                stack.callback(writer.close)
+            await until(lambda: memory.cast("q")[0] == 40)  # told a turn after they are in
+            assert one.connections == 40
