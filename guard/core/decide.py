@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from msgspec import structs
 
 from guard.core import pipeline
-from guard.core.evidence import Admission, Arrival, Departure, Draft, Entry, Hearing, Screening
+from guard.core.drafts import draft_of, record_to_try
+from guard.core.evidence import Admission, Arrival, Departure, Entry, Hearing, Screening
 from guard.core.once import once_of
 from guard.core.routing import place_for
 from guard.core.stages import Allow, Entered, Identified, Routed, Screened, Signed, Verified
@@ -18,12 +19,12 @@ from guard.model.claims import Claim, ClaimFault
 from guard.model.decision import About, Deny
 from guard.model.facts import Body, BodyRead, Facts
 from guard.model.halts import NO_HALTS, Halts
-from guard.model.keys import KeyRecord, KeyState
+from guard.model.keys import KeyRecord
 from guard.model.names import UnixMs
 from guard.model.policy import PolicySet
 from guard.model.questions import Charge, Debit, Granted, Once, Receipt, Short, Unavailable
-from guard.signing.credentials import carries, make_claim
-from guard.signing.decoy import decoy
+from guard.model.rules import Mode
+from guard.signing.credentials import make_claim
 from guard.signing.scheme import Scheme
 from guard.wire.client_address import client_address
 
@@ -81,19 +82,20 @@ def identify(
     entered: Entered, schemes: Mapping[str, Scheme], now: UnixMs, *, clock_is_sure: bool = True
 ) -> Identified | Deny:
     """Who does it claim to be, and when does it say it was signed?"""
-    draft = _draft(entered.routed, schemes, now, clock_is_sure=clock_is_sure)
+    draft = draft_of(entered.routed, schemes, now, clock_is_sure=clock_is_sure)
     shadow = pipeline.run(pipeline.CREDENTIALS, draft)
     if isinstance(shadow, Deny):
         return _about(shadow, draft.claim, None)
+    claim = draft.claim if isinstance(draft.claim, Claim) and not draft.rivals else None
     return Identified(
         facts=draft.facts,
         service=draft.service,
         route=draft.route,
         address=draft.address,
         auth=draft.auth,
-        scheme=draft.scheme,
-        claim=draft.claim if isinstance(draft.claim, Claim) else None,
-        window=draft.window,
+        scheme=None if claim is None else draft.scheme,  # in shadow it goes on like a message to an open route
+        claim=claim,
+        window=None if claim is None else draft.window,
         remember_ms=draft.remember_ms,
         at=now,
         readings=entered.readings,
@@ -106,7 +108,7 @@ def screen(identified: Identified, found: KeyRecord | Unavailable | None) -> Scr
     shadow = pipeline.run(pipeline.SCREEN, Screening(identified, found))
     if isinstance(shadow, Deny):
         return shadow
-    record, unfit = _record(identified, found)
+    record, unfit = record_to_try(identified, found)
     return Screened(identified=identified, record=record, unfit=unfit, shadow=(*identified.shadow, *shadow))
 
 
@@ -126,16 +128,19 @@ def verify(signed: Signed, body: Body | None, now: UnixMs) -> Verified | Deny:
     brought = _brought(hearing)
     if isinstance(brought, Deny):
         return brought
-    who = pipeline.run(pipeline.WHO, hearing)
+    unproved = bool(brought) or _of_auth(signed.shadow)
+    who = () if unproved else pipeline.run(pipeline.WHO, hearing)
     if isinstance(who, Deny):
         return who
-    may = pipeline.run(pipeline.MAY, hearing)
+    may = () if unproved or who else pipeline.run(pipeline.MAY, hearing)
     if isinstance(may, Deny):
         return _about(may, hearing.claim, signed.screened.record)
     return Verified(
         identified=signed.screened.identified,
         claim=hearing.claim if isinstance(hearing.claim, Claim) else None,
-        record=None if brought or who else signed.screened.record,  # nobody is named whose proof failed, even in shadow
+        record=None
+        if unproved or who or may
+        else signed.screened.record,  # whoever auth would have stopped is nobody here
         content=body.content if isinstance(body, BodyRead) else None,
         at=now,
         readings=signed.screened.identified.readings,
@@ -160,6 +165,22 @@ def charge(
     if once is None and not taken:
         return None
     return _question(verified, now, once, taken)
+
+
+def disown(verified: Verified, receipt: Receipt, now: UnixMs) -> Verified | None:
+    """The same message as nobody's, where the store knows it or has buried its key and auth is in shadow; else None.
+
+    So it spends nothing of the key that it was copied from, and nothing goes upstream in that key's name.
+    """
+    identified = verified.identified
+    if identified.auth is None or identified.auth.rule.mode is not Mode.SHADOW:
+        return None
+    found = pipeline.run(
+        pipeline.FRESH, Admission(verified=verified, receipt=receipt, record=verified.record, halts=NO_HALTS, now=now)
+    )
+    if isinstance(found, Deny) or not found:
+        return None
+    return structs.replace(verified, record=None, shadow=(*verified.shadow, *found))
 
 
 def burn(verified: Verified, now: UnixMs) -> Charge | None:
@@ -195,7 +216,7 @@ def admit(
     late = room.readings if isinstance(room, Granted | Short) else ()
     readings = receipt.readings if isinstance(receipt, Granted | Short) else ()
     return Allow(
-        verified=verified,
+        verified=structs.replace(verified, record=None) if _of_auth(waited) else verified,
         admitted_at=at,
         readings=(*verified.readings, *late, *readings),
         shadow=(*verified.shadow, *waited, *shadow),
@@ -212,38 +233,9 @@ def still(allow: Allow, record: KeyRecord | Unavailable | None, now: UnixMs, hal
     return again if isinstance(again, Deny) else None
 
 
-def _draft(routed: Routed, schemes: Mapping[str, Scheme], now: UnixMs, *, clock_is_sure: bool) -> Draft:
-    auth, facts = routed.route.auth, routed.facts
-    offered = () if auth is None else auth.schemes
-    claimed = [index for index, name in enumerate(offered) if carries(schemes[name], facts)]
-    index = claimed[0] if claimed else None
-    scheme = None if index is None else schemes[offered[index]]
-    return Draft(
-        facts=facts,
-        service=routed.service,
-        route=routed.route,
-        address=routed.address,
-        auth=auth,
-        scheme=scheme,
-        rivals=tuple([offered[rival] for rival in claimed[1:]]),
-        claim=None if scheme is None else make_claim(scheme, facts),
-        window=None if auth is None or index is None else auth.windows[index],
-        remember_ms=0 if auth is None or index is None else auth.remember_ms[index],
-        now=now,
-        clock_is_sure=clock_is_sure,
-    )
-
-
-def _record(identified: Identified, record: KeyRecord | Unavailable | None) -> tuple[KeyRecord | None, str | None]:
-    """The record to verify against. Where the real one cannot serve, a decoy that costs as much, and why."""
-    scheme, claim, auth = identified.scheme, identified.claim, identified.auth
-    if scheme is None or claim is None or auth is None:
-        return None, None
-    if not isinstance(record, KeyRecord) or record.state is KeyState.DESTROYED:
-        return decoy(scheme, claim.key_id, auth.algorithms), "auth.unknown_key"
-    if record.algorithm not in auth.algorithms or record.algorithm not in scheme.algorithms:
-        return decoy(scheme, claim.key_id, auth.algorithms), "auth.algorithm"
-    return record, None
+def _of_auth(shadow: tuple[Deny, ...]) -> bool:
+    """Whether something would have been denied that says who sent the message, or what they may do."""
+    return any(not deny.code.startswith(("limit.", "abuse.")) for deny in shadow)
 
 
 def _brought(hearing: Hearing) -> Deny | tuple[Deny, ...]:

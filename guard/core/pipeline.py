@@ -112,10 +112,13 @@ STILL = (
 )
 
 # The nonce and every limit have been asked for, all or nothing. STILL stands before it, if time has passed meanwhile.
-ADMIT = (
-    address_had_room,
+FRESH = (
     key_is_not_buried,
     nonce_is_fresh,
+)
+ADMIT = (
+    address_had_room,
+    *FRESH,
     limits_have_room,
 )
 

@@ -14,6 +14,7 @@ from guard.model.policy import RouteAuth, Window
 from guard.model.rules import Rule
 from guard.policy.diagnostic import Diagnostic, did_you_mean, quoted
 from guard.policy.document import Document, Path
+from guard.policy.modes import auth_mode
 from guard.policy.schema import AuthPart, PolicyFile, RoutePart, WindowPart
 from guard.policy.schemes import API_KEY, API_KEY_FIELD, Schemes
 from guard.policy.units import spelled
@@ -246,7 +247,7 @@ class _Judge:
                 yield self._document.fault("P407", ("routes", key), message, help_text=hint, key=True)
 
     def _rule(self, name: str, place: Path) -> Rule:
-        return Rule(name, self._document.name, self._document.span(place, key=True).line)
+        return Rule(name, self._document.name, self._document.span(place, key=True).line, auth_mode(self._policy))
 
     def _add(self, code: str, place: Path, message: str, help_text: str = "") -> None:
         self._faults.append(self._document.fault(code, place, message, help_text=help_text))

@@ -15,6 +15,7 @@ from guard.policy.diagnostic import Diagnostic, Severity, did_you_mean, quoted
 from guard.policy.document import Document
 from guard.policy.limits import compile_limits, limit_faults, limits_of
 from guard.policy.losses import compile_loss, local_replay, loss_faults
+from guard.policy.modes import mode_faults
 from guard.policy.overlaps import overlap_faults
 from guard.policy.routes import build_tree, prefix_faults, read_templates
 from guard.policy.schema import ROUTES_MAX, PolicyFile
@@ -91,6 +92,7 @@ def _draft(source: Source, schemes: Schemes, environment: Mapping[str, str]) -> 
     upstream, upstream_faults = compile_upstream(document, policy, environment)
     faults += [*upstream_faults, *client_ip_faults(document, policy.client_ip)]
     faults += [*_open_routes(document, policy), *_drops(document, policy), *loss_faults(document, policy)]
+    faults += mode_faults(document, policy)
     if not broken & {"dual_control", "routes"}:
         faults += _dual_control(document, policy)
     return _Draft(source, shaped, templates, judged.acceptances, upstream, (*shaped.faults, *faults))
@@ -135,7 +137,7 @@ def _service(draft: _Draft, widest: Mapping[str, int]) -> Service:
         hosts=frozenset(host.encode() for host in policy.match.hosts),
         prefix=policy.match.prefix.encode(),
         upstream=draft.upstream,
-        client_ip=compile_client_ip(document, policy.client_ip),
+        client_ip=compile_client_ip(document, policy),
         routes=build_tree(routes),
         credentials=frozenset[bytes]().union(*(scheme.credential_fields for scheme in accepted)),
         secrets=frozenset[bytes]().union(*(scheme.secret_fields for scheme in accepted)),

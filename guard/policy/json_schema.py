@@ -37,7 +37,7 @@ def policy_schema() -> Schema:
     }
     properties = schema["properties"]
     _named(properties["routes"], ROUTE_KEY_PATTERN, _ROUTE_EXAMPLES)
-    _named(properties["limits"], ID_PATTERN, _LIMIT_EXAMPLES)
+    properties["limits"] = _limits(schema["definitions"].pop("LimitsPart"), properties["limits"]["description"])
     _or_scalar(properties["upstream"], schema["definitions"]["UpstreamPart"]["properties"]["url"]["anyOf"][0])
     for part in ("AuthPart", "RoutePart"):
         window = schema["definitions"][part]["properties"]["window"]
@@ -48,6 +48,13 @@ def policy_schema() -> Schema:
     )
     tidied: Schema = _tidy(schema)
     return tidied
+
+
+def _limits(part: Schema, description: str) -> Schema:
+    """The mode of all stands beside their names."""
+    named = part["properties"].pop("named")
+    _named(named, ID_PATTERN, _LIMIT_EXAMPLES)
+    return {**named, "properties": part["properties"], "description": description}
 
 
 def _named(mapping: Schema, pattern: str, examples: list[Schema]) -> None:

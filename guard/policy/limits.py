@@ -3,10 +3,13 @@
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
+from msgspec import structs
+
 from guard.model.policy import Bucket, Calendar, Limit, Meter, Slots
-from guard.model.rules import Rule
+from guard.model.rules import Mode, Rule
 from guard.policy.diagnostic import Diagnostic, did_you_mean, quoted
 from guard.policy.document import Document
+from guard.policy.modes import limit_mode
 from guard.policy.schema import LimitPart, PolicyFile, RoutePart
 from guard.policy.values import QUOTA_MAX, TOKENS_MAX
 
@@ -18,19 +21,23 @@ _KINDS = ("rate", "quota", "concurrent")
 
 def compile_limits(document: Document, policy: PolicyFile) -> dict[str, Limit]:
     """Every limit by name, of a policy with which `limit_faults` finds nothing wrong."""
-    return {name: _limit(document, name, part) for name, part in policy.limits.items()}
+    return {name: _limit(document, name, part) for name, part in policy.limits.named.items()}
 
 
 def limits_of(key: str, route: RoutePart, policy: PolicyFile, limits: Mapping[str, Limit]) -> tuple[Limit, ...]:
     """The limits that charge a request to this route. Who has no key there is counted by address (core/subjects.py)."""
-    return tuple(limits[name] for name, part in policy.limits.items() if _names(part, key, route))
+    return tuple(
+        _in_mode(limits[name], limit_mode(policy, part, route))
+        for name, part in policy.limits.named.items()
+        if _names(part, key, route)
+    )
 
 
 def limit_faults(document: Document, policy: PolicyFile) -> list[Diagnostic]:
     """Limits out of range, that name what is not there, that apply to nothing, or that a request can never pass."""
     faults: list[Diagnostic] = []
     known = {route.group for route in policy.routes.values() if route.group} | set(policy.routes)
-    for name, part in policy.limits.items():
+    for name, part in policy.limits.named.items():
         if len(faults) >= _FAULTS_MAX:
             break
         found = [*_kind_faults(document, name, part), *_out_of_range(document, name, part)]
@@ -49,6 +56,10 @@ def _limit(document: Document, name: str, part: LimitPart) -> Limit:
         cost=part.cost,
         exposed=exposed,
     )
+
+
+def _in_mode(limit: Limit, mode: Mode) -> Limit:
+    return structs.replace(limit, rule=structs.replace(limit.rule, mode=mode))
 
 
 def _meter(part: LimitPart) -> Meter:

@@ -4,10 +4,13 @@ Everything is strict: no field is ignored, no text becomes a number, nothing is 
 editor shows; `json_schema.py` makes the JSON Schema from them.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
+from guard.policy.part import Part, many
+from guard.policy.upstream_part import UpstreamPart
 from guard.policy.values import (
     Algorithm,
     Dimension,
@@ -17,11 +20,9 @@ from guard.policy.values import (
     LimitsOnLoss,
     Name,
     Network,
-    Origin,
-    Percent,
     QuotaValue,
     RateValue,
-    RequestPath,
+    RuleMode,
     Scope,
     Size,
     SlotCount,
@@ -35,101 +36,21 @@ ROUTES_MAX: Final = 500
 SCALAR_FUTURE_MS: Final = 1_000
 
 
-class Part(BaseModel):
-    """What all parts of a policy share: strict, frozen, and nothing unknown."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
-
-
-def _many(description: str, *, least: int = 1) -> Any:
-    """A list in YAML, a tuple here."""
-    return Field(default=(), strict=False, min_length=least, max_length=200, description=description)
-
-
 class MatchPart(Part):
     """Which requests are for this service."""
 
-    hosts: tuple[Host, ...] = _many("Authorities without port. Left out: any authority that no other service names.")
+    hosts: tuple[Host, ...] = many("Authorities without port. Left out: any authority that no other service names.")
     prefix: str = Field(default="/", description="Every route lies under it. It is not stripped.", examples=["/v1"])
-
-
-class TimeoutPart(Part):
-    """How long each step towards the backend may take."""
-
-    connect: Duration = Field(default=1_000, description="For a connection. Default 1s.")
-    response: Duration = Field(
-        default=5_000, description="From the last byte sent to the answer's status line. Default 5s."
-    )
-    total: Duration = Field(
-        default=10_000, description="For the whole exchange; a route's `timeout` replaces it. Default 10s."
-    )
-
-
-class TlsPart(Part):
-    """What TLS to the backend needs beside the defaults. Files are in PEM; paths begin at the policy's folder."""
-
-    ca: Text | None = Field(
-        default=None, description="Who signs the backend's certificates. Default: public authorities."
-    )
-    certificate: Text | None = Field(default=None, description="Our own certificate, with its chain.")
-    key: Text | None = Field(default=None, description="The private key of `certificate`, not encrypted.")
-    server_name: Host | None = Field(
-        default=None, description="The name in the backend's certificate. Default: the URL's host."
-    )
-
-
-class HealthPart(Part):
-    """A question that each endpoint is asked again and again. 2xx and 3xx say that it is well."""
-
-    path: RequestPath = Field(description="What is asked for, with GET.")
-    every: Duration = Field(default=2_000, description="How often. Default 2s.")
-    timeout: Duration = Field(default=1_000, description="How long an answer may take in all. Default 1s.")
-    healthy: int = Field(default=2, ge=1, le=20, description="Good answers in a row that bring it back. Default 2.")
-    unhealthy: int = Field(default=3, ge=1, le=20, description="Bad ones that take it away. Default 3.")
-
-
-class BreakerPart(Part):
-    """When so much fails that nothing is sent for a while, and nothing charged."""
-
-    failures: Percent = Field(default=50, description="The share of exchanges that fail. Default 50%.")
-    min_: int = Field(default=20, alias="min", ge=1, le=100_000, description="Of so many at least. Default 20.")
-    window: Duration = Field(default=10_000, description="Within this time. Default 10s.")
-    open_: Duration = Field(default=5_000, alias="open", description="For so long nothing is sent. Default 5s.")
-
-
-class UpstreamPart(Part):
-    """The backend."""
-
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["url"]}, {"required": ["urls"]}]})
-
-    url: Origin | None = Field(
-        default=None,
-        description="An http or https origin, `app` behind GuardMiddleware, or `${NAME}` for one in the environment.",
-    )
-    urls: tuple[Origin, ...] = Field(
-        default=(), strict=False, min_length=1, max_length=64, description="Several origins, any of which will do."
-    )
-    timeout: TimeoutPart = Field(default=TimeoutPart(), description="How long we wait for the backend.")
-    max_body: Size = Field(default=1 << 20, description="The largest body that a request may have. Default 1MiB.")
-    connections: int = Field(
-        default=128, ge=1, le=10_000, description="Connections to each origin at most. Default 128."
-    )
-    waiting: int = Field(default=1_024, ge=0, le=100_000, description="Requests that may wait for one. Default 1024.")
-    tls: TlsPart | None = Field(default=None, description="What TLS needs beside the defaults.")
-    health: HealthPart | None = Field(default=None, description="A question that each origin is asked of itself.")
-    breaker: BreakerPart | None = Field(default=None, description="When nothing is sent for a while.")
-    assertion: Literal["ed25519"] | None = Field(
-        default=None, description="Each request carries Guard-Assertion: who sent it, signed with this algorithm."
-    )
 
 
 class ClientAddressPart(Part):
     """Whose address counts, and which addresses may come at all."""
 
-    trust: tuple[Network, ...] = _many("Networks of proxies that may say for whom they speak.")
+    trust: tuple[Network, ...] = many("Networks of proxies that may say for whom they speak.")
     header: FieldName | None = Field(default=None, description="Where they say it. Default X-Forwarded-For.")
-    allow: tuple[Network, ...] = _many("Only these addresses may come.")
-    deny: tuple[Network, ...] = _many("These may not, even if they are in `allow`.")
+    allow: tuple[Network, ...] = many("Only these addresses may come.")
+    deny: tuple[Network, ...] = many("These may not, even if they are in `allow`.")
+    mode: RuleMode = Field(default="enforce", description="shadow: who would be refused is only recorded.")
     v6_prefix: int = Field(
         default=64, ge=32, le=128, description="IPv6 clients are counted by this many leading bits. Default 64."
     )
@@ -155,8 +76,8 @@ class AuthPart(Part):
     """Who may sign, how, and how fresh it must be. Holds for every route that does not say otherwise."""
 
     scheme: Name | None = Field(default=None, description="The signature scheme that is accepted. Default guard-v1.")
-    schemes: tuple[Name, ...] = _many("The signature schemes that are accepted, if more than one.")
-    algorithms: tuple[Algorithm, ...] = _many("Kinds of key that are accepted. Default: all that the schemes take.")
+    schemes: tuple[Name, ...] = many("The signature schemes that are accepted, if more than one.")
+    algorithms: tuple[Algorithm, ...] = many("Kinds of key that are accepted. Default: all that the schemes take.")
     window: Window | None = Field(
         default=None, description="How old a signature may be: `5s`, or past and future apart."
     )
@@ -164,6 +85,12 @@ class AuthPart(Part):
         default="required", description="A nonce, where the scheme has one, counts once."
     )
     api_key: ApiKeyPart | None = Field(default=None, description="The scheme api-key in another field.")
+    mode: Literal["enforce", "shadow"] = Field(
+        default="enforce", description="shadow: what would be refused is recorded, and goes on as from nobody."
+    )
+    allow_unauthenticated: bool = Field(
+        default=False, description="Has to stand beside `mode: shadow`: requests that nobody signed reach the backend."
+    )
     accept_replayable: bool = Field(
         default=False,
         description="Accept schemes whose messages can be sent again for ever where more than reading is done.",
@@ -196,19 +123,38 @@ class LimitPart(Part):
     )
     concurrent: SlotCount | None = Field(default=None, description="Requests at once, each until it is answered.")
     cost: Tokens | None = Field(default=None, description="What a request costs here, whatever its route's cost.")
-    routes: tuple[str, ...] = _many("Only these: groups, or routes as they are written under `routes`.")
+    routes: tuple[str, ...] = many("Only these: groups, or routes as they are written under `routes`.")
     except_: tuple[str, ...] = Field(
         default=(), alias="except", strict=False, min_length=1, max_length=200, description="All but these."
     )
+    mode: RuleMode = Field(default="enforce", description="shadow: it counts and reports, and refuses nothing.")
     expose: bool | None = Field(
         default=None, description="Whether RateLimit fields tell it. Default: if it counts keys or accounts."
     )
     why: Text | None = Field(default=None, description="Why this limit is here, for whoever reads it next.")
 
 
+class LimitsPart(Part):
+    """The limits by name, and a mode for all of them. In YAML both stand side by side."""
+
+    mode: RuleMode = "enforce"
+    named: dict[Name, LimitPart] = Field(default={}, max_length=100)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _apart(cls, written: Any) -> Any:
+        if not isinstance(written, Mapping):
+            return written
+        mode = {name: value for name, value in written.items() if name == "mode"}
+        return {**mode, "named": {name: value for name, value in written.items() if name != "mode"}}
+
+
 class RoutePart(Part):
     """What a request to this route needs, and what it may use."""
 
+    mode: RuleMode = Field(
+        default="enforce", description="shadow or off for all limits of this route. Who may use it is `auth`'s."
+    )
     scope: Scope | None = Field(default=None, description="The scope that the key must have. Left out: any valid key.")
     group: Name | None = Field(default=None, description="A name for several routes, which limits use.")
     reads: bool | None = Field(
@@ -219,8 +165,8 @@ class RoutePart(Part):
     )
     cost: Tokens = Field(default=1, description="Tokens that a request takes from each limit. Default 1.")
     auth: Literal["none"] | None = Field(default=None, description="`none` opens the route to anyone.")
-    schemes: tuple[Name, ...] = _many("Signature schemes for this route, in place of the service's.")
-    algorithms: tuple[Algorithm, ...] = _many("Kinds of key for this route; fewer than the service's, never more.")
+    schemes: tuple[Name, ...] = many("Signature schemes for this route, in place of the service's.")
+    algorithms: tuple[Algorithm, ...] = many("Kinds of key for this route; fewer than the service's, never more.")
     window: Window | None = Field(
         default=None, description="A window for this route; narrower than the service's, never wider."
     )
@@ -262,13 +208,13 @@ class StorePart(Part):
 class FieldsPart(Part):
     """What happens to request fields on their way to the backend."""
 
-    drop: tuple[FieldName, ...] = _many("Fields that are never forwarded, beside those that guard drops anyway.")
+    drop: tuple[FieldName, ...] = many("Fields that are never forwarded, beside those that guard drops anyway.")
 
 
 class DualControlPart(Part):
     """What an administrator cannot do alone."""
 
-    scopes: tuple[Scope, ...] = _many("A key with one of these scopes is active once a second person confirms it.")
+    scopes: tuple[Scope, ...] = many("A key with one of these scopes is active once a second person confirms it.")
 
 
 class PolicyFile(Part):
@@ -276,7 +222,10 @@ class PolicyFile(Part):
 
     version: Literal[1] = Field(description="The version of the language.")
     service: Name = Field(description="The service's name: lower-case letters, digits and hyphens.")
-    mode: Literal["enforce"] = Field(default="enforce", description="enforce: what is refused is refused.")
+    mode: RuleMode = Field(
+        default="enforce",
+        description="enforce, shadow (record and let pass) or off, for every rule but `auth`; a rule may lower it.",
+    )
     why: Text | None = Field(default=None, description="What this service is.")
     owner: Text | None = Field(default=None, description="Whom to ask.")
     match: MatchPart = Field(default=MatchPart(), description="Which requests are for this service. Default: all.")
@@ -288,8 +237,8 @@ class PolicyFile(Part):
     dual_control: DualControlPart = Field(
         default=DualControlPart(), description="What an administrator cannot do alone. Counts for keys of all services."
     )
-    limits: dict[Name, LimitPart] = Field(
-        default={}, max_length=100, description="Limits by name. All that apply must have room."
+    limits: LimitsPart = Field(
+        default=LimitsPart(), description="Limits by name. All that apply must have room. `mode` is that of all."
     )
     routes: dict[str, RoutePart] = Field(
         min_length=1, max_length=ROUTES_MAX, description="METHOD and path. What matches none of them is 404."

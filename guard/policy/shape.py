@@ -37,6 +37,10 @@ _STAND_INS: Final[dict[str, object]] = {
 """What stands in for a part that cannot be read, so that the others can still be judged."""
 
 
+_LIMITS: Final = ("limits", "named")
+"""Where the model has what stands under `limits` in YAML (`schema.LimitsPart`)."""
+
+
 class Shaped(msgspec.Struct, frozen=True):
     """What could be read.
 
@@ -78,7 +82,8 @@ def _essential(errors: list[ErrorDetails]) -> list[ErrorDetails]:
 
 
 def _path(error: ErrorDetails) -> Path:
-    return tuple(part for part in error["loc"] if part != "[key]")
+    path = tuple(part for part in error["loc"] if part != "[key]")
+    return (*path[:1], *path[2:]) if path[:2] == _LIMITS else path
 
 
 def _fault(document: Document, error: ErrorDetails) -> Diagnostic:
@@ -149,7 +154,8 @@ def _found(value: object) -> str:
 def _fields_at(path: Path) -> frozenset[str]:
     """The fields that the part at `path` may have."""
     part: Any = PolicyFile
-    for step in path[:1] + path[2:] if path[:1] in (("limits",), ("routes",)) else path:
+    named = {"limits": _LIMITS, "routes": ("routes",)}.get(str(path[0])) if path else None
+    for step in path if named is None else named + path[2:]:
         field = next(field for name, field in part.model_fields.items() if step == (field.alias or name))
         part = next(kind for kind in _kinds(field.annotation) if _is_part(kind))
     return frozenset(field.alias or name for name, field in part.model_fields.items())

@@ -7,10 +7,12 @@ from guard.model.policy import APP, BreakerPolicy, ClientAddressPolicy, HealthPo
 from guard.model.rules import Rule
 from guard.policy.diagnostic import Diagnostic, Severity, quoted
 from guard.policy.document import Document, Path
+from guard.policy.modes import client_ip_mode
 from guard.policy.names import NameFault, is_variable, origin
-from guard.policy.schema import BreakerPart, ClientAddressPart, HealthPart, PolicyFile, UpstreamPart
+from guard.policy.schema import ClientAddressPart, PolicyFile
 from guard.policy.tls_files import tls_files
 from guard.policy.units import spelled
+from guard.policy.upstream_part import BreakerPart, HealthPart, UpstreamPart
 
 _IDLE_MS: Final = 4_000
 """Below the shortest keep-alive of usual backends (uvicorn's 5 s), so that it is we who close."""
@@ -22,10 +24,11 @@ _FOR_AN_APP: Final = ("url", "max_body", "assertion")
 _EVERYONE: Final = ("0.0.0.0/0", "::/0")
 
 
-def compile_client_ip(document: Document, part: ClientAddressPart) -> ClientAddressPolicy:
+def compile_client_ip(document: Document, policy: PolicyFile) -> ClientAddressPolicy:
     """The part as the core reads it."""
+    part = policy.client_ip
     return ClientAddressPolicy(
-        rule=Rule("client_ip", document.name, document.span(("client_ip",), key=True).line),
+        rule=Rule("client_ip", document.name, document.span(("client_ip",), key=True).line, client_ip_mode(policy)),
         trust=part.trust,
         field=(part.header or "x-forwarded-for").encode(),
         allow=part.allow,

@@ -10,7 +10,7 @@ from pathlib import Path as FilePath
 from guard.model.policy import UpstreamTls
 from guard.policy.diagnostic import Diagnostic, quoted
 from guard.policy.document import Document, Path
-from guard.policy.schema import TlsPart
+from guard.policy.upstream_part import TlsPart
 
 _PLACE = ("upstream", "tls")
 

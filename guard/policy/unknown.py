@@ -10,17 +10,15 @@ _FIELDS: Final[frozenset[Path]] = frozenset(
     {
         *((name,) for name in ("tests", "abuse", "tiers", "keys", "log", "exempt")),
         *(("upstream", name) for name in ("retry",)),
-        *(("auth", name) for name in ("mode", "allow_unauthenticated", "alternates")),
-        ("client_ip", "mode"),
+        ("auth", "alternates"),
         *(("store", name) for name in ("timeout",)),
         ("store", "on_failure", "bans"),
         ("limits", "use"),
-        *(("limits", _ANY, name) for name in ("mode", "count", "reserve", "on_failure")),
-        *(("routes", _ANY, name) for name in ("mode", "require", "allow_ips", "upgrade")),
+        *(("limits", _ANY, name) for name in ("count", "reserve", "on_failure")),
+        *(("routes", _ANY, name) for name in ("require", "allow_ips", "upgrade")),
     }
 )
 _VALUES: Final[dict[Path, frozenset[str]]] = {
-    ("mode",): frozenset({"shadow", "off"}),
     ("limits", _ANY, "per"): frozenset({"country", "group"}),
 }
 _COST: Final = ("routes", _ANY, "cost")

@@ -16,6 +16,7 @@ QUOTA_MAX: Final = 50_000_000  # times a day in ms it is still an integer that a
 SLOTS_MAX: Final = 10_000
 
 Dimension = Literal["ip", "key", "account", "route", "service"]
+RuleMode = Literal["enforce", "shadow", "off"]
 Algorithm = Literal["hmac-sha256", "hmac-sha512", "ed25519", "rsa", "ecdsa-p256", "api-key"]
 
 

@@ -17,7 +17,7 @@ from guard.model.decision import Deny
 from guard.model.facts import Body, BodyRead, Facts
 from guard.model.keys import KeyRecord
 from guard.model.names import UnixMs
-from guard.model.questions import Charge, Granted, Receipt, Unavailable
+from guard.model.questions import Charge, Granted, Receipt, Short, Unavailable
 from guard.service.policies import Rulebook
 from guard.state.protocols import KeyDirectory, LimitStore
 
@@ -157,6 +157,10 @@ class Judge:
                 await self._limits.charge(burnt)
             return Judgement(outcome=question, reached=verified)
         receipt = Granted(now, ()) if question is None else await self._limits.charge(question)
+        if not isinstance(receipt, Granted | Short | Unavailable):
+            stranger = decide.disown(verified, receipt, now)
+            if stranger is not None:
+                return await self._admission(stranger, late, now)
         room = None if late is None else await late
         now = self._now()
         outcome = decide.admit(verified, receipt, self._record(verified.record, now), now, room, halts=self._keys.halts)

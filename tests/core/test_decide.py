@@ -120,7 +120,8 @@ def test_what_may_not_go_any_more_is_stopped_before_its_first_byte() -> None:
 def test_shadow_denies_of_every_step_are_carried_to_the_allow() -> None:
     shadow = rule(mode=Mode.SHADOW)
     denied_address = ClientAddressPolicy(rule=shadow, deny=("192.0.2.0/24",))
-    rules = policies(service(client_ip=denied_address, routes=node(route(rule=shadow, scope="withdraw"))))
+    shadowed = msgspec.structs.replace(auth(), rule=shadow)
+    rules = policies(service(client_ip=denied_address, routes=node(route(auth=shadowed, scope="withdraw"))))
     allowed = decided(signed(), rules=rules, body=b"")
     assert isinstance(allowed, Allow)
     assert [would.code for would in allowed.shadow] == ["abuse.address_denied", "authz.scope"]

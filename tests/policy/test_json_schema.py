@@ -34,7 +34,8 @@ def test_it_accepts_the_shipped_policies(name: str) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"mode": "shadow"},
+        {"mode": "shadows"},
+        {"limits": {"mode": "on"}},
         {"modee": "enforce"},
         {"version": 2},
         {"service": "A"},

@@ -15,7 +15,7 @@ def test_the_smallest_policy_is_filled_with_defaults() -> None:
         "http://h",
         1_048_576,
     )
-    assert (policy.auth.nonce, policy.auth.scheme, policy.limits) == ("required", None, {})
+    assert (policy.auth.nonce, policy.auth.scheme, policy.limits.named) == ("required", None, {})
 
 
 def test_a_scalar_window_is_its_past() -> None:
@@ -28,8 +28,8 @@ def test_a_scalar_window_is_its_past() -> None:
 def test_a_limit_is_read_in_its_units() -> None:
     limit = {"per": ["ip", "key"], "rate": "300/10s", "except": ["cancels"]}
     policy = PolicyFile.model_validate({**SMALLEST, "limits": {"x": limit}})
-    assert (policy.limits["x"].per, policy.limits["x"].rate) == (("ip", "key"), Rate(300, 10_000))
-    assert policy.limits["x"].except_ == ("cancels",)
+    assert (policy.limits.named["x"].per, policy.limits.named["x"].rate) == (("ip", "key"), Rate(300, 10_000))
+    assert policy.limits.named["x"].except_ == ("cancels",)
 
 
 def test_what_was_read_cannot_be_changed() -> None:

@@ -23,7 +23,11 @@ def route(text: str) -> str:
             "did you mean `except`?",
         ),
         (policy("limits: {rate: {per: [key], rat: 5/s}}"), ("P101", 4, "unknown field `rat`"), "did you mean `rate`?"),
-        (policy("mode: enforced"), ("P102", 4, "`enforced` is not enforce"), "did you mean `enforce`?"),
+        (
+            policy("mode: enforced"),
+            ("P102", 4, "`enforced` is not one of enforce, shadow, off"),
+            "did you mean `enforce`?",
+        ),
         (
             route("{priority: critcal}"),
             ("P102", 5, "`critcal` is not one of normal, critical"),
@@ -77,14 +81,12 @@ def test_each_fault_of_shape_is_one_diagnostic(text: str, fault: tuple[str, int,
     ("text", "what"),
     [
         *((policy(f"{name}: {{}}"), f"`{name}`") for name in ("tests", "abuse", "tiers")),
-        *((policy(f"mode: {mode}"), f"`{mode}`") for mode in ("shadow", "off")),
-        (policy("auth: {mode: shadow}"), "`mode`"),
         *(
             (policy(f"limits: {{x: {{per: [key], rate: 5/s, {name}: 1}}}}"), f"`{name}`")
-            for name in ("reserve", "count", "mode")
+            for name in ("reserve", "count")
         ),
         (policy("limits: {x: {per: [country], rate: 5/s}}"), "`country`"),
-        *((route(f"{{{name}: 1}}"), f"`{name}`") for name in ("mode", "require", "allow_ips", "upgrade")),
+        *((route(f"{{{name}: 1}}"), f"`{name}`") for name in ("require", "allow_ips", "upgrade")),
         (route("{cost: {items: /orders}}"), "`cost` as a mapping"),
         (
             HEAD.replace("upstream: http://127.0.0.1:8081", "upstream: {url: 'http://h', retry: {}}") + ROUTES,

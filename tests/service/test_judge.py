@@ -12,13 +12,14 @@ from guard.model.decision import Deny
 from guard.model.facts import Body, BodyRead, Facts
 from guard.model.halts import HaltKind
 from guard.model.keys import KeyState
-from guard.model.names import RequestId, UnixMs
+from guard.model.names import KeyId, RequestId, UnixMs
 from guard.model.policy import PolicySet
 from guard.model.questions import Charge, Receipt, Unavailable
+from guard.model.rules import Mode
 from guard.service.judge import Judge, Judgement
 from guard.service.policies import Rulebook
 from guard.state.memory import MemoryLimits
-from tests.build import NOW, facts, halt, limit, policies, record, route, service, signed, slots
+from tests.build import NOW, auth, facts, halt, limit, policies, record, route, rule, service, signed, slots
 from tests.directory import Keys
 from tests.line import SCHEMES
 
@@ -59,9 +60,9 @@ class Store(MemoryLimits):
 class Line:
     """A judge with its store, keys and clock at hand, and a body to read."""
 
-    def __init__(self, rules: PolicySet | None = None, body_ms_max: int = 0) -> None:
+    def __init__(self, rules: PolicySet | None = None, body_ms_max: int = 0, keys: Keys | None = None) -> None:
         self.store = Store()
-        self.keys = Keys(record())
+        self.keys = keys or Keys(record())
         self.now = NOW
         self.bodies_read = 0
         self.body: Body = BodyRead(b"")
@@ -407,3 +408,75 @@ async def test_a_judgement_knows_how_far_its_message_came() -> None:
     assert allowed.identified is not None
     full = await Line(_limited(capacity=1)).judged(signed())
     assert full.identified is not None
+
+
+def _unauthenticated() -> PolicySet:
+    """All that auth would deny is in shadow; the limit of two tokens is not."""
+    shadowed = msgspec.structs.replace(auth(), rule=rule("auth", Mode.SHADOW))
+    per_key = limit("key", capacity=2)
+    return policies(
+        service(
+            route(auth=shadowed, limits_principal=(per_key,)),
+            route("GET", "/v1/orders", auth=shadowed, limits_principal=(per_key,), scope="read"),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "would"),
+    [
+        (facts(), ("auth.missing",)),
+        (facts(fields=((b"guard-key", b"x"),)), ("auth.malformed",)),
+        (signed(secret=b"of somebody else" * 3), ("auth.bad_signature",)),
+        (signed(key_id=KeyId("gk_unknown")), ("auth.unknown_key",)),
+        (signed(at=UnixMs(NOW - 6000)), ("auth.stale",)),
+        (signed(at=UnixMs(NOW + 2000)), ("auth.future",)),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+async def test_whom_auth_in_shadow_would_deny_goes_on_as_nobody(message: Facts, would: tuple[str, ...]) -> None:
+    line = Line(_unauthenticated())
+    outcome = (await line.judged(message)).outcome
+    assert isinstance(outcome, Allow)
+    assert tuple(each.code for each in outcome.shadow) == would
+    assert outcome.record is None
+    assert [debit.bucket[2] for charge in line.store.asked for debit in charge.debits] == ["anonymous"]
+    assert line.keys.touched == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "would"),
+    [
+        ({"state": KeyState.SUSPENDED}, "auth.suspended_key"),
+        ({"networks": ("198.51.100.0/24",)}, "authz.ip"),
+        ({"scopes": frozenset({"read"})}, "authz.scope"),
+        ({"expires_at": NOW}, "auth.expired_key"),
+    ],
+)
+async def test_what_a_key_may_not_do_is_not_done_in_its_name_in_shadow(changes: dict[str, Any], would: str) -> None:
+    line = Line(_unauthenticated(), keys=Keys(record(**changes)))
+    outcome = (await line.judged(signed())).outcome
+    assert isinstance(outcome, Allow)
+    assert [each.code for each in outcome.shadow] == [would]
+    assert outcome.record is None
+
+
+async def test_a_replay_in_shadow_goes_on_as_nobody_and_spends_no_token_of_the_key() -> None:
+    line = Line(_unauthenticated())
+    copies = [signed(request_id=RequestId(f"req_copy_{number}")) for number in range(2)]
+    first, again = [(await line.judged(copy)).outcome for copy in copies]
+    assert isinstance(first, Allow)
+    assert isinstance(again, Allow)
+    assert first.record is not None
+    assert first.shadow == ()
+    assert (again.record, [each.code for each in again.shadow]) == (None, ["auth.replayed"])
+    assert [reading.remaining for reading in again.readings] == [1], "of the address's own bucket, not of the key's"
+    assert await line.code(_again(1)) == "allow", "the key has its second token"
+    assert await line.code(_again(2)) == "limit.key"
+
+
+async def test_auth_in_shadow_lifts_no_limit_and_no_ambiguity() -> None:
+    line = Line(_unauthenticated())
+    unsigned = [facts(request_id=RequestId(f"req_{number}")) for number in range(3)]
+    assert [await line.code(message) for message in unsigned] == ["allow", "allow", "limit.key"]
+    assert await line.code(facts(body=None, body_bytes_announced=2048)) == "request.too_large"

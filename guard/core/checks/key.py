@@ -1,5 +1,7 @@
 """Is the key there, and may it do this, here and now?"""
 
+from msgspec import structs
+
 from guard.core.evidence import Admission, Hearing, Screening
 from guard.core.stages import Identified
 from guard.model.decision import Deny
@@ -60,7 +62,8 @@ def scope_covers_route(hearing: Hearing) -> Deny | None:
     record, route = hearing.signed.screened.record, hearing.signed.screened.identified.route
     if record is None or route.scope is None or route.scope in record.scopes:
         return None
-    return Deny(code="authz.scope", rule=route.rule, detail=f'this route needs the scope "{route.scope}"')
+    rule = route.rule if route.auth is None else structs.replace(route.rule, mode=route.auth.rule.mode)
+    return Deny(code="authz.scope", rule=rule, detail=f'this route needs the scope "{route.scope}"')
 
 
 def key_fault(record: KeyRecord, rule: Rule | None, now: UnixMs) -> Deny | None:

@@ -5,6 +5,7 @@ from guard.core.stages import Identified, Screened
 from guard.model.claims import Claim, ClaimFault
 from guard.model.decision import Deny
 from guard.model.facts import BodyBroken, Facts
+from guard.model.rules import Rule
 from guard.signing import coverage, verifying
 
 
@@ -49,7 +50,7 @@ def signature_verifies(hearing: Hearing) -> Deny | None:
     if hearing.signed.proved or hearing.signed.screened.identified.scheme is None:
         return None
     if not isinstance(hearing.claim, Claim):
-        return Deny(code="auth.malformed")
+        return Deny(code="auth.malformed", rule=_auth_rule(hearing.signed.screened.identified))
     return _unverified(hearing.signed.screened, hearing.facts, hearing.claim)
 
 
@@ -58,7 +59,7 @@ def body_digest_matches(hearing: Hearing) -> Deny | None:
     identified = hearing.signed.screened.identified
     if identified.scheme is None or verifying.body_matches(identified.scheme, hearing.facts):
         return None
-    return Deny(code="auth.bad_digest", rule=None if identified.auth is None else identified.auth.rule)
+    return Deny(code="auth.bad_digest", rule=_auth_rule(identified))
 
 
 def _needs_body(screened: Screened) -> bool:
@@ -69,14 +70,18 @@ def _needs_body(screened: Screened) -> bool:
 def _uncovered(identified: Identified, fault: ClaimFault | None) -> Deny | None:
     if fault is None:
         return None
-    return Deny(code=fault.code, rule=None if identified.auth is None else identified.auth.rule, detail=fault.detail)
+    return Deny(code=fault.code, rule=_auth_rule(identified), detail=fault.detail)
+
+
+def _auth_rule(identified: Identified) -> Rule | None:
+    return None if identified.auth is None else identified.auth.rule
 
 
 def _unverified(screened: Screened, facts: Facts, claim: Claim) -> Deny | None:
     """The decoy is tried like a real key, so that neither the answer nor its cost tells whether the key exists."""
     scheme, auth, record = screened.identified.scheme, screened.identified.auth, screened.record
     if scheme is None or auth is None or record is None:
-        return Deny(code="auth.bad_signature")
+        return Deny(code="auth.bad_signature", rule=_auth_rule(screened.identified))
     verified = verifying.signature_verifies(scheme, facts, claim, record)
     if screened.unfit is not None:
         return Deny(code=screened.unfit, rule=auth.rule)
