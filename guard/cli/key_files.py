@@ -3,13 +3,14 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import typer
 
+from guard.model.keys import Bounds, KeyUse
 from guard.model.names import UnixMs
 from guard.policy.units import UnitFault, duration_ms
 from guard.service.key_orders import KeyOrder
@@ -94,6 +95,21 @@ def write_env(path: Path | None) -> Iterator[Callable[[Issued], None]]:
         finally:
             if not saved:
                 path.unlink()
+
+
+def bounds(uses: str, only: Sequence[str]) -> Bounds | None:
+    """What `--use` and `--only` keep a key to; None where neither is given."""
+    named: dict[str, tuple[str, ...]] = {}
+    for one in only:
+        name, given, values = one.partition("=")
+        if not given or not listed(values) or name in named:
+            raise typer.BadParameter(f"{one!r} is not NAME=VALUE,VALUE with a new name", param_hint="--only")
+        named[name] = listed(values)
+    try:
+        kept = [KeyUse(use) for use in listed(uses)]
+    except ValueError:
+        raise typer.BadParameter(f"{uses!r} is not reads, cancels, or both with a comma", param_hint="--use") from None
+    return Bounds.of(kept, named) if kept or named else None
 
 
 def _object(line: bytes, where: str) -> dict[str, object]:

@@ -112,7 +112,15 @@ def _rights(key: KeyView) -> str:
     scopes = ", ".join(key.scopes) or "none"
     networks = ", ".join(key.networks) or "anywhere"
     tier = f", tier {key.tier}" if key.tier is not None else ""
-    return f"account {key.account}, scopes {scopes}, {key.algorithm}, from {networks}{tier}"
+    return f"account {key.account}, scopes {scopes}, {key.algorithm}, from {networks}{tier}{_bounds(key)}"
+
+
+def _bounds(key: KeyView) -> str:
+    if key.bounds is None:
+        return ""
+    uses = [f"for {' and '.join(key.bounds.uses)} alone"] if key.bounds.uses else []
+    only = [f"{name} {', '.join(values)} alone" for name, values in key.bounds.only.items()]
+    return ", " + ", ".join((*uses, *only))
 
 
 def _standing(key: KeyView, now: int) -> str:

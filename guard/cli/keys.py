@@ -9,7 +9,7 @@ import typer
 
 from guard.app.keys import open_keyring
 from guard.cli import reseal, revoke
-from guard.cli.key_files import duration, expiry, listed, orders_in, secret_from_stdin, text_of, write_env
+from guard.cli.key_files import bounds, duration, expiry, listed, orders_in, secret_from_stdin, text_of, write_env
 from guard.cli.key_screen import (
     as_text,
     changed_json,
@@ -58,6 +58,7 @@ app = typer.Typer(
     guard keys create --account acme --scopes read,trade
     guard keys create --account acme --scopes read --networks 203.0.113.0/24 --expires 90d --json
     guard keys create --account acme --scopes trade --algorithm ed25519 --public-key acme.pem
+    guard keys create --account acme --scopes trade --use cancels --only symbol=BTC-USD,ETH-USD
 
     Make a key, active at once. Its secret is shown now and never again.
     """,
@@ -69,6 +70,10 @@ def create(
     algorithm: Annotated[KeyAlgorithm, typer.Option(help="The kind of key.")] = KeyAlgorithm.HMAC_SHA256,
     public_key: PublicKey = None,
     networks: Annotated[str, typer.Option(help="From where, as CIDR with commas; anywhere, if not given.")] = "",
+    use: Annotated[str, typer.Option(help="For nothing else: reads, cancels, or both with a comma.")] = "",
+    only: Annotated[
+        list[str] | None, typer.Option(help="Of a resource that the policy names, these: symbol=BTC-USD,ETH-USD.")
+    ] = None,
     expires: Annotated[str | None, typer.Option(help="How long it is good for, such as 90d.")] = None,
     tier: Annotated[str | None, typer.Option(help="The tier of its limits.")] = None,
     label: Annotated[str, typer.Option(help="A note that `list` shows.")] = "",
@@ -86,6 +91,7 @@ def create(
         id=key_id,
         public_key=text_of(public_key),
         networks=listed(networks),
+        bounds=bounds(use, only or ()),
         tier=tier,
         label=label,
         expires_at_ms=expiry(expires),

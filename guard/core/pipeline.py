@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from guard.core.checks.address import address_had_room, address_has_room, address_is_permitted
+from guard.core.checks.bounds import resources_are_within_bounds, use_is_within_bounds
 from guard.core.checks.credentials import claim_is_complete, credentials_are_present
 from guard.core.checks.freshness import (
     clock_is_sure,
@@ -95,6 +96,8 @@ MAY = (
     key_state_permits_use,
     network_is_allowed,
     scope_covers_route,
+    use_is_within_bounds,
+    resources_are_within_bounds,
 )
 
 # All that is asked for next is spent; what is refused here burns its nonce, since it may be let through soon after.

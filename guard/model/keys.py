@@ -3,6 +3,7 @@
 Which transition is allowed is `core/lifecycle.py`; how a secret is sealed at rest is `state/sealing.py`.
 """
 
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 import msgspec
@@ -63,6 +64,29 @@ class Secret:
         raise TypeError("secrets are not serialised")
 
 
+class KeyUse(StrEnum):
+    """What a key may be kept to: routes that only read, or those that cut risk (`priority: critical`, cancels)."""
+
+    READS = "reads"
+    CANCELS = "cancels"
+
+
+class Bounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a key is kept to, within its scopes: some uses (none named: all), and of each resource named these values.
+
+    A resource is what a policy says it is (`symbol`, `side`). One that a request does not tell is not within bounds.
+    Values are sorted, each once.
+    """
+
+    uses: tuple[KeyUse, ...] = ()
+    only: dict[str, tuple[str, ...]] = {}
+
+    @classmethod
+    def of(cls, uses: Iterable[KeyUse], only: Mapping[str, Iterable[str]]) -> "Bounds":
+        """Of uses and values in any order."""
+        return cls(tuple(sorted(set(uses))), {name: tuple(sorted(set(only[name]))) for name in sorted(only)})
+
+
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One key as the decision core sees it, its material opened.
 
@@ -80,6 +104,7 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     scopes: frozenset[str] = frozenset()
     tier: str | None = None
     networks: tuple[str, ...] = ()
+    bounds: Bounds | None = None
     lineage: KeyId
     rotated_from: KeyId | None = None
     created_at: UnixMs

@@ -6,14 +6,18 @@ from enum import StrEnum
 
 import msgspec
 
-from guard.model.keys import KeyAlgorithm
+from guard.model.keys import Bounds, KeyAlgorithm
 from guard.model.names import UnixMs
-from guard.policy.names import SCOPE_PATTERN
+from guard.policy.names import ID_PATTERN, SCOPE_PATTERN
 from guard.signing.tokens import KEY_ID
 
 _ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}")
 _TIER = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _SCOPE = re.compile(SCOPE_PATTERN, re.ASCII)
+_RESOURCE = re.compile(ID_PATTERN, re.ASCII)
+_RESOURCES_MAX = 16
+_VALUES_MAX = 1_000
+_VALUE_CHARACTERS_MAX = 128
 _API_SECRET = re.compile(r"[!-\-/-~]{1,512}")
 _SECRET_BYTES_MAX = 1024
 _LABEL_CHARACTERS_MAX = 128
@@ -54,6 +58,7 @@ class KeyOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     algorithm: KeyAlgorithm = KeyAlgorithm.HMAC_SHA256
     public_key: str | None = None
     networks: tuple[str, ...] = ()
+    bounds: Bounds | None = None
     tier: str | None = None
     label: str = ""
     expires_at_ms: int | None = None
@@ -78,6 +83,8 @@ def refuse_bad_order(order: KeyOrder, now: UnixMs) -> None:
                 f"{scope!r} is no scope: use lower-case letters, digits, and . _ : - after the first letter",
                 field="scopes",
             )
+    if order.bounds is not None:
+        _refuse_bad_bounds(order.bounds)
     if order.tier is not None and not _TIER.fullmatch(order.tier):
         raise KeyringError(f"{order.tier!r} is no tier: use lower-case letters, digits and hyphens", field="tier")
     if len(order.label) > _LABEL_CHARACTERS_MAX or not order.label.isprintable():
@@ -87,6 +94,19 @@ def refuse_bad_order(order: KeyOrder, now: UnixMs) -> None:
             "the key would have expired already: give a time that is still to come, in milliseconds",
             field="expires_at_ms",
         )
+
+
+def _refuse_bad_bounds(bounds: Bounds) -> None:
+    if len(bounds.only) > _RESOURCES_MAX or sum(map(len, bounds.only.values())) > _VALUES_MAX:
+        sentence = f"a key is kept to at most {_RESOURCES_MAX} resources, of {_VALUES_MAX} values in all"
+        raise KeyringError(sentence, field="bounds")
+    for name, values in bounds.only.items():
+        if not _RESOURCE.fullmatch(name):
+            sentence = f"{name!r} is no resource: use lower-case letters, digits and hyphens, as in the policy"
+            raise KeyringError(sentence, field="bounds")
+        if not values or not all(0 < len(one) <= _VALUE_CHARACTERS_MAX and one.isprintable() for one in values):
+            sentence = f"{name} needs values of 1 to {_VALUE_CHARACTERS_MAX} printable characters each"
+            raise KeyringError(sentence, field="bounds")
 
 
 def network(text: str, *, field: str = "networks") -> str:

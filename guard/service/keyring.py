@@ -11,7 +11,7 @@ import msgspec
 from guard.core.lifecycle import KeyCommand
 from guard.model.admins import Release
 from guard.model.audit import AuditRecord, Subject
-from guard.model.keys import KeyAlgorithm, KeyRecord, KeyState, Secret
+from guard.model.keys import Bounds, KeyAlgorithm, KeyRecord, KeyState, Secret
 from guard.model.names import AccountId, KeyId, UnixMs
 from guard.service.dual_control import DualControl
 from guard.service.enforcement import Enforcement, Force
@@ -210,6 +210,7 @@ class Keyring:
             scopes=frozenset(order.scopes),
             tier=order.tier,
             networks=tuple(network(text) for text in order.networks),
+            bounds=None if order.bounds is None else Bounds.of(order.bounds.uses, order.bounds.only),
             lineage=key_id,
             created_at=now,
             expires_at=None if order.expires_at_ms is None else UnixMs(order.expires_at_ms),

@@ -8,7 +8,7 @@ from sqlalchemy import RowMapping, Select, and_, or_, select
 
 from guard.model.names import KeyId
 from guard.state.database import Database
-from guard.state.key_rows import KeyView
+from guard.state.key_rows import KeyView, bounds_in
 from guard.state.sql_schema import KEYS
 
 
@@ -57,6 +57,7 @@ def _view(row: RowMapping) -> KeyView:
         state=row["state"],
         tier=row["tier"],
         networks=msgspec.json.decode(row["networks"], type=tuple[str, ...]),
+        bounds=bounds_in(row["bounds"]),
         label=row["label"],
         lineage=row["lineage"],
         rotated_from=row["rotated_from"],

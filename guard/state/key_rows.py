@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import RowMapping
 
-from guard.model.keys import KeyAlgorithm, KeyRecord, KeyState, Secret
+from guard.model.keys import Bounds, KeyAlgorithm, KeyRecord, KeyState, Secret
 from guard.model.names import AccountId, KeyId, UnixMs
 from guard.signing.algorithms import PEPPER_BYTES
 from guard.state.sealing import SealingKey
@@ -26,6 +26,7 @@ class KeyView(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     tier: str | None
     networks: tuple[str, ...]
+    bounds: Bounds | None = None
     label: str
     lineage: str
     rotated_from: str | None
@@ -46,6 +47,7 @@ def view(record: KeyRecord) -> KeyView:
         state=record.state.value,
         tier=record.tier,
         networks=record.networks,
+        bounds=record.bounds,
         label=record.label,
         lineage=record.lineage,
         rotated_from=record.rotated_from,
@@ -73,6 +75,7 @@ def to_row(record: KeyRecord, sealing: SealingKey, under: str | None = None) -> 
         "scopes": msgspec.json.encode(sorted(record.scopes)).decode(),
         "tier": record.tier,
         "networks": msgspec.json.encode(record.networks).decode(),
+        "bounds": None if record.bounds is None else msgspec.json.encode(record.bounds).decode(),
         "lineage": record.lineage,
         "rotated_from": record.rotated_from,
         "created_at": record.created_at,
@@ -113,6 +116,7 @@ def _record(row: RowMapping, material: Secret) -> KeyRecord:
         scopes=_scopes(row["scopes"]),
         tier=row["tier"],
         networks=_networks(row["networks"]),
+        bounds=bounds_in(row["bounds"]),
         lineage=KeyId(key_id if lineage == key_id else lineage),
         rotated_from=None if row["rotated_from"] is None else KeyId(row["rotated_from"]),
         created_at=UnixMs(row["created_at"]),
@@ -127,6 +131,12 @@ def _record(row: RowMapping, material: Secret) -> KeyRecord:
 @lru_cache(maxsize=1024)
 def _scopes(text: str) -> frozenset[str]:
     return frozenset(msgspec.json.decode(text, type=list[str]))
+
+
+@lru_cache(maxsize=1024)
+def bounds_in(text: str | None) -> Bounds | None:
+    """What a row says that its key is kept to."""
+    return None if text is None else msgspec.json.decode(text, type=Bounds)
 
 
 @lru_cache(maxsize=1024)

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = "0006"
+SCHEMA_VERSION = "0007"
 """The newest migration. Versions are digits of equal length, so that they can be compared."""
 
 METADATA = MetaData(
@@ -43,6 +43,7 @@ KEYS = Table(
     Column("scopes", Text, nullable=False),
     Column("tier", Text),
     Column("networks", Text, nullable=False),
+    Column("bounds", Text),
     Column("lineage", Text, nullable=False),
     Column("rotated_from", Text, ForeignKey("keys.id")),
     Column("created_at", BigInteger, nullable=False),

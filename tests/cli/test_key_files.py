@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from guard.cli.key_files import duration, expiry, listed, orders_in, secret_from_stdin, text_of, write_env
+from guard.cli.key_files import bounds, duration, expiry, listed, orders_in, secret_from_stdin, text_of, write_env
+from guard.model.keys import Bounds, KeyUse
 from guard.service.key_orders import KeyOrder
 from guard.service.keyring import Issued
 from guard.state.key_rows import view
@@ -104,3 +105,20 @@ def test_env_file_that_is_there_is_refused(tmp_path: Path) -> None:
 def test_no_env_file_is_no_matter() -> None:
     with write_env(None) as save:
         save(Issued(VIEW, "gs_x"))
+
+
+def test_uses_and_resources_become_bounds_and_none_of_them_none() -> None:
+    kept = bounds("reads, cancels", ["symbol=BTC-USD,ETH-USD", "side=sell"])
+    assert kept == Bounds((KeyUse.CANCELS, KeyUse.READS), {"side": ("sell",), "symbol": ("BTC-USD", "ETH-USD")})
+    assert bounds("", ()) is None
+
+
+@pytest.mark.parametrize("only", [["symbol"], ["symbol="], ["symbol=,"], ["symbol=x", "symbol=y"]])
+def test_a_resource_without_values_or_named_twice_is_a_usage_error(only: list[str]) -> None:
+    with pytest.raises(typer.BadParameter, match="NAME=VALUE"):
+        bounds("", only)
+
+
+def test_a_use_that_there_is_not_is_a_usage_error() -> None:
+    with pytest.raises(typer.BadParameter, match="reads, cancels"):
+        bounds("writes", ())

@@ -14,6 +14,7 @@ from guard.cli.key_screen import (
     list_text,
 )
 from guard.model.audit import AuditRecord, Subject
+from guard.model.keys import Bounds, KeyUse
 from guard.service.enforcement import Force, InForce, NotKnown, Silent
 from guard.service.keyring import Issued
 from guard.state.key_rows import KeyView
@@ -98,11 +99,13 @@ def test_list_tells_when_a_key_was_last_used() -> None:
 
 
 def test_key_for_a_person_has_its_history() -> None:
-    view = msgspec.structs.replace(VIEW, tier="gold", networks=("10.0.0.0/8",), rotated_from="k0")
+    bounds = Bounds.of([KeyUse.READS, KeyUse.CANCELS], {"symbol": ["ETH-USD", "BTC-USD"]})
+    kept = "for cancels and reads alone, symbol BTC-USD, ETH-USD alone"
+    view = msgspec.structs.replace(VIEW, tier="gold", networks=("10.0.0.0/8",), bounds=bounds, rotated_from="k0")
     assert key_text(view, (ROW,)).splitlines() == [
         "key     k1",
         "state   active",
-        "account acme, scopes read, trade, hmac-sha256, from 10.0.0.0/8, tier gold",
+        f"account acme, scopes read, trade, hmac-sha256, from 10.0.0.0/8, tier gold, {kept}",
         "rotated from k0",
         "2027-01-15T08:00:00Z  create by alice",
     ]

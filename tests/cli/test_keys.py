@@ -102,11 +102,15 @@ def test_expiry_is_counted_from_now(monkeypatch: pytest.MonkeyPatch) -> None:
     assert answer["expires_at_ms"] == 1_800_000_000_000 + 90 * 86_400_000
 
 
+NARROW = ("--use", "reads", "--only", "symbol=ETH-USD, BTC-USD", "--only", "side=sell")
+
+
 def test_options_reach_the_record() -> None:
-    key_id = made("--networks", "10.0.0.0/8,192.0.2.1", "--tier", "gold", "--label", "desk 7", "--id", "k1")
+    key_id = made("--networks", "10.0.0.0/8,192.0.2.1", "--tier", "gold", "--label", "desk 7", "--id", "k1", *NARROW)
     shown = told("show", key_id)
     assert (shown["id"], shown["tier"], shown["label"]) == ("k1", "gold", "desk 7")
     assert shown["networks"] == ["10.0.0.0/8", "192.0.2.1/32"]
+    assert shown["bounds"] == {"uses": ["reads"], "only": {"side": ["sell"], "symbol": ["BTC-USD", "ETH-USD"]}}
 
 
 def test_list_shows_every_key_and_no_secret() -> None:

@@ -16,7 +16,7 @@ _TOLD_BEFORE = {
 }
 _TOLD_AFTER = {
     *("auth.replayed", "auth.inactive_key", "auth.suspended_key", "auth.revoked_key", "auth.expired_key"),
-    *("authz.ip", "authz.scope", "authz.halted"),
+    *("authz.ip", "authz.scope", "authz.bounds", "authz.halted"),
 }
 _TOLD_NEVER = {
     *("auth.unknown_key", "auth.bad_signature", "auth.bad_digest", "auth.algorithm", "auth.compromised_key"),
@@ -35,6 +35,7 @@ _STATUS = {
     "request.timeout": 408,
     "authz.ip": 403,
     "authz.scope": 403,
+    "authz.bounds": 403,
     "authz.halted": 403,
     "abuse.address_denied": 403,
     "limit.*": 429,

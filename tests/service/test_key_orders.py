@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from guard.model.keys import KeyAlgorithm
+from guard.model.keys import Bounds, KeyAlgorithm, KeyUse
 from guard.model.names import UnixMs
 from guard.service.key_orders import KeyOrder, KeyringError, network, refuse_bad_order, secret_content
 
@@ -19,6 +19,7 @@ def order(**changes: Any) -> KeyOrder:
         {},
         {"id": "OLD:key/1@x", "account": "desk-7/eu", "scopes": ("read", "trade.place"), "tier": "gold-2"},
         {"label": "Märkte", "expires_at_ms": NOW + 1},
+        {"bounds": Bounds((KeyUse.READS,), {"symbol": ("BTC-USD", "€")})},
     ],
 )
 def test_order_in_good_form_is_not_refused(changes: dict[str, Any]) -> None:
@@ -38,6 +39,13 @@ def test_order_in_good_form_is_not_refused(changes: dict[str, Any]) -> None:
         ({"scopes": ("read", "Trade")}, "'Trade' is no scope"),
         ({"scopes": ("read trade",)}, "is no scope"),
         ({"tier": "Gold!"}, "is no tier"),
+        ({"bounds": Bounds(only={"Symbol": ("x",)})}, "'Symbol' is no resource"),
+        ({"bounds": Bounds(only={"symbol": ()})}, "symbol needs values of"),
+        ({"bounds": Bounds(only={"symbol": ("",)})}, "symbol needs values of"),
+        ({"bounds": Bounds(only={"symbol": ("x" * 129,)})}, "symbol needs values of"),
+        ({"bounds": Bounds(only={"symbol": ("a\nb",)})}, "symbol needs values of"),
+        ({"bounds": Bounds(only={"s": tuple(map(str, range(1001)))})}, "at most 16 resources, of 1000 values"),
+        ({"bounds": Bounds(only={f"s{n}": ("x",) for n in range(17)})}, "at most 16 resources"),
         ({"label": "x" * 129}, "a label has"),
         ({"label": "a\x1b[31m"}, "a label has"),
         ({"expires_at_ms": NOW}, "would have expired already"),

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 from sqlalchemy import RowMapping
 
-from guard.model.keys import KeyAlgorithm, KeyRecord, KeyState, Secret
+from guard.model.keys import Bounds, KeyAlgorithm, KeyRecord, KeyState, KeyUse, Secret
 from guard.model.names import KeyId, UnixMs
 from guard.state.key_rows import from_row, resealed, to_row, view, view_as_json
 from guard.state.sealing import SealingError, SealingKey
@@ -20,6 +20,7 @@ def full() -> KeyRecord:
         scopes=frozenset({"trade", "read"}),
         tier="gold",
         networks=("10.0.0.0/8",),
+        bounds=Bounds.of([KeyUse.READS, KeyUse.CANCELS], {"symbol": ["ETH-USD", "BTC-USD"]}),
         rotated_from=KeyId("k0"),
         expires_at=UnixMs(CREATED + 1),
         dies_at=UnixMs(CREATED + 2),
@@ -76,6 +77,7 @@ def test_view_shows_everything_but_the_material() -> None:
         "state": "suspended",
         "tier": "gold",
         "networks": ["10.0.0.0/8"],
+        "bounds": {"uses": ["cancels", "reads"], "only": {"symbol": ["BTC-USD", "ETH-USD"]}},
         "label": "a label",
         "lineage": "k1",
         "rotated_from": "k0",

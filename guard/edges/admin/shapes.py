@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from guard.model.admins import ReleaseState, Role
 from guard.model.audit import AuditRecord
-from guard.model.keys import KeyAlgorithm, KeyState
+from guard.model.keys import Bounds, KeyAlgorithm, KeyState
 from guard.policy.names import SCOPE_PATTERN
 from guard.service.admins import NAME_PATTERN
 from guard.service.enforcement import ForceView
@@ -59,6 +59,7 @@ class _KeyParts(RequestShape, frozen=True, kw_only=True):
     algorithm: KeyAlgorithm = KeyAlgorithm.HMAC_SHA256
     public_key: PublicKeyText | None = None
     networks: Annotated[tuple[NetworkText, ...], Meta(max_length=64, description="From where; [] is anywhere.")] = ()
+    bounds: Annotated[Bounds, Meta(description="What it is kept to within its scopes.")] | None = None
     tier: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")] | None = None
     label: Annotated[str, Meta(max_length=128, pattern=_NO_NUL, description="A note that lists show.")] = ""
     expires_at_ms: TimeMs | None = None

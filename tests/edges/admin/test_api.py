@@ -156,6 +156,7 @@ async def test_a3_what_was_not_asked_for_is_refused_with_a_pointer_and_nothing_i
     [
         ({"expires_at_ms": 1}, "#/expires_at_ms"),
         ({"networks": ["10.0.0.1/8"]}, "#/networks"),
+        ({"bounds": {"only": {"Symbol": ["x"]}}}, "#/bounds"),
         ({"label": "a\nb"}, "#/label"),
         ({"algorithm": "ed25519"}, "#/public_key"),
         ({"algorithm": "ed25519", "public_key": "junk"}, "#/public_key"),
