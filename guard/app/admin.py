@@ -23,7 +23,7 @@ from guard.edges.admin.throttle import Throttle
 from guard.edges.health import Health
 from guard.service.admins import Admins
 from guard.service.key_orders import KeyringError
-from guard.service.policies import Rulebook
+from guard.service.policies import Rules
 from guard.service.releases import Releases
 from guard.settings import Settings
 from guard.state.faults import StateError
@@ -37,7 +37,7 @@ _log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def administering(settings: Settings, rules: Rulebook, health: Health) -> AsyncIterator[None]:
+async def administering(settings: Settings, rules: Rules, health: Health) -> AsyncIterator[None]:
     """Serve the admin API for the time of the block, if the settings want one.
 
     A database without tokens gets its first. Raises StateError if the file of that cannot be made or used, OSError if
@@ -55,7 +55,7 @@ async def administering(settings: Settings, rules: Rulebook, health: Health) -> 
 
 
 async def admin_api(
-    settings: Settings, vault: Vault, rules: Rulebook, health: Health, tombstones: Tombstones | None = None
+    settings: Settings, vault: Vault, rules: Rules, health: Health, tombstones: Tombstones | None = None
 ) -> AdminApi:
     """The admin API over this vault; `tombstones` are those of the shared store, if there is one."""
     now = AnchoredClock(time.time_ns, time.monotonic_ns).now

@@ -18,7 +18,7 @@ from guard.model.keys import KeyAlgorithm
 from guard.model.names import UnixMs
 from guard.service.key_orders import KeyOrder
 from guard.service.keyring import By, Keyring
-from guard.service.policies import Rulebook
+from guard.service.policies import Rulebook, Rules
 from guard.settings import Settings
 from guard.signing.tokens import mint_secret
 
@@ -35,7 +35,7 @@ class DevKey(msgspec.Struct, frozen=True):
 
 async def serve_dev(
     settings: Settings,
-    rules: Rulebook,
+    rulebook: Rulebook,
     exchange_listen: str,
     key: DevKey,
     announce: Callable[[], None],
@@ -46,7 +46,7 @@ async def serve_dev(
         file = settings.home / "dev.json"
         held = await _held_key(keyring, _remembered(file), key)
     _write_private(file, _dev_file(settings, held))
-    rules = _before(rules, f"http://{exchange_listen}")
+    rules = Rules(_before(rulebook, f"http://{exchange_listen}"))
     async with (
         listening(demo_exchange(), exchange_listen),
         open_gateway(settings, rules, buckets_filled_since=_EVER) as running,

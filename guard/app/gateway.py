@@ -8,16 +8,16 @@ import secrets
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import msgspec
 
 from guard.app.audit import signing_checkpoints
 from guard.app.clock import AnchoredClock
-from guard.app.following import clock_heard, following
+from guard.app.following import Followed, clock_heard, following
 from guard.app.keys import open_vault
-from guard.app.onward import open_onward
+from guard.app.onward import Adopt, Outlet, Prepare, open_outlet
 from guard.app.stores import open_limits, refuse_local_replay
 from guard.edges.asgi import Gateway
 from guard.edges.body import UnverifiedBudget
@@ -28,7 +28,7 @@ from guard.edges.health import Readiness
 from guard.edges.http import HttpEdge
 from guard.edges.wrapped import App
 from guard.model.names import KeyId, RequestId, UnixMs
-from guard.model.policy import PolicySet
+from guard.model.policy import PolicySet, Service
 from guard.model.questions import Unavailable
 from guard.service.admins import GATEWAY
 from guard.service.aftermath import Aftermath
@@ -36,7 +36,7 @@ from guard.service.clock_guard import ClockGuard
 from guard.service.dual_control import put_under_dual_control
 from guard.service.judge import Judge
 from guard.service.key_steps import By
-from guard.service.policies import Rulebook
+from guard.service.policies import Rules
 from guard.service.pressure import Pressure
 from guard.settings import Settings
 from guard.state.directory import STALE_AFTER_MS, FollowingDirectory
@@ -52,7 +52,8 @@ _NOBODY = KeyId("")
 class Running(msgspec.Struct, frozen=True, kw_only=True):
     """A gateway that is ready to be served: the data plane, its keys, and what it counts.
 
-    Setting `draining` makes it not ready, so that balancers send their clients elsewhere.
+    Setting `draining` makes it not ready, so that balancers send their clients elsewhere. `prepare` is to be called
+    before other rules are put in force.
     """
 
     gateway: Gateway
@@ -63,11 +64,12 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     draining: asyncio.Event
     log: DecisionLog | None
     now: Callable[[], UnixMs]
+    prepare: Prepare
 
 
 @asynccontextmanager
 async def open_gateway(
-    settings: Settings, rules: Rulebook, *, app: App | None = None, buckets_filled_since: UnixMs | None = None
+    settings: Settings, rules: Rules, *, app: App | None = None, buckets_filled_since: UnixMs | None = None
 ) -> AsyncIterator[Running]:
     """Open the key database, follow it, and join everything; on leaving, finish and close in the opposite order.
 
@@ -80,30 +82,29 @@ async def open_gateway(
         vault = await _opened(settings, rules, clock.now, stack)
         pressure, meter = _measured(settings, rules, stack)
         followed = await stack.enter_async_context(following(vault, settings, clock, meter))
-        directory, heard = followed.directory, clock_heard("redis", followed.clocks, meter)
-        at = settings, vault.database.file, clock.now, meter
-        store = open_limits(*at, processes=followed.processes, filled_since=buckets_filled_since, clock_heard=heard)
+        directory = followed.directory
+        store = _limits(settings, vault, clock.now, meter, followed, filled_since=buckets_filled_since)
         limits = await stack.enter_async_context(store)
         log = _decision_log(settings.decision_log, vault.sealing.log_tag_key, stack)
-        onward = open_onward(settings, rules, app, stack)
+        outlet = open_outlet(settings, rules.policies, app, stack)
         http = HttpEdge(
             judge=Judge(
                 *(rules, directory, limits, clock.now),
-                strain=_strain(pressure, onward),
-                obstacle=onward.obstacle,
+                strain=_strain(pressure, outlet.onward),
+                obstacle=outlet.onward.obstacle,
                 body_ms_max=settings.body_ms_max,
                 clock_is_sure=followed.clocks.is_sure,
             ),
             aftermath=_aftermath(limits, log, meter),
-            onward=onward,
+            onward=outlet.onward,
             budget=UnverifiedBudget(settings.body_bytes_unverified_max, settings.body_bytes_unverified_per_address_max),
             body_ms_max=settings.body_ms_max,
             now=clock.now,
             pressure=pressure,
         )
-        readiness, draining = _readiness(rules.policies, directory, limits, followed.clocks, now=clock.now)
+        readiness, draining = _readiness(rules, directory, limits, followed.clocks, now=clock.now)
         yield Running(
-            gateway=Gateway(http, request_ids(), meter.failure, _direct_road(http, onward, limits)),
+            gateway=Gateway(http, request_ids(), meter.failure, _direct_road(http, limits)),
             vault=vault,
             directory=directory,
             readiness=readiness,
@@ -111,21 +112,47 @@ async def open_gateway(
             draining=draining,
             log=log,
             now=clock.now,
+            prepare=_prepare(settings, outlet),
         )
 
 
-def _direct_road(http: HttpEdge, onward: Onward, limits: LimitStore) -> DirectRoad | None:
+def _limits(
+    settings: Settings,
+    vault: Vault,
+    now: Callable[[], UnixMs],
+    meter: Meter,
+    followed: Followed,
+    *,
+    filled_since: UnixMs | None,
+) -> AbstractAsyncContextManager[LimitStore]:
+    heard = clock_heard("redis", followed.clocks, meter)
+    at = settings, vault.database.file, now, meter
+    return open_limits(*at, processes=followed.processes, filled_since=filled_since, clock_heard=heard)
+
+
+def _prepare(settings: Settings, outlet: Outlet) -> Prepare:
+    """What is refused at the start is refused later, too."""
+
+    def prepare(policies: PolicySet) -> Adopt:
+        refuse_local_replay(settings, policies)
+        return outlet.prepare(policies)
+
+    return prepare
+
+
+def _direct_road(http: HttpEdge, limits: LimitStore) -> DirectRoad | None:
     """There is one to backends, where limits are this process's memory: that answers without waiting."""
+    onward = http.onward
     return DirectRoad(http, onward) if isinstance(onward, Backends) and isinstance(limits, MemoryLimits) else None
 
 
-def _measured(settings: Settings, rules: Rulebook, stack: AsyncExitStack) -> tuple[Pressure, Meter]:
+def _measured(settings: Settings, rules: Rules, stack: AsyncExitStack) -> tuple[Pressure, Meter]:
     pressure = Pressure(settings.in_flight_max)
     stack.push_async_callback(_stopped, asyncio.create_task(pressure.beating(), name="beat"))
     return pressure, Meter(in_flight=lambda: pressure.in_flight, policy=lambda: rules.policies.digest)
 
 
-async def _opened(settings: Settings, rules: Rulebook, now: Callable[[], UnixMs], stack: AsyncExitStack) -> Vault:
+async def _opened(settings: Settings, rules: Rules, now: Callable[[], UnixMs], stack: AsyncExitStack) -> Vault:
     """The database, the end of its audit trail signed, and what the policies say of keys put in."""
     refuse_local_replay(settings, rules.policies)
     vault = await stack.enter_async_context(open_vault(settings))
@@ -134,13 +161,13 @@ async def _opened(settings: Settings, rules: Rulebook, now: Callable[[], UnixMs]
     return vault
 
 
-def _strain(pressure: Pressure, onward: Onward) -> Callable[[str], int]:
+def _strain(pressure: Pressure, onward: Onward) -> Callable[[Service], int]:
     """How strained a service is: by the process as a whole, or by what waits for its own backend."""
     return lambda service: max(pressure.strain(), onward.strain(service))
 
 
 def _readiness(
-    policies: PolicySet,
+    rules: Rules,
     directory: FollowingDirectory,
     limits: LimitStore,
     clocks: ClockGuard,
@@ -150,9 +177,9 @@ def _readiness(
     draining = asyncio.Event()
 
     def readiness() -> Readiness:
-        waiting_for = _waiting_for(directory, now(), limits.born_at, policies.future_ms_max)
+        waiting_for = _waiting_for(directory, now(), limits.born_at, rules.policies.future_ms_max)
         return Readiness(
-            policy=policies.digest,
+            policy=rules.policies.digest,
             reasons=("draining",) if draining.is_set() else (*waiting_for, *clocks.disagreements()),
             degraded=_degraded(directory, now()),
         )

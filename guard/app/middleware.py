@@ -19,7 +19,7 @@ from guard.edges.render import Scope, Send
 from guard.edges.wrapped import App
 from guard.policy.diagnostic import render
 from guard.policy.load import Invalid
-from guard.service.policies import Rulebook, read_rulebook
+from guard.service.policies import Rulebook, Rules, read_rulebook
 from guard.settings import Settings, faults
 from guard.state.faults import StateError
 
@@ -64,7 +64,7 @@ class GuardMiddleware:
     async def _opened(self) -> AsyncIterator[Running]:
         settings = self._settings or _settings()
         rules = _rules(settings.policies if self._policies is None else Path(self._policies))
-        async with open_gateway(settings, rules, app=self._app) as running:
+        async with open_gateway(settings, Rules(rules), app=self._app) as running:
             yield running
 
 

@@ -12,7 +12,7 @@ import msgspec
 from guard.app.admin import administering
 from guard.app.listening import listening
 from guard.edges.health import Health, Readiness
-from guard.service.policies import Rulebook
+from guard.service.policies import Rules
 from guard.settings import Settings
 from guard.telemetry.exposition import exposition
 from guard.telemetry.tally import Tally
@@ -23,7 +23,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
     readiness: Callable[[], Readiness]
     tally: Callable[[], Tally]
-    rules: Rulebook
+    rules: Rules
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from guard.model.names import AccountId, KeyId
 from guard.server import listener
 from guard.server.listener import Shared
 from guard.server.refusal import Refused
-from guard.service.policies import Rulebook
+from guard.service.policies import Rulebook, Rules
 from guard.settings import Settings
 from guard.state.directory import FollowingDirectory
 from guard.telemetry.decision_log import timestamp
@@ -31,16 +31,16 @@ _GARBAGE = (100_000, 10, 100)
 _log = structlog.get_logger()
 
 
-async def serve(settings: Settings, rules: Rulebook) -> None:
+async def serve(settings: Settings, rulebook: Rulebook) -> None:
     """Serve until SIGTERM or SIGINT; then finish what is in flight and stop."""
-    stop = stop_event()
+    stop, rules = stop_event(), Rules(rulebook)
     async with (
         open_gateway(settings, rules) as running,
         open_node(settings, Node(readiness=running.readiness, tally=running.meter.tally, rules=rules)),
         open_front(settings, running),
     ):
         await until_ready(running, stop)
-        tell_ready(settings, rules)
+        tell_ready(settings, rules.policies.digest)
         with settled():
             await stop.wait()
         running.draining.set()
@@ -63,9 +63,9 @@ async def open_front(settings: Settings, running: Running, shared: Shared | None
         yield
 
 
-def tell_ready(settings: Settings, rules: Rulebook) -> None:
+def tell_ready(settings: Settings, digest: str) -> None:
     """Say that clients are served from now on: in the log, and to systemd."""
-    _log.info("gateway.ready", listen=settings.listen, policies=str(settings.policies), policy=rules.policies.digest)
+    _log.info("gateway.ready", listen=settings.listen, policies=str(settings.policies), policy=digest)
     notify(READY)
 
 

@@ -25,7 +25,7 @@ from guard.policy.diagnostic import render
 from guard.policy.load import Invalid
 from guard.server.binding import Binding
 from guard.server.endpoint import endpoint
-from guard.service.policies import Rulebook, read_rulebook
+from guard.service.policies import Rulebook, Rules, read_rulebook
 from guard.settings import Settings
 from guard.state.faults import StateError
 from guard.telemetry import logs
@@ -58,8 +58,8 @@ async def serve_workers(settings: Settings, rules: Rulebook) -> None:
         def readiness() -> Readiness:
             return Readiness(policy=digest, reasons=supervisor.waiting_for, degraded=supervisor.degraded)
 
-        async with open_node(settings, Node(readiness=readiness, tally=supervisor.tally, rules=rules)):
-            await supervisor.run(lambda: tell_ready(settings, rules), tell_draining)
+        async with open_node(settings, Node(readiness=readiness, tally=supervisor.tally, rules=Rules(rules))):
+            await supervisor.run(lambda: tell_ready(settings, digest), tell_draining)
 
 
 @asynccontextmanager
@@ -71,7 +71,7 @@ async def gateway_worker(task: Task) -> AsyncIterator[Working]:
     rules = _rules(settings.policies, orders.policy)
     async with AsyncExitStack() as stack:
         try:
-            running = await stack.enter_async_context(open_gateway(settings, rules))
+            running = await stack.enter_async_context(open_gateway(settings, Rules(rules)))
             await stack.enter_async_context(open_front(settings, running, shared_by(task)))
         except (StateError, Misplaced, OSError) as error:
             raise CannotServe(str(error)) from None

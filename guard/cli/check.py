@@ -47,6 +47,6 @@ def check(
             typer.echo(render(diagnostic) if form is Form.TEXT else concise(diagnostic))
     if not isinstance(loaded, Invalid) and form is not Form.JSON:
         services = ", ".join(f"{service.name}@{service.digest}" for service in loaded.policies.services)
-        typer.echo(f"{len(loaded.files)} files ok, {len(diagnostics)} warnings: {services}")
+        typer.echo(f"{len(loaded.contents)} files ok, {len(diagnostics)} warnings: {services}")
     if invalid:
         raise typer.Exit(EXIT_POLICY_INVALID)

@@ -16,6 +16,7 @@ from guard.edges.render import GATEWAY, Responder, Scope
 from guard.model.decision import Deny
 from guard.model.exchange import Sent
 from guard.model.facts import Facts, Field
+from guard.model.policy import Service
 from guard.service.aftermath import Aftermath, Outcome
 from guard.service.at_once import at_once
 from guard.service.judge import Judgement
@@ -185,11 +186,11 @@ class Exchange:
 class Onward(Protocol):
     """Where goes what was let through."""
 
-    def strain(self, service: str) -> int:
+    def strain(self, service: Service) -> int:
         """Messages of this service that are less urgent than this must wait, for its sake. To be asked first of all."""
         ...
 
-    def obstacle(self, service: str) -> str | None:
+    def obstacle(self, service: Service) -> str | None:
         """Why nothing of this service can be answered now: the code of a reason. To be asked before it is charged."""
         ...
 

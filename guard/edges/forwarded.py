@@ -4,7 +4,7 @@ An answer that breaks off upstream breaks off here too: a part is never presente
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from guard.core.stages import Allow
@@ -12,6 +12,7 @@ from guard.edges.body import ClientBroke
 from guard.edges.exchange import Exchange, Peer, Still
 from guard.model.decision import Deny
 from guard.model.exchange import Sent
+from guard.model.policy import Service
 from guard.service.aftermath import Outcome
 from guard.signing.assertion import AssertionKey
 from guard.upstream.answer import Answer, UpstreamFailure
@@ -24,23 +25,23 @@ _LEFT = "the client left"
 
 
 class Backends:
-    """The backends of all services. `key` signs assertions, if some policy asks for them."""
+    """The backends of all services, found by `backend_of`. `key` signs assertions, if some policy asks for them."""
 
-    def __init__(self, backends: Mapping[str, Backend], key: AssertionKey | None) -> None:
-        self._backends = backends
-        self._key = key
+    def __init__(self, backend_of: Callable[[Service], Backend], key: AssertionKey | None) -> None:
+        self._backend_of = backend_of
+        self.key = key
 
-    def strain(self, service: str) -> int:
+    def strain(self, service: Service) -> int:
         """How many wait for its backend."""
-        return self._backends[service].strain()
+        return self._backend_of(service).strain()
 
-    def obstacle(self, service: str) -> str | None:
+    def obstacle(self, service: Service) -> str | None:
         """What its backend says of itself."""
-        return self._backends[service].obstacle()
+        return self._backend_of(service).obstacle()
 
     async def carry(self, exchange: Exchange, allow: Allow, still: Still) -> None:
         """Forward it to its service's backend, answer the client, and conclude."""
-        fields, body = exchange.fields(allow, self._key), exchange.body(allow)
+        fields, body = exchange.fields(allow, self.key), exchange.body(allow)
         exchange.asked()
         await self._conclude(exchange, allow, forward(self.of(allow), allow, fields, body, still=lambda: still(allow)))
 
@@ -48,7 +49,7 @@ class Backends:
         self, exchange: Exchange, allow: Allow, body: bytes, still: Still, reply: Reply
     ) -> Sending | None:
         """Forward it, if that needs no waiting: its answer goes to `reply`. None if not a byte was sent."""
-        fields = exchange.fields(allow, self._key)
+        fields = exchange.fields(allow, self.key)
         exchange.asked()
         return forward_at_once(self.of(allow), allow, fields, body, still=lambda: still(allow), reply=reply)
 
@@ -62,7 +63,7 @@ class Backends:
 
     def of(self, allow: Allow) -> Backend:
         """The backend of its service."""
-        return self._backends[allow.service.name]
+        return self._backend_of(allow.service)
 
     async def _conclude(self, exchange: Exchange, allow: Allow, answering: Coroutine[Any, Any, Answer | Deny]) -> None:
         """What only reads is given up when its client leaves; everything else is finished."""

@@ -20,6 +20,7 @@ from guard.model.decision import Deny
 from guard.model.exchange import Sent
 from guard.model.facts import Facts, Field
 from guard.model.names import AccountId, KeyId, RequestId
+from guard.model.policy import Service
 from guard.signing.assertion import AssertionKey
 
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -45,13 +46,13 @@ class Wrapped:
 
     def __init__(self, app: App, key: AssertionKey | None) -> None:
         self._app = app
-        self._key = key
+        self.key = key
 
-    def strain(self, service: str) -> int:  # noqa: ARG002  # one application, whatever the service
+    def strain(self, service: Service) -> int:  # noqa: ARG002  # one application, whatever the service
         """0: nobody waits for it."""
         return 0
 
-    def obstacle(self, service: str) -> None:
+    def obstacle(self, service: Service) -> None:
         """None: there is one application, and it is here."""
 
     async def carry(self, exchange: Exchange, allow: Allow, still: Still) -> None:
@@ -61,7 +62,7 @@ class Wrapped:
             await exchange.conclude(await exchange.deny(denied))
             return
         body = exchange.body(allow)
-        scope = _scope(exchange, allow, [*exchange.fields(allow, self._key), *_framing(exchange.facts, body)])
+        scope = _scope(exchange, allow, [*exchange.fields(allow, self.key), *_framing(exchange.facts, body)])
         call = _Call(exchange, allow, body)
         exchange.responder.handed_over = True
         try:

@@ -4,6 +4,7 @@ Everything is resolved: defaults filled, names looked up, durations in milliseco
 and line that it came from. No YAML, no paths to open, no behaviour.
 """
 
+from collections.abc import Iterator
 from enum import IntEnum, StrEnum
 from typing import Final, TypeAlias
 
@@ -174,6 +175,15 @@ class RouteNode(msgspec.Struct, frozen=True, kw_only=True):
     variable: "RouteNode | None" = None
     here: dict[str, Route] = {}
     rest: dict[str, Route] = {}
+
+    def routes(self) -> Iterator[Route]:
+        """Every route of the tree; one that stands in it for two methods comes twice."""
+        yield from self.here.values()
+        yield from self.rest.values()
+        for each in self.literals.values():
+            yield from each.routes()
+        if self.variable is not None:
+            yield from self.variable.routes()
 
 
 class ClientAddressPolicy(msgspec.Struct, frozen=True, kw_only=True):

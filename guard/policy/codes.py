@@ -55,7 +55,7 @@ MEANINGS: Final[dict[str, str]] = {
     "P303": "A cost that its bucket or quota can never hold.",
     "P306": "Two services that match the same request.",
     "P307": "Two literals that differ only in upper and lower case.",
-    "P401": "A route that is open to anyone and does more than read.",
+    "P401": "A route that is open to anyone and does more than read; `auth` in shadow.",
     "P404": "Proxies are trusted too widely, or a field is read that nobody may set.",
     "P405": "A window wider than it may be.",
     "P406": "Replay protection that lets everything pass while the shared store does not answer.",

@@ -23,11 +23,13 @@ from guard.signing.scheme import Scheme
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """Policies that are in order. `schemes` are those that some route accepts, by name; `files` are what was read."""
+    """Policies that are in order. `schemes` are those that some route accepts, by name; `contents` is what was read, by
+    path.
+    """
 
     policies: PolicySet
     schemes: dict[str, Scheme]
-    files: tuple[Path, ...]
+    contents: Mapping[str, bytes]
     warnings: tuple[Diagnostic, ...]
 
 
@@ -65,6 +67,11 @@ def load_text(files: Mapping[str, str | bytes], *, environment: Mapping[str, str
     return _load("policies", contents, [fault for fault in kinds if fault is not None], environment or {})
 
 
+def load_contents(contents: Mapping[str, bytes], *, environment: Mapping[str, str] = os.environ) -> Loaded | Invalid:
+    """The same for what was read before: `Loaded.contents`, by path."""
+    return _load("policies", {Path(path): content for path, content in contents.items()}, [], environment)
+
+
 def _load(
     shown: str, contents: Mapping[Path, bytes], faults: list[Diagnostic], environment: Mapping[str, str]
 ) -> Loaded | Invalid:
@@ -89,7 +96,9 @@ def _load(
     diagnostics = in_order([*faults, *scheme_faults, *policy_faults])
     if compiled is None or any(one.severity is Severity.ERROR for one in diagnostics):
         return Invalid(diagnostics)
-    return Loaded(compiled.policies, compiled.schemes, tuple(contents), diagnostics)
+    return Loaded(
+        compiled.policies, compiled.schemes, {str(path): read for path, read in contents.items()}, diagnostics
+    )
 
 
 def _kind_fault(name: str, shown: str, *, alone: bool) -> Diagnostic | None:

@@ -17,8 +17,9 @@ from guard.model.decision import Deny
 from guard.model.facts import Body, BodyRead, Facts
 from guard.model.keys import KeyRecord
 from guard.model.names import UnixMs
+from guard.model.policy import Service
 from guard.model.questions import Charge, Granted, Receipt, Short, Unavailable
-from guard.service.policies import Rulebook
+from guard.service.policies import Rulebook, Rules
 from guard.state.protocols import KeyDirectory, LimitStore
 
 ReadBody: TypeAlias = Callable[[Signed], Awaitable[Body]]
@@ -68,7 +69,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Judge:
-    """The decision on one message after another. Holds no state between them but the rules in force.
+    """The decision on one message after another. Holds no state between them but where the rules in force are found.
 
     `strain` tells for a service how strained the gateway is, or its backend: messages less urgent must wait. `obstacle`
     tells why its backend cannot take a request now (the code of a reason), None if it can. Reading a body takes at most
@@ -77,13 +78,13 @@ class Judge:
 
     def __init__(
         self,
-        rules: Rulebook,
+        rules: Rules,
         keys: KeyDirectory,
         limits: LimitStore,
         now: Callable[[], UnixMs],
         *,
-        strain: Callable[[str], int] = lambda _: 0,
-        obstacle: Callable[[str], str | None] = lambda _: None,
+        strain: Callable[[Service], int] = lambda _: 0,
+        obstacle: Callable[[Service], str | None] = lambda _: None,
         body_ms_max: int = 0,
         clock_is_sure: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -98,11 +99,11 @@ class Judge:
 
     async def judge(self, facts: Facts, read_body: ReadBody) -> Judgement:
         """May this message go to its backend? Nothing reaches a backend before the answer is an Allow."""
-        rules = self.rules
+        rules = self.rules.current  # once: a message is judged to its end by the rules that it met
         routed = decide.route(rules.policies, facts)
         if isinstance(routed, Deny):
             return Judgement(outcome=routed, reached=None)
-        kept_out = decide.let_in(routed, self._strain(routed.service.name), self._keys.halts)
+        kept_out = decide.let_in(routed, self._strain(routed.service), self._keys.halts)
         if kept_out is not None:
             return Judgement(outcome=kept_out, reached=routed)
         now = self._now()
@@ -110,7 +111,7 @@ class Judge:
         room = None if question is None else self._limits.ask(question)
         if routed.route.auth is None and isinstance(room, Future):
             room = await room
-        judgement = await self._entered(routed, room, now, read_body)
+        judgement = await self._entered(rules, routed, room, now, read_body)
         if question is None or not question.hold_ms:
             return judgement
         taken = await room if isinstance(room, Future) else room
@@ -121,13 +122,15 @@ class Judge:
         now = self._now()
         return decide.still(allow, self._record(allow.record, now), now, self._keys.halts)
 
-    async def _entered(self, routed: Routed, room: "Answer | None", now: UnixMs, read_body: ReadBody) -> Judgement:
+    async def _entered(
+        self, rules: Rulebook, routed: Routed, room: "Answer | None", now: UnixMs, read_body: ReadBody
+    ) -> Judgement:
         """Judge a message whose address was asked for: `room` is the answer, or it comes with the next one."""
         late = room if isinstance(room, Future) else None
         entered = decide.enter(routed, None if isinstance(room, Future) else room)
         if isinstance(entered, Deny):
             return Judgement(outcome=entered, reached=routed)
-        identified = decide.identify(entered, self.rules.schemes, now, clock_is_sure=self._clock_is_sure())
+        identified = decide.identify(entered, rules.schemes, now, clock_is_sure=self._clock_is_sure())
         if isinstance(identified, Deny):
             return Judgement(outcome=identified, reached=routed)
         claim, facts = identified.claim, identified.facts
@@ -149,7 +152,7 @@ class Judge:
         return await self._admission(verified, late, now)
 
     async def _admission(self, verified: Verified, late: "Future[Receipt] | None", now: UnixMs) -> Judgement:
-        obstacle = self._obstacle(verified.identified.service.name)
+        obstacle = self._obstacle(verified.identified.service)
         question = decide.charge(verified, now, obstacle, self._keys.halts)
         if isinstance(question, Deny):
             burnt = decide.burn(verified, now)

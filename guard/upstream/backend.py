@@ -75,6 +75,11 @@ class Backend:
         await asyncio.gather(*self._checks, return_exceptions=True)
         await asyncio.gather(*(endpoint.pool.aclose() for endpoint in self.endpoints))
 
+    @property
+    def busy(self) -> int:
+        """How many exchanges are under way, wait, or are connecting."""
+        return sum(endpoint.pool.busy for endpoint in self.endpoints)
+
     def strain(self) -> int:
         """Requests less urgent than this must wait, because so many wait for each endpoint already."""
         if self._only is not None:

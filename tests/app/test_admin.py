@@ -14,7 +14,7 @@ from guard.app.keys import open_admins, open_vault
 from guard.edges.health import Health, Readiness
 from guard.model.admins import Role
 from guard.service.key_steps import By
-from guard.service.policies import Rulebook, read_rulebook
+from guard.service.policies import Rulebook, Rules, read_rulebook
 from guard.settings import Settings
 from guard.state.faults import StateError
 from tests.app.test_gateway import rules
@@ -156,6 +156,6 @@ async def test_the_scopes_of_the_policies_are_under_dual_control_from_the_start(
     policy.write_text(policy.read_text() + "dual_control: {scopes: [read]}\n")
     strict = read_rulebook(tmp_path / "policies")
     assert isinstance(strict, Rulebook)
-    for chosen, scopes in ((strict, {"read"}), (rulebook, set())):
+    for chosen, scopes in ((Rules(strict), {"read"}), (rulebook, set())):
         async with open_gateway(settings(tmp_path / "home"), chosen) as running:
             assert await running.vault.releases.scopes() == scopes

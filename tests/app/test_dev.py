@@ -47,5 +47,5 @@ def test_what_an_earlier_start_wrote_is_remembered(tmp_path: Path, *, written: b
 
 
 def test_the_rules_follow_the_exchange_to_another_port(tmp_path: Path) -> None:
-    moved = _before(rules(tmp_path / "policies"), "http://127.0.0.1:9999")
+    moved = _before(rules(tmp_path / "policies").current, "http://127.0.0.1:9999")
     assert [service.upstream.urls for service in moved.policies.services] == [("http://127.0.0.1:9999",)]

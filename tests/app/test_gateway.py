@@ -11,7 +11,7 @@ from guard.app.gateway import open_gateway, request_ids
 from guard.app.keys import open_keyring
 from guard.service.key_orders import KeyOrder
 from guard.service.keyring import By
-from guard.service.policies import Rulebook, read_rulebook
+from guard.service.policies import Rulebook, Rules, read_rulebook
 from guard.settings import Settings
 from guard.state.faults import StateError
 from tests.build import facts
@@ -27,13 +27,13 @@ routes:
 """
 
 
-def rules(folder: Path) -> Rulebook:
+def rules(folder: Path) -> Rules:
     """The smallest useful rules."""
     folder.mkdir(exist_ok=True)
     (folder / "exchange.yaml").write_text(POLICY)
     found = read_rulebook(folder)
     assert isinstance(found, Rulebook)
-    return found
+    return Rules(found)
 
 
 def _settings(home: Path) -> Settings:

@@ -53,7 +53,7 @@ async def test_a_gateway_serves_until_sigterm_and_closes_its_ports(tmp_path: Pat
     settings = Settings(
         home=tmp_path / "home", listen=_free(), health_listen=_free(), decision_log=str(tmp_path / "decisions.jsonl")
     )
-    serving = asyncio.create_task(serve(settings, rules(tmp_path / "policies")))
+    serving = asyncio.create_task(serve(settings, rules(tmp_path / "policies").current))
     assert settings.health_listen is not None
     await _until_ready(settings.health_listen)
     refused = await _status(settings.listen, b"GET /v1/x HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -73,7 +73,7 @@ async def test_a_gateway_serves_until_sigterm_and_closes_its_ports(tmp_path: Pat
 async def test_what_the_listener_refuses_stands_in_the_decision_log(tmp_path: Path) -> None:
     log = tmp_path / "decisions.jsonl"
     settings = Settings(home=tmp_path / "home", listen=_free(), health_listen=_free(), decision_log=str(log))
-    serving = asyncio.create_task(serve(settings, rules(tmp_path / "policies")))
+    serving = asyncio.create_task(serve(settings, rules(tmp_path / "policies").current))
     assert settings.health_listen is not None
     await _until_ready(settings.health_listen)
     refused = await _status(settings.listen, b"GET /v1/x HTTP/1.1\r\nhost : a\r\n\r\n")
@@ -99,7 +99,7 @@ async def test_a_key_that_is_revoked_takes_its_connections_with_it(tmp_path: Pat
     async with open_keyring(settings) as keyring:
         order = KeyOrder(account="acme", secret="s" * 32, id="k", algorithm=KeyAlgorithm.HMAC_SHA256, scopes=("read",))
         await keyring.take_over([order], By("test", "a test"))
-        serving = asyncio.create_task(serve(settings, rules(tmp_path / "policies")))
+        serving = asyncio.create_task(serve(settings, rules(tmp_path / "policies").current))
         assert settings.health_listen is not None
         await _until_ready(settings.health_listen)
         host, port = settings.listen.split(":")

@@ -50,7 +50,7 @@ async def _status(port: int) -> bytes:
 
 
 async def test_a_worker_serves_the_gateway_on_the_socket_that_it_was_given(tmp_path: Path) -> None:
-    book = rules(tmp_path / "policies")
+    book = rules(tmp_path / "policies").current
     settings = Settings(home=tmp_path / "home", policies=tmp_path / "policies", decision_log="none")
     with _task(settings, book.policies.digest) as (task, port):
         async with gateway_worker(task) as working:
@@ -104,7 +104,7 @@ async def test_the_supervisor_serves_health_and_gives_its_workers_their_orders(
     monkeypatch.setattr(guard.app.workers, "COMMAND", (COMMAND[0], str(scripted), script))
     health = tmp_path / "health.sock"
     settings = Settings(listen="127.0.0.1:0", health_listen=f"unix:{health}", home=tmp_path / "home")
-    serving = asyncio.create_task(serve_workers(settings, rules(tmp_path / "policies")))
+    serving = asyncio.create_task(serve_workers(settings, rules(tmp_path / "policies").current))
     async with asyncio.timeout(30):
         while b" 200 " not in await _ready(health):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
@@ -117,7 +117,7 @@ async def test_an_address_that_cannot_be_had_leaves_no_socket_behind(tmp_path: P
     listen = tmp_path / "guard.sock"
     settings = Settings(listen=f"unix:{listen}", health_listen=f"127.0.0.1:{taken.getsockname()[1]}")
     with taken, pytest.raises(OSError, match="in use"):
-        await serve_workers(settings, rules(tmp_path / "policies"))
+        await serve_workers(settings, rules(tmp_path / "policies").current)
     assert not listen.exists()
 
 

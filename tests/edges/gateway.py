@@ -21,7 +21,7 @@ from guard.model.names import RequestId, UnixMs
 from guard.model.policy import PolicySet
 from guard.service.aftermath import Aftermath
 from guard.service.judge import Judge
-from guard.service.policies import Rulebook
+from guard.service.policies import Rulebook, Rules
 from guard.service.pressure import Pressure
 from guard.state.memory import MemoryLimits
 from guard.telemetry.meter import Meter
@@ -153,10 +153,10 @@ async def front(
         numbers = iter(range(1_000_000))
         failures: list[int] = []
         pressure = Pressure(1000)
-        onward = Backends({"exchange": upstream}, None)
+        onward = Backends(lambda _: upstream, None)
         edge = HttpEdge(
             judge=Judge(
-                *(Rulebook(policies=policy_set, schemes=SCHEMES), keys, limits, lambda: now),
+                *(Rules(Rulebook(policies=policy_set, schemes=SCHEMES)), keys, limits, lambda: now),
                 strain=lambda _: pressure.strain(),
                 clock_is_sure=lambda: clock_is_sure,
             ),

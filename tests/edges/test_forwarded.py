@@ -11,7 +11,7 @@ from guard.model.names import KeyId, UnixMs
 from guard.model.policy import BreakerPolicy
 from guard.model.questions import Unavailable
 from guard.upstream.backend import Backend
-from tests.build import facts, record, signed
+from tests.build import facts, record, service, signed
 from tests.edges.gateway import Front, front
 from tests.upstream.asking import until
 from tests.upstream.build_allow import monotonic_ms, upstream
@@ -218,8 +218,9 @@ async def test_a_key_revoked_while_waiting_for_a_connection_is_stopped_before_it
 async def test_what_stands_in_the_way_is_what_the_services_backend_says() -> None:
     breaker = BreakerPolicy(failures_percent=50, exchanges_min=1, window_ms=10_000, open_ms=10_000)
     backend = Backend(upstream(9, breaker=breaker), monotonic_ms)
-    backends = Backends({"exchange": backend}, None)
-    assert backends.obstacle("exchange") is None
+    served = service()
+    backends = Backends({served: backend}.__getitem__, None)
+    assert backends.obstacle(served) is None
     backend.endpoints[0].count_failure(monotonic_ms())
-    assert backends.obstacle("exchange") == "upstream.breaker_open"
+    assert backends.obstacle(served) == "upstream.breaker_open"
     await backend.aclose()

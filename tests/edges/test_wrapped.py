@@ -18,11 +18,11 @@ from guard.model.names import AccountId, KeyId, RequestId, UnixMs
 from guard.model.questions import Unavailable
 from guard.service.aftermath import Aftermath
 from guard.service.judge import Judge
-from guard.service.policies import Rulebook
+from guard.service.policies import Rulebook, Rules
 from guard.service.pressure import Pressure
 from guard.state.memory import MemoryLimits
 from guard.telemetry.meter import Meter
-from tests.build import KEY_ID, NOW, facts, record, signed
+from tests.build import KEY_ID, NOW, facts, record, service, signed
 from tests.directory import Keys
 from tests.edges.gateway import Response, rules, scope
 from tests.line import SCHEMES
@@ -38,7 +38,7 @@ class Door:
         self.events: list[DecisionEvent] = []
         self.failures: list[int] = []
         edge = HttpEdge(
-            judge=Judge(Rulebook(policies=rules(), schemes=SCHEMES), self.keys, self.limits, lambda: NOW),
+            judge=Judge(Rules(Rulebook(policies=rules(), schemes=SCHEMES)), self.keys, self.limits, lambda: NOW),
             aftermath=Aftermath(self.limits, self.events.append, str, str, Meter()),
             pressure=Pressure(1000),
             onward=Wrapped(app, None),
@@ -373,4 +373,4 @@ def test_admitted_cannot_be_changed() -> None:
 
 
 def test_nothing_stands_in_the_way_of_an_application() -> None:
-    assert Wrapped(answers(), None).obstacle("exchange") is None  # type: ignore[func-returns-value]
+    assert Wrapped(answers(), None).obstacle(service()) is None  # type: ignore[func-returns-value]

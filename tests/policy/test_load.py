@@ -51,7 +51,7 @@ def test_a_directory_is_one_service_a_file_in_the_order_of_their_names(tmp_path:
     result = load_policies(files(tmp_path, b__yaml=policy(), a__yaml=SECOND, notes__txt="x", schema__json="{}"))
     assert isinstance(result, Loaded)
     assert [service.name for service in result.policies.services] == ["second", "exchange"]
-    assert result.files == (tmp_path / "a.yaml", tmp_path / "b.yaml")
+    assert list(result.contents) == [str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml")]
     assert list(result.schemes) == ["guard-v1"]
 
 

@@ -17,7 +17,7 @@ from guard.model.policy import PolicySet
 from guard.model.questions import Charge, Receipt, Unavailable
 from guard.model.rules import Mode
 from guard.service.judge import Judge, Judgement
-from guard.service.policies import Rulebook
+from guard.service.policies import Rulebook, Rules
 from guard.state.memory import MemoryLimits
 from tests.build import NOW, auth, facts, halt, limit, policies, record, route, rule, service, signed, slots
 from tests.directory import Keys
@@ -66,7 +66,7 @@ class Line:
         self.now = NOW
         self.bodies_read = 0
         self.body: Body = BodyRead(b"")
-        book = Rulebook(policies=rules or _limited(), schemes=SCHEMES)
+        book = Rules(Rulebook(policies=rules or _limited(), schemes=SCHEMES))
         self.obstacle: str | None = None
         self.strain = 0
         self.judge = Judge(
@@ -74,8 +74,8 @@ class Line:
             self.keys,
             self.store,
             lambda: self.now,
-            strain=lambda service: self.strain if service == "exchange" else 0,
-            obstacle=lambda service: self.obstacle if service == "exchange" else None,
+            strain=lambda service: self.strain if service.name == "exchange" else 0,
+            obstacle=lambda service: self.obstacle if service.name == "exchange" else None,
             body_ms_max=body_ms_max,
         )
 
@@ -480,3 +480,20 @@ async def test_auth_in_shadow_lifts_no_limit_and_no_ambiguity() -> None:
     unsigned = [facts(request_id=RequestId(f"req_{number}")) for number in range(3)]
     assert [await line.code(message) for message in unsigned] == ["allow", "allow", "limit.key"]
     assert await line.code(facts(body=None, body_bytes_announced=2048)) == "request.too_large"
+
+
+async def test_a_message_ends_under_the_rules_that_it_met_and_the_next_one_meets_others() -> None:
+    line = Line()
+    before, after = line.judge.rules.current, _limited()
+
+    async def swapped_meanwhile(_: Signed) -> Body:
+        line.judge.rules.current = Rulebook(policies=after, schemes={})  # a half of it would know no scheme
+        return line.body
+
+    judged = await line.judge.judge(signed(), swapped_meanwhile)
+    assert isinstance(judged.outcome, Allow)
+    assert judged.outcome.service is before.policies.services[0]
+    line.judge.rules.current = Rulebook(policies=after, schemes=SCHEMES)
+    outcome = (await line.judged(_again(2))).outcome
+    assert isinstance(outcome, Allow)
+    assert outcome.service is after.services[0]

@@ -13,7 +13,7 @@ from guard.model.facts import Body, BodyRead, Facts, Transport
 from guard.model.names import Address, KeyId, RequestId, UnixMs
 from guard.model.reasons import reason
 from guard.service.judge import Judge
-from guard.service.policies import Rulebook
+from guard.service.policies import Rulebook, Rules
 from guard.state.memory import MemoryLimits
 from guard.wire.field_names import field_names
 from tests.build import NOW, policies, record, route, service, signed
@@ -70,7 +70,7 @@ def _frame(message: Facts, body: bytes) -> bytes:
 
 
 async def test_frames_are_judged_over_a_socket_that_speaks_no_http() -> None:
-    rules = Rulebook(policies=policies(service(route("D", "/SPOT"))), schemes=SCHEMES)
+    rules = Rules(Rulebook(policies=policies(service(route("D", "/SPOT"))), schemes=SCHEMES))
     judge = Judge(rules, Keys(record()), MemoryLimits(UnixMs(NOW - 1_000_000)), lambda: NOW)
     edge = FrameEdge(judge)
     server = await asyncio.start_server(edge.serve, "127.0.0.1", 0)

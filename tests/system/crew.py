@@ -15,12 +15,12 @@ from guard.edges.health import Readiness
 from guard.model.policy import PolicySet
 from guard.server.binding import Binding
 from guard.server.endpoint import endpoint
-from guard.service.policies import Rulebook
+from guard.service.policies import Rulebook, Rules
 from guard.settings import Settings
 from guard.telemetry import logs
 from tests.system.crew_worker import Config
 
-_RULES = Rulebook(policies=PolicySet(services=(), digest="test"), schemes={})
+_RULES = Rules(Rulebook(policies=PolicySet(services=(), digest="test"), schemes={}))
 
 
 async def _supervise(config: Config) -> None:

@@ -1,11 +1,9 @@
 """What is in force: policies, nodes, bans. For reading only."""
 
-from collections.abc import Iterator
-
 from guard.edges.admin import shapes
 from guard.edges.admin.desk import Call, Desk
 from guard.edges.admin.shapes import Nothing
-from guard.model.policy import Route, RouteNode, Service
+from guard.model.policy import Route, Service
 from guard.state.admin_views import node_view
 
 
@@ -32,7 +30,7 @@ async def list_bans(_: Desk, __: Call[Nothing, None]) -> shapes.BanList:
 
 
 def _service(service: Service) -> shapes.ServiceStatus:
-    routes = {route.name: route for route in _routes(service.routes)}  # GET stands in the tree for HEAD too
+    routes = {route.name: route for route in service.routes.routes()}  # GET stands in the tree for HEAD too
     return shapes.ServiceStatus(
         service=service.name,
         mode=service.mode.value,
@@ -54,12 +52,3 @@ def _route(route: Route) -> shapes.RouteStatus:
         critical=route.critical,
         cost=route.cost,
     )
-
-
-def _routes(node: RouteNode) -> Iterator[Route]:
-    yield from node.here.values()
-    yield from node.rest.values()
-    for each in node.literals.values():
-        yield from _routes(each)
-    if node.variable is not None:
-        yield from _routes(node.variable)
