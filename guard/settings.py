@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     audit_key_file: Path | None = None
     audit_checkpoints: Path | None = None
     keys_on_stale: Annotated[str, Field(pattern=r"^(refuse|serve [1-9][0-9]{0,3}s)$")] = "refuse"
+    keys_idle_days: Annotated[int, Field(ge=1, le=3650)] | None = None
     clock_ms_max: Annotated[int, Field(gt=0)] = 1000
     workers: Annotated[int, Field(ge=1)] = 1
     decision_log: str = "-"

@@ -30,6 +30,7 @@ _WORDS = {
     "assertion_key_file": "`GUARD_HOME/assertion.key`",
     "audit_key_file": "`GUARD_HOME/audit.key`",
     "audit_checkpoints": "not set: only in the database",
+    "keys_idle_days": "not set: no key ends by itself",
 }
 
 

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from guard.app.admin import administering
+from guard.app.idle_keys import ending_idle_keys
 from guard.app.listening import listening
 from guard.edges.health import Health, Readiness
 from guard.service.policies import Rules
@@ -30,5 +31,9 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 async def open_node(settings: Settings, node: Node) -> AsyncIterator[None]:
     """Serve them for the time of the block. Raises OSError if an address cannot be had, or as `administering`."""
     health = Health(node.readiness, lambda: exposition(node.tally()))
-    async with listening(health, settings.health_listen), administering(settings, node.rules, health):
+    async with (
+        ending_idle_keys(settings),
+        listening(health, settings.health_listen),
+        administering(settings, node.rules, health),
+    ):
         yield

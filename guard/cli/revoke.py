@@ -21,6 +21,7 @@ SUMMARY = "End a key for good, or many at once. They stay in the list."
 HELP = """\b
     guard keys revoke gk_… --why "ticket 4711"
     guard keys revoke --account acme --why "left" --dry-run
+    guard keys revoke --idle 90d --why "unused"
     guard keys revoke --network 203.0.113.0/24 --scopes withdraw --older-than 90d --why "leak" --yes
 
     End a key for good, or all keys that are chosen: all of them or none, each with its audit record. A key is chosen if
@@ -36,6 +37,9 @@ def revoke(
     *,
     account: Annotated[str | None, typer.Option(help="All keys of this account.")] = None,
     older_than: Annotated[str | None, typer.Option(help="All keys made longer ago, such as 90d.")] = None,
+    idle: Annotated[
+        str | None, typer.Option(help="All keys unused for so long, such as 90d, and bound to no network.")
+    ] = None,
     network: Annotated[str | None, typer.Option(help="All keys bound to networks within this one (CIDR).")] = None,
     scopes: Annotated[str, typer.Option(help="Of these only keys with one of these scopes, with commas.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show which keys, and revoke none.")] = False,
@@ -48,6 +52,7 @@ def revoke(
     choice = Choice(
         account=account,
         older_than_ms=None if older_than is None else duration(older_than, "--older-than"),
+        idle_ms=None if idle is None else duration(idle, "--idle"),
         network=network,
         scopes=listed(scopes),
     )

@@ -34,6 +34,7 @@ async def vault(tmp_path: Path) -> AsyncIterator[Vault]:
     kinds: dict[str, dict[str, Any]] = {
         "old": {},
         "young": {"created_at": NOW},
+        "used": {"last_used_at": UnixMs(NOW - 10 * DAY_MS)},
         "other": {"account": AccountId("other")},
         "office": {"networks": ("203.0.113.0/25", "203.0.113.200/32")},
         "office-and-home": {"networks": ("203.0.113.0/25", "198.51.100.1/32")},
@@ -59,7 +60,7 @@ def revoking(vault: Vault, buried: Buried) -> Revoking:
     return Revoking(vault, now=lambda: NOW, tombstones=buried)
 
 
-_LIVING = {"old", "young", "other", "office", "office-and-home", "six", "withdrawing", "suspended"}
+_LIVING = {"old", "young", "used", "other", "office", "office-and-home", "six", "withdrawing", "suspended"}
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,9 @@ _LIVING = {"old", "young", "other", "office", "office-and-home", "six", "withdra
         (Choice(account="acme"), _LIVING - {"other"}),
         (Choice(older_than_ms=90 * DAY_MS), _LIVING - {"young"}),
         (Choice(older_than_ms=100 * DAY_MS - 1), _LIVING - {"young"}),
+        (Choice(idle_ms=90 * DAY_MS), _LIVING - {"young", "used", "office", "office-and-home", "six"}),
+        (Choice(idle_ms=10 * DAY_MS), _LIVING - {"young", "used", "office", "office-and-home", "six"}),
+        (Choice(idle_ms=10 * DAY_MS - 1), _LIVING - {"young", "office", "office-and-home", "six"}),
         (Choice(network="203.0.113.0/24"), {"office"}),
         (Choice(network="203.0.113.0/26"), None),
         (Choice(network="0.0.0.0/0"), {"office", "office-and-home"}),
@@ -130,4 +134,20 @@ async def test_what_cannot_be_meant_revokes_nothing(
 ) -> None:
     with pytest.raises(KeyringError, match=sentence):
         await revoking.revoke(choice, by)
+    assert await vault.keys.head() == 1
+
+
+async def test_idle_keys_are_ended_while_others_are_used_and_none_if_there_is_none(
+    revoking: Revoking, vault: Vault
+) -> None:
+    ended = await revoking.end_idle(90 * DAY_MS, ALICE)
+    assert {key.id for key in ended} == _LIVING - {"young", "used", "office", "office-and-home", "six"}
+    assert await revoking.end_idle(90 * DAY_MS, ALICE) == ()
+    assert await vault.keys.head() == 2
+
+
+async def test_if_nobody_was_there_lately_the_clock_is_doubted_and_no_idle_key_is_ended(vault: Vault) -> None:
+    much_later = Revoking(vault, now=lambda: UnixMs(NOW + 46 * DAY_MS))
+    with pytest.raises(KeyringError, match="is the clock right"):
+        await much_later.end_idle(90 * DAY_MS, ALICE)
     assert await vault.keys.head() == 1

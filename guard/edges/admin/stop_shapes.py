@@ -48,10 +48,11 @@ class CreateHalt(RequestShape, frozen=True, kw_only=True):
 
 
 class RevokeKeys(RequestShape, frozen=True, kw_only=True):
-    """Keys to be ended: those for which all that is given holds. By account, age or network at least."""
+    """Keys to be ended: those for which all that is given holds. By account, age, idle time or network at least."""
 
     account: AccountText | None = None
     older_than_ms: Annotated[int, Meta(ge=0, le=TIME_MAX, description="Made longer ago.")] | None = None
+    idle_ms: Annotated[int, Meta(ge=0, le=TIME_MAX, description="Unused so long, in no network.")] | None = None
     network: NetworkText | None = None
     scopes: Annotated[tuple[ScopeText, ...], Meta(max_length=64, description="With one of these.")] = ()
     dry_run: Annotated[bool, Meta(description="Tell which keys, and end none.")] = False

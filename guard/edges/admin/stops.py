@@ -47,7 +47,13 @@ async def lift_halt(desk: Desk, call: Call[Nothing, Because]) -> HaltDone:
 async def revoke_keys(desk: Desk, call: Call[Nothing, RevokeKeys]) -> KeysRevoked:
     """The end of all keys that are chosen, or what that would be."""
     body = call.body
-    choice = Choice(account=body.account, older_than_ms=body.older_than_ms, network=body.network, scopes=body.scopes)
+    choice = Choice(
+        account=body.account,
+        older_than_ms=body.older_than_ms,
+        idle_ms=body.idle_ms,
+        network=body.network,
+        scopes=body.scopes,
+    )
     if body.dry_run:
         return KeysRevoked(items=await desk.revoking.chosen(choice), nodes=None)
     revoked = await desk.revoking.revoke(choice, call.by(body.why))
