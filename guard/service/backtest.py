@@ -1,0 +1,124 @@
+"""What policies would have said to the requests of a log, by the log's own clock.
+
+The limits, addresses and routes are judged by the line's own functions; what only a signature or a body could tell is
+taken from the log. A client that had been refused earlier might have gone on differently: that cannot be replayed.
+"""
+
+from functools import lru_cache
+
+import msgspec
+
+from guard.core import decide
+from guard.core.checks.limits import short_limit
+from guard.core.stages import Routed
+from guard.core.subjects import debits
+from guard.model.decision import Deny
+from guard.model.facts import Facts, Transport
+from guard.model.keys import KeyAlgorithm, KeyRecord, Secret
+from guard.model.names import AccountId, KeyId, RequestId, UnixMs
+from guard.model.policy import PolicySet, Service, Slots
+from guard.model.questions import Charge, Granted, Reading, Receipt, Short
+from guard.model.rules import Mode
+from guard.state.memory import MemoryLimits
+from guard.wire.access_log import LogLine
+from guard.wire.field_names import field_names
+
+_LONG_AGO_MS = 366 * 86_400_000
+_KEPT = ("gateway.", "store.", "request.", "abuse.")
+"""Outcomes that came of what a log does not tell: they are taken to come again."""
+
+
+_NO_NAMES = field_names(())
+
+
+class Verdict(msgspec.Struct, frozen=True, gc=False):
+    """What is said to one request: `allow` or a reason code, what shadow rules would have said, and the meters."""
+
+    code: str
+    shadow: tuple[str, ...] = ()
+    readings: tuple[Reading, ...] = ()
+
+
+class Backtest:
+    """One run of one set of policies over one log, oldest line first. Slots (`concurrent`) are not replayed."""
+
+    def __init__(self, policies: PolicySet) -> None:
+        self._policies = policies
+        self._hosts = {service.name: _host(service) for service in policies.services}
+        self._store: MemoryLimits | None = None
+        self._now = UnixMs(0)
+        self._count = 0
+        self._record = lru_cache(maxsize=65_536)(_record)
+
+    def judge(self, line: LogLine) -> Verdict:
+        """The verdict on the next request. Time never goes back: lines may be a little out of order."""
+        self._now = max(self._now, line.at)
+        self._count += 1
+        if line.path is None or line.outcome.startswith(_KEPT):
+            return Verdict(line.outcome)
+        routed = decide.route(self._policies, self._facts(line))
+        if isinstance(routed, Deny):
+            return Verdict(routed.code)
+        return self._judged(routed, line)
+
+    def _judged(self, routed: Routed, line: LogLine) -> Verdict:
+        room = self._ask(routed, None, "address")
+        entered = decide.enter(routed, room)
+        if isinstance(entered, Deny):
+            return Verdict(entered.code, (), entered.readings)
+        shadow = tuple(deny.code for deny in entered.shadow)
+        if routed.route.auth is not None and line.outcome.startswith(("auth.", "authz.")):
+            return Verdict(line.outcome, shadow, entered.readings)
+        receipt = self._ask(routed, self._holder(line), "principal")
+        readings = receipt.readings if isinstance(receipt, Granted | Short) else ()
+        deny = short_limit(readings)
+        everything = (*entered.readings, *readings)
+        if deny is None:
+            return Verdict("allow", shadow, everything)
+        if deny.rule is not None and deny.rule.mode is Mode.SHADOW:
+            return Verdict("allow", (*shadow, deny.code), everything)
+        return Verdict(deny.code, shadow, everything)
+
+    def _facts(self, line: LogLine) -> Facts:
+        return Facts(
+            transport=Transport.HTTP,
+            verb=line.verb,
+            authority=self._hosts.get(line.service or "", line.authority),
+            path=line.path or b"",
+            query=line.query,
+            names=_NO_NAMES,
+            peer=line.ip,
+            received_at=self._now,
+            request_id=RequestId(str(self._count)),
+        )
+
+    def _ask(self, routed: Routed, record: KeyRecord | None, what: str) -> Receipt | None:
+        """What the limits of the address, or of the principal, answer. None where there are none."""
+        route = routed.route
+        limits = route.limits_address if what == "address" else route.limits_principal
+        taken = tuple(debit for debit in debits(routed, record, limits) if not isinstance(debit.limit.meter, Slots))
+        if not taken:
+            return None
+        if self._store is None:  # whoever was there before the log began is taken to have been idle
+            self._store = MemoryLimits(UnixMs(self._now - _LONG_AGO_MS), receipts_max=1)
+        return self._store.ask(Charge(id=f"{self._count}/{what}", now=self._now, debits=taken))
+
+    def _holder(self, line: LogLine) -> KeyRecord | None:
+        return None if line.key is None else self._record(line.key, line.account or line.key)
+
+
+def _record(key: str, account: str) -> KeyRecord:
+    key_id = KeyId(key)
+    return KeyRecord(
+        id=key_id,
+        account=AccountId(account),
+        algorithm=KeyAlgorithm.HMAC_SHA256,
+        material=Secret(b""),
+        lineage=key_id,
+        created_at=UnixMs(0),
+    )
+
+
+def _host(service: Service) -> bytes:
+    """An authority under which the service is found; it has a prefix of its own otherwise."""
+    return min(service.hosts, default=b"")
