@@ -40,7 +40,8 @@ def test_a_specimen_is_the_same_at_every_making(kind: KeyAlgorithm) -> None:
 def test_a_secret_in_base64_signs_as_what_it_stands_for() -> None:
     key = specimen("alice", KeyAlgorithm.HMAC_SHA256)
     plain, decoded = (
-        key.sign(SignatureForm(SignatureAlgorithm.HMAC_SHA256, Encoding.HEX, secret), b"base") for secret in SecretFormat
+        key.sign(SignatureForm(SignatureAlgorithm.HMAC_SHA256, Encoding.HEX, secret), b"base")
+        for secret in SecretFormat
     )
     assert plain != decoded
     assert Secret(key.material).reveal() == key.secret

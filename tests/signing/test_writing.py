@@ -55,7 +55,12 @@ _CASES = [
     ("bearer", _BEARER, KeyAlgorithm.API_KEY, _QUERY),
     ("items of one field, nonce in JSON", _KEYED, KeyAlgorithm.ECDSA_P256, _ORDER),
     ("items of one field, nonce in a form", _KEYED, KeyAlgorithm.HMAC_SHA512, _FORM),
-    ("a form where there was no body", _KEYED, KeyAlgorithm.HMAC_SHA512, msgspec.structs.replace(_QUERY, method="POST")),
+    (
+        "a form where there was no body",
+        _KEYED,
+        KeyAlgorithm.HMAC_SHA512,
+        msgspec.structs.replace(_QUERY, method="POST"),
+    ),
 ]
 
 
