@@ -9,6 +9,7 @@ import typer
 from guard.cli.starting import EXIT_POLICY_INVALID
 from guard.policy.diagnostic import concise, render, to_json
 from guard.policy.load import Invalid, load_policies
+from guard.service.policies import tested
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
@@ -27,7 +28,7 @@ class Form(StrEnum):
     guard check /etc/guard/policies --format concise
     guard check policies/exchange.yaml --format json
 
-    Read policies as the gateway would, and say for each fault where it is and what to do.
+    Read policies as the gateway would, run their tests, and say for each fault where it is and what to do.
 
     Exit code: 0 valid, 2 usage, 3 invalid.
     """
@@ -38,15 +39,20 @@ def check(
 ) -> None:
     """See `help` above."""
     loaded = load_policies(path)
-    invalid = isinstance(loaded, Invalid)
-    diagnostics = loaded.diagnostics if isinstance(loaded, Invalid) else loaded.warnings
+    rules = loaded if isinstance(loaded, Invalid) else tested(loaded)
+    diagnostics = rules.diagnostics if isinstance(rules, Invalid) else rules.warnings
     if form is Form.JSON:
         typer.echo(to_json(diagnostics))
     else:
         for diagnostic in diagnostics:
             typer.echo(render(diagnostic) if form is Form.TEXT else concise(diagnostic))
-    if not isinstance(loaded, Invalid) and form is not Form.JSON:
+    if not isinstance(loaded, Invalid) and not isinstance(rules, Invalid) and form is not Form.JSON:
         services = ", ".join(f"{service.name}@{service.digest}" for service in loaded.policies.services)
-        typer.echo(f"{len(loaded.contents)} files ok, {len(diagnostics)} warnings: {services}")
-    if invalid:
+        count = len(loaded.contents)
+        typer.echo(f"{count} files ok, {_tests(len(loaded.cases))}{len(diagnostics)} warnings: {services}")
+    if isinstance(rules, Invalid):
         raise typer.Exit(EXIT_POLICY_INVALID)
+
+
+def _tests(count: int) -> str:
+    return f"{count} tests pass, " if count else ""

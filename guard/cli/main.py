@@ -13,6 +13,7 @@ COMMANDS: dict[str, str] = {
     "healthcheck": "Ask the gateway on this machine whether it is ready.",
     "check": "Read policies as the gateway would, and say what is wrong with them.",
     "backtest": "Judge the requests of a log by other policies, and say what would change.",
+    "test": "Run the tests of policies.",
     "schema": "The JSON Schema of policy files, for editors.",
     "keys": "Create, list, rotate, suspend and revoke API keys.",
     "halt": "Stop an account, a key, a service or everything at once, and lift that.",

@@ -13,11 +13,12 @@ import structlog
 from guard.edges.body import Receive
 from guard.edges.direct import Asked, DirectRoad, raised
 from guard.edges.http import HttpEdge
-from guard.edges.render import GATEWAY, Responder, Scope, Send
+from guard.edges.render import Responder, Scope, Send
 from guard.model.decision import Deny
 from guard.model.exchange import Sent
 from guard.model.names import RequestId
 from guard.model.reasons import reason
+from guard.wire.problem import GATEWAY
 
 _log = structlog.get_logger()
 

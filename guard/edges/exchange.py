@@ -12,7 +12,7 @@ import msgspec
 from guard.core.stages import Allow
 from guard.edges.body import BodyReader
 from guard.edges.identity import identity
-from guard.edges.render import GATEWAY, Responder, Scope
+from guard.edges.render import Responder, Scope
 from guard.model.decision import Deny
 from guard.model.exchange import Sent
 from guard.model.facts import Facts, Field
@@ -21,8 +21,8 @@ from guard.service.aftermath import Aftermath, Outcome
 from guard.service.at_once import at_once
 from guard.service.judge import Judgement
 from guard.signing.assertion import AssertionKey
+from guard.wire.allowed_fields import allowed_fields
 from guard.wire.forwarding import answer_fields, request_fields
-from guard.wire.rate_limit_fields import rate_limit
 
 Still: TypeAlias = Callable[[Allow], Deny | None]
 
@@ -116,8 +116,7 @@ class Exchange:
     @property
     def realm(self) -> str:
         """Who refuses: the service, if the message came so far."""
-        routed = self._judgement.routed
-        return GATEWAY if routed is None else routed.service.name
+        return self._judgement.realm
 
     @property
     def closes(self) -> bool:
@@ -145,11 +144,7 @@ class Exchange:
 
     def ours(self, allow: Allow) -> tuple[Field, ...]:
         """What guard itself says in an answer."""
-        return (
-            *rate_limit(allow.readings),
-            (b"guard-request-id", self.facts.request_id.encode()),
-            (b"guard-sent", b"yes"),
-        )
+        return allowed_fields(allow.readings, self.facts.request_id)
 
     def fields(self, allow: Allow, key: AssertionKey | None) -> list[Field]:
         """The request's fields as its backend may see them."""

@@ -12,9 +12,6 @@ from guard.wire.problem import problem
 Scope: TypeAlias = MutableMapping[str, Any]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-GATEWAY = "guard"
-"""The realm of a refusal before any service is known."""
-
 
 class Responder:
     """Sends one response. A client that has `gone` is no error: what was admitted is finished all the same.

@@ -1,7 +1,7 @@
 """The one table of diagnostic codes: what each means, for `docs/policies.md` and for whoever reads a report.
 
 Y0xx: the file cannot be read. P1xx: its shape. P2xx: names that lead nowhere. P3xx: routes and limits that cannot work.
-P4xx: what works but is not safe. A code is stable and never reused.
+P4xx: what works but is not safe. P6xx: policy tests. A code is stable and never reused.
 """
 
 from typing import Final
@@ -46,6 +46,7 @@ MEANINGS: Final[dict[str, str]] = {
     "P204": "A signature scheme whose profile does not compile.",
     "P205": "The same service or scheme in two files.",
     "P206": "A scope under dual control that no route needs.",
+    "P207": "A policy test that names a reason, limit, service or saved request that does not exist.",
     "P211": "A route key that is not `METHOD /path`.",
     "P212": "A path that is not in its one canonical spelling.",
     "P213": "A malformed variable in a route's path.",
@@ -61,4 +62,7 @@ MEANINGS: Final[dict[str, str]] = {
     "P406": "Replay protection that lets everything pass while the shared store does not answer.",
     "P407": "A message that can be sent again for ever, on a route that does more than read.",
     "P408": "Replay protection by each process alone, without the shared store, where more than reading is done.",
+    "P601": "A policy test that fails.",
+    "P602": "Policy tests that would take too long at each load.",
+    "P603": "A request of a policy test that cannot be made.",
 }

@@ -11,6 +11,8 @@ import msgspec
 from guard.model.policy import Limit, PolicySet, Route, Service, UpstreamPolicy
 from guard.model.rules import Mode, Rule
 from guard.policy.auth import Acceptance, judge_auth, route_reads
+from guard.policy.case_files import read_cases
+from guard.policy.cases import Case
 from guard.policy.diagnostic import Diagnostic, Severity, did_you_mean, quoted
 from guard.policy.document import Document
 from guard.policy.limits import compile_limits, limit_faults, limits_of
@@ -36,10 +38,11 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Compiled(msgspec.Struct, frozen=True):
-    """The policies in force, and every scheme that some route accepts, by name."""
+    """The policies in force, every scheme that some route accepts, by name, and the tests that must hold."""
 
     policies: PolicySet
     schemes: dict[str, Scheme]
+    cases: tuple[Case, ...] = ()
 
 
 class _Draft(msgspec.Struct, frozen=True):
@@ -54,11 +57,17 @@ class _Draft(msgspec.Struct, frozen=True):
 
 
 def compile_all(
-    sources: Sequence[Source], schemes: Schemes, digest: str, environment: Mapping[str, str]
+    sources: Sequence[Source],
+    schemes: Schemes,
+    digest: str,
+    environment: Mapping[str, str],
+    case_files: Sequence[Document] = (),
 ) -> tuple[Compiled | None, list[Diagnostic]]:
     """What the sources say, None if anything in them is an error; and all errors and warnings."""
     drafts = [_draft(source, schemes, environment) for source in sources]
     faults = [fault for draft in drafts for fault in draft.faults]
+    cases, case_faults = read_cases([(draft.source.document, draft.shaped) for draft in drafts], case_files)
+    faults += case_faults
     faults += overlap_faults([(draft.source.document, draft.shaped) for draft in drafts])
     if any(fault.severity is Severity.ERROR for fault in faults):
         return None, faults
@@ -73,7 +82,7 @@ def compile_all(
         future_ms_max=max((window.future_ms for one in accepted for window in one.windows), default=0),
         dual_control=frozenset(scope for draft in drafts for scope in draft.shaped.policy.dual_control.scopes),
     )
-    return Compiled(policies, {scheme.name: scheme for one in accepted for scheme in one.schemes}), faults
+    return Compiled(policies, {scheme.name: scheme for one in accepted for scheme in one.schemes}, cases), faults
 
 
 def _draft(source: Source, schemes: Schemes, environment: Mapping[str, str]) -> _Draft:

@@ -18,6 +18,18 @@ _ROUTE_EXAMPLES: Final[list[Schema]] = [
     {"POST /v1/orders": {"scope": "trade", "group": "orders"}},
     {"DELETE /v1/orders/{id}": {"scope": "trade", "group": "cancels", "priority": "critical"}},
 ]
+_TEST_EXAMPLES: Final[list[Schema]] = [
+    {"send": "POST /v1/orders", "as": {"scopes": ["trade"]}, "expect": "allow"},
+    {"send": "POST /v1/orders", "as": {"scopes": ["read"]}, "expect": "authz.scope"},
+    {
+        "name": "a captured order cannot be replayed",
+        "as": {"scopes": ["trade"]},
+        "steps": [
+            {"send": "POST /v1/orders", "save": "order", "expect": "allow"},
+            {"replay": "order", "expect": "auth.replayed"},
+        ],
+    },
+]
 _LIMIT_EXAMPLES: Final[list[Schema]] = [
     {"key": {"per": ["key"], "rate": "20/s", "burst": 40}},
     {"orders": {"per": ["account"], "rate": "300/10s", "routes": ["orders"]}},
@@ -38,6 +50,7 @@ def policy_schema() -> Schema:
     properties = schema["properties"]
     _named(properties["routes"], ROUTE_KEY_PATTERN, _ROUTE_EXAMPLES)
     properties["limits"] = _limits(schema["definitions"].pop("LimitsPart"), properties["limits"]["description"])
+    properties["tests"]["examples"] = [_TEST_EXAMPLES]
     _or_scalar(properties["upstream"], schema["definitions"]["UpstreamPart"]["properties"]["url"]["anyOf"][0])
     for part in ("AuthPart", "RoutePart"):
         window = schema["definitions"][part]["properties"]["window"]
@@ -79,8 +92,9 @@ def _tidy(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     if [one for one in node.get("anyOf", ()) if one != {"type": "null"}] != node.get("anyOf", []):
-        (only,) = (one for one in node["anyOf"] if one != {"type": "null"})
-        node = {**only, **{key: value for key, value in node.items() if key != "anyOf"}}
+        others = [one for one in node["anyOf"] if one != {"type": "null"}]
+        chosen = others[0] if len(others) == 1 else {"anyOf": others}
+        node = {**chosen, **{key: value for key, value in node.items() if key != "anyOf"}}
     if "$ref" in node and len(node) > 1:  # draft-07 ignores what stands beside a reference
         node = {"allOf": [{"$ref": node["$ref"]}], **{key: value for key, value in node.items() if key != "$ref"}}
     default = node.get("default")

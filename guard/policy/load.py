@@ -1,7 +1,7 @@
 """The way in: a policy directory, or one file of it, becomes what the core reads, or a list of what is wrong.
 
-Every `*.yaml` is one service, except that `*.scheme.yaml` is a signature scheme. Whoever calls this decides what to do
-when it is Invalid; nothing of an invalid directory is ever used.
+Every `*.yaml` is one service, except that `*.scheme.yaml` is a signature scheme and `*.test.yaml` holds policy tests.
+Whoever calls this decides what to do when it is Invalid; nothing of an invalid directory is ever used.
 """
 
 import hashlib
@@ -13,6 +13,8 @@ from pathlib import Path
 import msgspec
 
 from guard.model.policy import PolicySet
+from guard.policy.case_files import CASES_ENDING
+from guard.policy.cases import Case
 from guard.policy.compile import Source, compile_all
 from guard.policy.diagnostic import Diagnostic, Severity, in_order
 from guard.policy.document import Document
@@ -23,14 +25,16 @@ from guard.signing.scheme import Scheme
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """Policies that are in order. `schemes` are those that some route accepts, by name; `contents` is what was read, by
-    path.
+    """Policies that are in order, but for their tests, which were not run: `cases`.
+
+    `schemes` are those that some route accepts, by name; `contents` is what was read, by path.
     """
 
     policies: PolicySet
     schemes: dict[str, Scheme]
     contents: Mapping[str, bytes]
     warnings: tuple[Diagnostic, ...]
+    cases: tuple[Case, ...] = ()
 
 
 class Invalid(msgspec.Struct, frozen=True):
@@ -78,6 +82,7 @@ def _load(
     schemes_written = {path: content for path, content in contents.items() if path.name.endswith(SCHEME_ENDING)}
     own_schemes: list[Document] = []
     sources: list[Source] = []
+    case_files: list[Document] = []
     unreadable: set[str] = set()
     for path, content in contents.items():
         document = read_document(content, str(path), path.name)
@@ -86,27 +91,26 @@ def _load(
             unreadable.add(path.name.removesuffix(SCHEME_ENDING))
         elif path.name.endswith(SCHEME_ENDING):
             own_schemes.append(document)
+        elif path.name.endswith(CASES_ENDING):
+            case_files.append(document)
         else:
             sources.append(Source(document, _digest({path: content, **schemes_written})))
     if not sources and not faults:
         hint = "a policy is a file that ends in `.yaml`"
         faults.append(Diagnostic(code="P192", message="no policy here", file=shown, help=hint))
     schemes, scheme_faults = with_own_schemes(shipped_schemes(), own_schemes, frozenset(unreadable))
-    compiled, policy_faults = compile_all(sources, schemes, _digest(contents), environment)
+    compiled, policy_faults = compile_all(sources, schemes, _digest(contents), environment, case_files)
     diagnostics = in_order([*faults, *scheme_faults, *policy_faults])
     if compiled is None or any(one.severity is Severity.ERROR for one in diagnostics):
         return Invalid(diagnostics)
-    return Loaded(
-        compiled.policies, compiled.schemes, {str(path): read for path, read in contents.items()}, diagnostics
-    )
+    read = {str(path): content for path, content in contents.items()}
+    return Loaded(compiled.policies, compiled.schemes, read, diagnostics, compiled.cases)
 
 
 def _kind_fault(name: str, shown: str, *, alone: bool) -> Diagnostic | None:
     """Why a file of this name would be misunderstood if it were skipped or read."""
     if name.startswith("_") and name.endswith(".yaml"):
         message = "shared parts are not known yet: they come with the policy desk"
-    elif name.endswith(".test.yaml"):
-        message = "policy tests are not known yet: they come with the policy desk"
     elif name.endswith(".yml") or (alone and not name.endswith(".yaml")):
         message = "a policy file ends in `.yaml`"
     else:

@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from guard.model.policy import APP
+from guard.wire.client_address import canonical
 
 ID_PATTERN: Final = "^[a-z0-9]+(-[a-z0-9]+)*$"
 SCOPE_PATTERN: Final = "^[a-z][a-z0-9_.:-]{0,63}$"
@@ -16,12 +17,16 @@ FIELD_PATTERN: Final = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 VARIABLE_PATTERN: Final = r"^\$\{[A-Z][A-Z0-9_]{0,63}\}$"
 ORIGIN_PATTERN: Final = r"^(https?://[^/?#@\s]+/?|app|\$\{[A-Z][A-Z0-9_]{0,63}\})$"
 REQUEST_PATH_PATTERN: Final = '^/[!"$-~]{0,255}$'
+KEY_NAME_PATTERN: Final = "^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$"
+STEP_PATTERN: Final = "^[A-Za-z]{1,20} /[!-~]{0,2047}$"
 
 _ID = re.compile(ID_PATTERN, re.ASCII)
 _ID_CHARACTERS_MAX = 64
 _SCOPE = re.compile(SCOPE_PATTERN, re.ASCII)
 _FIELD = re.compile(FIELD_PATTERN, re.ASCII)
 _REQUEST_PATH = re.compile(REQUEST_PATH_PATTERN, re.ASCII)
+_KEY_NAME = re.compile(KEY_NAME_PATTERN, re.ASCII)
+_STEP = re.compile(STEP_PATTERN, re.ASCII)
 _VARIABLE = re.compile(VARIABLE_PATTERN, re.ASCII)
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.ASCII)
 
@@ -106,6 +111,31 @@ def origin(value: object) -> str:
         raise NameFault("P108", "a URL with more than an origin", f"{_ORIGIN_HELP}: paths are forwarded unchanged")
     name = host(f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname)
     return f"{parts.scheme}://{name}" + (f":{port}" if port is not None else "")
+
+
+def address(value: object) -> str:
+    """One address of a client, in its canonical spelling."""
+    found = canonical(_text(value))
+    if found is None:
+        raise NameFault("P108", "is not an address", "write one, such as 203.0.113.7 or 2001:db8::1")
+    return found
+
+
+def key_name(value: object) -> str:
+    """The id of a key, or the name of an account, as guard or whoever it was imported from makes them."""
+    text = _text(value)
+    if _KEY_NAME.fullmatch(text) is None:
+        raise NameFault("P106", "is not a key id or account", "use letters, digits and . _ : / @ -, at most 128")
+    return text
+
+
+def step_request(value: object) -> tuple[str, str]:
+    """METHOD and target of a request in a policy test, the target as it is to be sent."""
+    text = _text(value)
+    if _STEP.fullmatch(text) is None:
+        raise NameFault("P106", "is not METHOD /target", "write it as it is sent, such as GET /v1/depth?limit=5")
+    method, _, target = text.partition(" ")
+    return method, target
 
 
 def request_path(value: object) -> str:

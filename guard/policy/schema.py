@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
+from guard.policy.case_schema import Tests
 from guard.policy.part import Part, many
 from guard.policy.upstream_part import UpstreamPart
 from guard.policy.values import (
@@ -245,3 +246,4 @@ class PolicyFile(Part):
     )
     store: StorePart = Field(default=StorePart(), description="What follows while the shared store does not answer.")
     fields: FieldsPart = Field(default=FieldsPart(), description="What happens to request fields.")
+    tests: Tests = ()

@@ -11,6 +11,7 @@ import msgspec
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from guard.policy.case_schema import CasesFile
 from guard.policy.diagnostic import Diagnostic, did_you_mean, nearest, quoted
 from guard.policy.document import Document, Path
 from guard.policy.schema import PolicyFile
@@ -58,18 +59,30 @@ def shape(document: Document) -> Shaped:
         return Shaped(PolicyFile.model_validate(document.content), frozenset(), ())
     except ValidationError as invalid:
         errors = invalid.errors(include_url=False)
-    faults = tuple(_fault(document, error) for error in _essential(errors[:_FAULTS_MAX]))
+    faults = _faults(document, errors, PolicyFile)
     broken = frozenset(str(error["loc"][0]) for error in errors)
     readable = {key: value for key, value in document.content.items() if key not in broken}
     return Shaped(PolicyFile.model_validate(_STAND_INS | readable), broken, faults)
 
 
-def _essential(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+def shape_cases(document: Document) -> CasesFile | tuple[Diagnostic, ...]:
+    """A file of policy tests as values, or every fault of its shape."""
+    try:
+        return CasesFile.model_validate(document.content)
+    except ValidationError as invalid:
+        return _faults(document, invalid.errors(include_url=False), CasesFile)
+
+
+def _faults(document: Document, errors: list[ErrorDetails], root: type[BaseModel]) -> tuple[Diagnostic, ...]:
+    return tuple(_fault(document, error, root) for error in _essential(errors[:_FAULTS_MAX], root))
+
+
+def _essential(errors: list[ErrorDetails], root: type[BaseModel]) -> list[ErrorDetails]:
     """Without those that follow from others: a list left short by its faults, a field missing for its misspelling."""
     places = [_path(error) for error in errors]
     inner = {place[:length] for place in places for length in range(len(place))}
     misspelt = {
-        (*place[:-1], nearest(place[-1], _fields_at(place[:-1])))
+        (*place[:-1], nearest(place[-1], _fields_at(place[:-1], root)))
         for place, error in zip(places, errors, strict=True)
         if error["type"] == "extra_forbidden"
     }
@@ -86,10 +99,10 @@ def _path(error: ErrorDetails) -> Path:
     return (*path[:1], *path[2:]) if path[:2] == _LIMITS else path
 
 
-def _fault(document: Document, error: ErrorDetails) -> Diagnostic:
+def _fault(document: Document, error: ErrorDetails, root: type[BaseModel]) -> Diagnostic:
     path, kind, value = _path(error), error["type"], error["input"]
     if kind == "extra_forbidden":
-        return _unknown_field(document, path)
+        return _unknown_field(document, path, root)
     if value_comes_later(path, value):
         what = quoted(value) if isinstance(value, str) else f"{quoted(path[-1])} as a mapping"
         return document.fault("P190", path, f"{what} is not known yet: it {LATER}")
@@ -105,11 +118,11 @@ def _fault(document: Document, error: ErrorDetails) -> Diagnostic:
     return document.fault("P107", path, _range(error))
 
 
-def _unknown_field(document: Document, path: Path) -> Diagnostic:
+def _unknown_field(document: Document, path: Path, root: type[BaseModel]) -> Diagnostic:
     name = path[-1]
     if field_comes_later(path):
         return document.fault("P190", path, f"{quoted(name)} is not known yet: it {LATER}", key=True)
-    hint = did_you_mean(name, _fields_at(path[:-1]))
+    hint = did_you_mean(name, _fields_at(path[:-1], root))
     return document.fault("P101", path, f"unknown field {quoted(name)}", help_text=hint, key=True)
 
 
@@ -151,11 +164,11 @@ def _found(value: object) -> str:
     return "a list" if isinstance(value, list | tuple) else f"the text {quoted(value)}"
 
 
-def _fields_at(path: Path) -> frozenset[str]:
+def _fields_at(path: Path, root: type[BaseModel]) -> frozenset[str]:
     """The fields that the part at `path` may have."""
-    part: Any = PolicyFile
+    part: Any = root
     named = {"limits": _LIMITS, "routes": ("routes",)}.get(str(path[0])) if path else None
-    for step in path if named is None else named + path[2:]:
+    for step in (step for step in (path if named is None else named + path[2:]) if isinstance(step, str)):
         field = next(field for name, field in part.model_fields.items() if step == (field.alias or name))
         part = next(kind for kind in _kinds(field.annotation) if _is_part(kind))
     return frozenset(field.alias or name for name, field in part.model_fields.items())

@@ -11,6 +11,7 @@ _MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _BYTES: Final = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 DURATION_PATTERN: Final = "^[1-9][0-9]{0,8}(ms|s|m|h|d)$"
+SKEW_PATTERN: Final = "^[+-]?[1-9][0-9]{0,8}(ms|s|m|h|d)$"
 RATE_PATTERN: Final = "^[1-9][0-9]{0,7}/([1-9][0-9]{0,5})?(ms|s|m|h|d)$"
 QUOTA_PATTERN: Final = "^[1-9][0-9]{0,8}/(h|hour|d|day)$"
 SIZE_PATTERN: Final = "^[1-9][0-9]{0,8}(B|KiB|MiB|GiB)$"
@@ -47,6 +48,14 @@ def duration_ms(value: object) -> int:
     if not isinstance(value, str) or _DURATION.fullmatch(value) is None:
         raise UnitFault("is not a duration", "write a whole number and ms, s, m, h or d, such as 250ms or 5s")
     return _amount(value, _MS)
+
+
+def skew_ms(value: object) -> int:
+    """`-10s`, `+500ms`: how far a clock is off, in milliseconds; negative is behind. Raises UnitFault."""
+    if not isinstance(value, str):
+        return duration_ms(value)
+    ahead = duration_ms(value.removeprefix("-") if value.startswith("-") else value.removeprefix("+"))
+    return -ahead if value.startswith("-") else ahead
 
 
 def rate(value: object) -> Rate:

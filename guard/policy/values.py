@@ -63,12 +63,22 @@ Origin = Annotated[
     str, _told(names.origin), _patterned(names.ORIGIN_PATTERN, "http://127.0.0.1:8081", "${BACKEND_URL}")
 ]
 Duration = Annotated[int, _told(units.duration_ms), _patterned(units.DURATION_PATTERN, "250ms", "5s", "10m")]
+Skew = Annotated[int, _told(units.skew_ms), _patterned(units.SKEW_PATTERN, "-10s", "+500ms")]
 Size = Annotated[int, _told(units.size_bytes), _patterned(units.SIZE_PATTERN, "256KiB", "1MiB")]
 LimitsOnLoss = Annotated[
     Loss, _told(units.share_on_loss), _patterned(units.ON_LOSS_PATTERN, "local 50%", "deny", "allow")
 ]
 Percent = Annotated[int, _told(units.percent), _patterned(units.PERCENT_PATTERN, "50%")]
 RequestPath = Annotated[str, _told(names.request_path), _patterned(names.REQUEST_PATH_PATTERN, "/healthz")]
+StepRequest = Annotated[
+    tuple[str, str],
+    _told(names.step_request),
+    _patterned(names.STEP_PATTERN, "POST /v1/orders", "GET /v1/depth?limit=5"),
+]
+KeyName = Annotated[str, _told(names.key_name), _patterned(names.KEY_NAME_PATTERN, "t1")]
+Address = Annotated[
+    str, _told(names.address), WithJsonSchema({"type": "string", "examples": ["203.0.113.7", "2001:db8::1"]})
+]
 RateValue = Annotated[Rate, _told(units.rate), _patterned(units.RATE_PATTERN, "20/s", "300/10s")]
 QuotaValue = Annotated[Rate, _told(units.quota), _patterned(units.QUOTA_PATTERN, "200000/day", "5000/hour")]
 Tokens = Annotated[int, Field(ge=1, le=TOKENS_MAX)]

@@ -15,6 +15,7 @@ from guard.core.loss import alternative
 from guard.model.names import AccountId, KeyId, UnixMs
 from guard.model.policy import OnLoss
 from guard.model.questions import Charge, Receipt, Replayed, Unavailable
+from guard.service.at_once import at_once
 from guard.state.protocols import LimitStore
 from guard.state.share import LocalShare
 
@@ -24,7 +25,8 @@ _AT_ONCE: Final = 64
 class Endurance(LimitStore):
     """See the module. `processes` says how many live processes share the store, as far as this one knows.
 
-    `heard` hears of each charge that was answered here: `replay`, `limits`. Closing is owed.
+    `heard` hears of each charge that was answered here: `replay`, `limits`. `concurrent` False says that the store
+    never waits: then nothing here needs an event loop. Closing is owed.
     """
 
     def __init__(
@@ -34,11 +36,13 @@ class Endurance(LimitStore):
         processes: Callable[[], int],
         *,
         heard: Callable[[str], object] = lambda _: None,
+        concurrent: bool = True,
     ) -> None:
         self._shared = shared
         self._share = share
         self._processes = processes
         self._heard = heard
+        self._concurrent = concurrent
         self._heard_of = False
         self._debts: deque[Charge] = deque()
         self._repaying: asyncio.Task[None] | None = None
@@ -124,14 +128,19 @@ class Endurance(LimitStore):
 
     def _found(self, now: UnixMs) -> None:
         self._debts += self._share.find(now)
-        if self._debts and (self._repaying is None or self._repaying.done()):
+        if not self._concurrent:
+            at_once(self._repay())
+        elif self._debts and (self._repaying is None or self._repaying.done()):
             self._repaying = asyncio.create_task(self._repay(), name="repay the shared store")
 
     async def _repay(self) -> None:
         """Until all is told, or the store is lost again: then what is left waits for its next return."""
         while self._debts:
             some = list(islice(self._debts, _AT_ONCE))
-            answers = await asyncio.gather(*(self._shared.repay(charge) for charge in some))
+            if self._concurrent:
+                answers = await asyncio.gather(*(self._shared.repay(charge) for charge in some))
+            else:
+                answers = [await self._shared.repay(charge) for charge in some]
             for _ in some:
                 self._debts.popleft()
             untold = [charge for charge, answer in zip(some, answers, strict=True) if isinstance(answer, Unavailable)]

@@ -19,8 +19,9 @@ from guard.model.keys import KeyRecord
 from guard.model.names import UnixMs
 from guard.model.policy import Service
 from guard.model.questions import Charge, Granted, Receipt, Short, Unavailable
-from guard.service.policies import Rulebook, Rules
+from guard.service.rulebook import Rulebook, Rules
 from guard.state.protocols import KeyDirectory, LimitStore
+from guard.wire.problem import GATEWAY
 
 ReadBody: TypeAlias = Callable[[Signed], Awaitable[Body]]
 """How the edge reads the body. It takes the proof that the body may be read; it never raises for what a client does."""
@@ -61,6 +62,12 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
                 return self.reached
             case _:
                 return None
+
+    @property
+    def realm(self) -> str:
+        """Who refuses: the service, if the message came so far."""
+        routed = self.routed
+        return GATEWAY if routed is None else routed.service.name
 
     @property
     def routed(self) -> Routed | Identified | None:

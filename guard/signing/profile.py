@@ -22,9 +22,11 @@ from guard.signing.scheme import (
     Shape,
     SignatureAlgorithm,
     SignatureForm,
+    Source,
+    SourceKind,
     Take,
 )
-from guard.signing.sources import Source, SourceFault, SourceKind, gather, parse_source
+from guard.signing.sources import SourceFault, gather, parse_source
 from guard.signing.template import Node, TemplateFault, parse_template
 from guard.signing.tokens import KEY_ID
 
@@ -91,6 +93,7 @@ def compile_profile(name: str, profile: Mapping[str, object], parents: Mapping[s
         claims_in_body=in_body,
         unbound=unbound,
         takes=takes,
+        places=MappingProxyType(dict(named)),
         sources=gather(named),
         marks=gather({mark: named[mark] for mark in _MARKS if mark in named}),
         forms=MappingProxyType({kind: _form(kind, algorithm) for kind, algorithm in entry.algorithms.items()}),

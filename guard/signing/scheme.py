@@ -28,6 +28,38 @@ Pointer: TypeAlias = tuple[str, ...]
 """A JSON Pointer (RFC 6901), unescaped, one entry a step."""
 
 
+class SourceKind(StrEnum):
+    """The first word of a source."""
+
+    HEADER = "header"
+    QUERY = "query"
+    FORM = "form"
+    JSON = "json"
+    WS = "ws"
+    FIX = "fix"
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """One place. `name` is the field (lower case), parameter or tag; `pointer` the place in a document.
+
+    `bearer` says that the value is a secret by itself. Who writes the field begins it with the word `lead`, and the
+    value with `item=`, where there is one.
+    """
+
+    kind: SourceKind
+    name: bytes = b""
+    pointer: Pointer = ()
+    pipe: Pipe | None = None
+    bearer: bool = False
+    lead: bytes = b""
+    item: bytes = b""
+
+    @property
+    def in_body(self) -> bool:
+        """Whether it is a part of an HTTP body."""
+        return self.kind in (SourceKind.FORM, SourceKind.JSON)
+
+
 class Guarantee(StrEnum):
     """What a verified message of the scheme is worth against replay (ARCHITECTURE.md section 3, rule 9).
 
@@ -165,8 +197,10 @@ class Scheme(msgspec.Struct, frozen=True, kw_only=True):
     claims_in_body: bool
     unbound: frozenset[str]
 
-    # Below: the compiled profile, read only inside this room. `marks` are the sources of key and signature.
+    # Below: the compiled profile, read only inside this room. `places` are those of each value, for who writes one;
+    # `marks` are the sources of key and signature.
     takes: tuple[Take, ...]
+    places: Mapping[str, tuple[Source, ...]]
     sources: Sources
     marks: Sources
     forms: Mapping[KeyAlgorithm, SignatureForm]

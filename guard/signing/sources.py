@@ -6,16 +6,13 @@ us may read the other one (HTTP parameter pollution).
 
 import re
 from collections.abc import Mapping
-from enum import StrEnum
 from functools import lru_cache
-
-import msgspec
 
 from guard.model.claims import ClaimFault
 from guard.model.facts import Facts, FieldNames, Transport
 from guard.signing import documents
 from guard.signing.parameters import FORM_TYPE, JSON_TYPE, lookalike, media_type, pairs
-from guard.signing.scheme import Pipe, Pointer, Sources
+from guard.signing.scheme import Pipe, Pointer, Source, SourceKind, Sources
 from guard.signing.template import parse_pointer
 from guard.wire.field_names import SEQUENCES_MAX
 
@@ -29,40 +26,11 @@ _TWICE = ClaimFault("request.malformed", "A credential occurs twice.")
 _RESPELLED = ClaimFault("request.malformed", "A credential's name is written in percent-encoding.")
 
 
-class SourceKind(StrEnum):
-    """The first word of a source."""
-
-    HEADER = "header"
-    QUERY = "query"
-    FORM = "form"
-    JSON = "json"
-    WS = "ws"
-    FIX = "fix"
-
-
 _KINDS = {
     Transport.HTTP: frozenset({SourceKind.HEADER, SourceKind.QUERY, SourceKind.FORM, SourceKind.JSON}),
     Transport.WEBSOCKET: frozenset({SourceKind.WS}),
     Transport.FIX: frozenset({SourceKind.FIX}),
 }
-
-
-class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """One place. `name` is the field (lower case), parameter or tag; `pointer` the place in a document.
-
-    `bearer` says that the value is a secret by itself.
-    """
-
-    kind: SourceKind
-    name: bytes = b""
-    pointer: Pointer = ()
-    pipe: Pipe | None = None
-    bearer: bool = False
-
-    @property
-    def in_body(self) -> bool:
-        """Whether it is a part of an HTTP body."""
-        return self.kind in (SourceKind.FORM, SourceKind.JSON)
 
 
 class SourceFault(ValueError):  # noqa: N818  # faults are of the text, errors of the program
@@ -97,11 +65,13 @@ def _header(text: str) -> Source:
     if not pipes:
         return Source(kind=SourceKind.HEADER, name=name)
     if pipes == ["bearer"]:
-        return Source(kind=SourceKind.HEADER, name=name, pipe=_bearer, bearer=True)
+        return Source(kind=SourceKind.HEADER, name=name, pipe=_bearer, bearer=True, lead=b"Bearer")
     match = _KV.fullmatch(pipes[0])
     if match is None or len(pipes) != len(("kv", "name")) or not _PARAMETER.fullmatch(pipes[1]):
         raise SourceFault("after a field name stand nothing, |bearer or |kv(scheme)|name")
-    return Source(kind=SourceKind.HEADER, name=name, pipe=_key_value(match[1].lower().encode(), pipes[1].encode()))
+    lead, item = match[1].encode(), pipes[1].encode()
+    pipe = _key_value(lead.lower(), item)
+    return Source(kind=SourceKind.HEADER, name=name, pipe=pipe, lead=lead, item=item)
 
 
 def _bearer(value: bytes) -> bytes | None:

@@ -16,6 +16,9 @@ from guard.wire.owned_fields import GUARD_REASON, GUARD_REQUEST_ID, GUARD_SENT
 from guard.wire.rate_limit_fields import rate_limit, seconds
 from guard.wire.structured_fields import string
 
+GATEWAY = "guard"
+"""The realm of a refusal before any service is known."""
+
 _SHARED = frozenset(row.public for row in TABLE if row.public != row.code)
 _CLOCK = frozenset({"auth.stale", "auth.future"})
 

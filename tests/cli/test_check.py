@@ -28,6 +28,18 @@ def test_a_fault_is_named_with_its_place_and_ends_with_code_3(tmp_path: Path, fo
     assert expected in ran.output
 
 
+def test_a_policy_whose_tests_fail_is_invalid(tmp_path: Path) -> None:
+    policy = tmp_path / "exchange.yaml"
+    head = "version: 1\nservice: x\nupstream: http://127.0.0.1:1\nroutes: {GET /v1/x: {auth: none}}\n"
+    policy.write_text(head + "tests: [{send: GET /v1/x, expect: allow}]\n")
+    ran = CliRunner().invoke(app, [str(policy)])
+    assert (ran.exit_code, ran.output.partition("x@")[0]) == (0, "1 files ok, 1 tests pass, 0 warnings: ")
+    policy.write_text(head + "tests: [{send: GET /v1/y, expect: allow}]\n")
+    ran = CliRunner().invoke(app, [str(policy), "--format", "concise"])
+    assert ran.exit_code == 3
+    assert f"{policy}:5:35: error[P601]" in ran.output
+
+
 def test_a_program_gets_json(tmp_path: Path) -> None:
     (tmp_path / "exchange.yaml").write_text("version: 1\nservice: x\nrouts: {}\nupstream: http://127.0.0.1:1\n")
     ran = CliRunner().invoke(app, [str(tmp_path), "--format", "json"])

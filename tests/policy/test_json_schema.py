@@ -62,6 +62,11 @@ def test_it_accepts_the_shipped_policies(name: str) -> None:
         {"limits": {"a": {"per": ["user"], "rate": "5/s"}}},
         {"limits": {"a": {"per": ["ip"], "rate": "5"}}},
         {"auth": {"window": 5}},
+        {"tests": [{"sned": "GET /"}]},
+        {"tests": [{"send": "GET"}]},
+        {"tests": [{"send": "GET /", "expect": {"decision": "maybe"}}]},
+        {"tests": [{"send": "GET /", "expect": {"allow": "all"}}]},
+        {"tests": [{"send": "GET /", "as": {"ip": "203.0.113.7", "scope": "read"}}]},
         {"auth": {"window": {"past": "5"}}},
     ],
 )
@@ -74,6 +79,12 @@ def test_it_refuses_what_the_loader_refuses_for_its_shape(change: dict[str, obje
 @pytest.mark.parametrize("limit", [{"rate": "5/s", "burst": 9}, {"quota": "5/day", "cost": 2}, {"concurrent": 10_000}])
 def test_it_accepts_each_way_of_counting(limit: dict[str, object]) -> None:
     jsonschema.Draft7Validator(policy_schema()).validate({**SMALLEST, "limits": {"a": {"per": ["ip"], **limit}}})
+
+
+@pytest.mark.parametrize("expect", ["allow", {"allow": 3, "limit.key": 1}, {"status": 429, "remaining": {"key": 0}}])
+def test_it_accepts_each_kind_of_expectation(expect: object) -> None:
+    test = {"steps": [{"send": "GET /?a=1", "as": {"key": "k"}, "times": 4, "expect": expect}]}
+    jsonschema.Draft7Validator(policy_schema()).validate({**SMALLEST, "tests": [test]})
 
 
 def test_every_field_says_what_it_is() -> None:

@@ -80,7 +80,7 @@ def test_each_fault_of_shape_is_one_diagnostic(text: str, fault: tuple[str, int,
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        *((policy(f"{name}: {{}}"), f"`{name}`") for name in ("tests", "abuse", "tiers")),
+        *((policy(f"{name}: {{}}"), f"`{name}`") for name in ("abuse", "tiers")),
         *(
             (policy(f"limits: {{x: {{per: [key], rate: 5/s, {name}: 1}}}}"), f"`{name}`")
             for name in ("reserve", "count")
