@@ -1,28 +1,22 @@
 """`guard backtest`: what policies would have said to the requests of a log. The replaying is `service/backtest.py`."""
 
-import gzip
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Annotated
+from typing import Annotated
 
 import typer
 
 from guard.cli.backtest_screen import Run, condition, run_json, run_text
-from guard.cli.progress import progress
+from guard.cli.log_files import read_log
 from guard.cli.screen import complain
-from guard.cli.starting import rules_or_exit
+from guard.cli.starting import EXIT_USAGE, rules_or_exit
 from guard.model.policy import PolicySet
 from guard.service.backtest import Backtest
 from guard.service.comparison import Comparison
-from guard.wire.access_log import LogError, LogForm, LogLine, line_reader
+from guard.wire.access_log import LogForm, LogLine, line_reader
 
-EXIT_USAGE = 2
 EXIT_TRIPPED = 4
-_LINE_BYTES_MAX = 1 << 20
-_COMPLAINTS_MAX = 5
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
@@ -77,43 +71,12 @@ def _condition(text: str | None) -> Callable[[Comparison], bool] | None:
 def _replay(
     log: Path, read: Callable[[bytes], LogLine], new: PolicySet, old: PolicySet | None
 ) -> tuple[Comparison, int]:
-    """What changes, and how many lines could not be read; the first of them are told."""
+    """What changes, and how many lines could not be read."""
     after, before, compared, unread = Backtest(new), None if old is None else Backtest(old), Comparison(), 0
-    with _opened(log) as file, progress("lines") as show:
-        for number, content in enumerate(_lines(file), start=1):
-            try:
-                line = read(content)
-            except LogError as fault:
-                unread += 1
-                if unread <= _COMPLAINTS_MAX:
-                    complain(f"{log}:{number}: {fault}")
-                continue
-            said = line.outcome if before is None else before.judge(line).code
-            compared.add(line, said, after.judge(line))
-            show(number)
+    for line in read_log(log, read):
+        if line is None:
+            unread += 1
+            continue
+        said = line.outcome if before is None else before.judge(line).code
+        compared.add(line, said, after.judge(line))
     return compared, unread
-
-
-@contextmanager
-def _opened(log: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    if log == Path("-"):
-        yield sys.stdin.buffer
-        return
-    try:
-        with log.open("rb") as file:
-            zipped = file.peek(2)[:2] == b"\x1f\x8b"
-            if not zipped:
-                yield file
-                return
-            with gzip.open(file) as unzipped:
-                yield unzipped
-    except (OSError, EOFError) as error:
-        complain(f"{log} cannot be read: {error}")
-        raise typer.Exit(EXIT_USAGE) from None
-
-
-def _lines(file: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
-    """Each line that is not empty. A longer one than any log has comes in pieces, which nothing can read."""
-    while line := file.readline(_LINE_BYTES_MAX):
-        if line.strip():
-            yield line

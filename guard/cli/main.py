@@ -12,6 +12,7 @@ COMMANDS: dict[str, str] = {
     "serve": "The gateway, in front of the backends that your policies name.",
     "healthcheck": "Ask the gateway on this machine whether it is ready.",
     "check": "Read policies as the gateway would, and say what is wrong with them.",
+    "promote": "May a rule go from shadow to enforce, and whom would it deny?",
     "backtest": "Judge the requests of a log by other policies, and say what would change.",
     "test": "Run the tests of policies.",
     "schema": "The JSON Schema of policy files, for editors.",

@@ -21,6 +21,7 @@ from guard.policy.values import (
     LimitsOnLoss,
     Name,
     Network,
+    Percent,
     QuotaValue,
     RateValue,
     RuleMode,
@@ -35,6 +36,7 @@ from guard.policy.values import (
 
 ROUTES_MAX: Final = 500
 SCALAR_FUTURE_MS: Final = 1_000
+KEYS_DENIED_PERCENT: Final = 1
 
 
 class MatchPart(Part):
@@ -218,6 +220,14 @@ class DualControlPart(Part):
     scopes: tuple[Scope, ...] = many("A key with one of these scopes is active once a second person confirms it.")
 
 
+class PromotionPart(Part):
+    """When a rule may go from shadow to enforce."""
+
+    keys_denied: Percent = Field(
+        default=KEYS_DENIED_PERCENT, description="The share of active keys that it may deny something. Default 1%."
+    )
+
+
 class PolicyFile(Part):
     """One service: which requests are its own, who may send them, how many, and where they go."""
 
@@ -237,6 +247,9 @@ class PolicyFile(Part):
     auth: AuthPart = Field(default=AuthPart(), description="Who may sign, how, and how fresh it must be.")
     dual_control: DualControlPart = Field(
         default=DualControlPart(), description="What an administrator cannot do alone. Counts for keys of all services."
+    )
+    promotion: PromotionPart = Field(
+        default=PromotionPart(), description="When a rule may go from shadow to enforce (`guard promote`)."
     )
     limits: LimitsPart = Field(
         default=LimitsPart(), description="Limits by name. All that apply must have room. `mode` is that of all."

@@ -31,7 +31,8 @@ class LogForm(StrEnum):
 class LogLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One request as the log tells it. `outcome` is `allow` or a reason code. `path` None: it matched no route then.
 
-    `service` is the one that it was for, where the log names it. `cost` is what it cost, where that is told.
+    Where the log tells them, `service` and `route` are those that it was for, `shadow` what shadow rules would have
+    said, and `cost` what it cost.
     """
 
     at: UnixMs
@@ -44,6 +45,8 @@ class LogLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     key: str | None
     account: str | None
     outcome: str
+    route: str | None = None
+    shadow: tuple[str, ...] = ()
     cost: int | None = None
     body_bytes: int | None = None
 
@@ -96,6 +99,7 @@ class _Decision(msgspec.Struct, frozen=True):
     method: str | None = None
     route: str | None = None
     cost: int | None = None
+    shadow: tuple[str, ...] = ()
     key: str | None = None
     account: str | None = None
     ip: str | None = None
@@ -139,6 +143,8 @@ def _decision_reader() -> Callable[[bytes], LogLine]:
             key=told.key,
             account=told.account,
             outcome="allow" if told.decision == "allow" or told.reason is None else told.reason,
+            route=told.route,
+            shadow=told.shadow,
             cost=told.cost,
             body_bytes=told.bytes_in,
         )

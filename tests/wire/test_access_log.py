@@ -27,7 +27,7 @@ def decision(**changes: Any) -> dict[str, Any]:
         "method": "DELETE",
     }
     told |= {"route": "DELETE /v1/orders/{id}", "cost": 3, "key": "gk_7f…1a2b", "account": "acme", "ip": "203.0.113.7"}
-    return told | {"bytes_in": 211} | changes
+    return told | {"bytes_in": 211, "shadow": ["limit.weight"]} | changes
 
 
 def test_a_decision_is_told_with_a_path_that_its_route_matches() -> None:
@@ -41,6 +41,8 @@ def test_a_decision_is_told_with_a_path_that_its_route_matches() -> None:
         key="gk_7f…1a2b",
         account="acme",
         outcome="allow",
+        route="DELETE /v1/orders/{id}",
+        shadow=("limit.weight",),
         cost=3,
         body_bytes=211,
     )
