@@ -10,10 +10,12 @@ from typing import Annotated
 import msgspec
 import typer
 
+from guard.cli.explained import shown
 from guard.cli.starting import EXIT_POLICY_INVALID, EXIT_USAGE
 from guard.policy.cases import Case
 from guard.policy.diagnostic import render, visible
 from guard.policy.load import Invalid, load_policies
+from guard.service.explain import explain
 from guard.service.policies import untested
 from guard.service.policy_tests import Verdict, rehearse
 from guard.service.rulebook import Rulebook
@@ -62,6 +64,7 @@ def run_tests(
     *,
     only: Annotated[str, typer.Option("--filter", help="service=GLOB;test=GLOB, or one of them.")] = "",
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="One line for each test.")] = False,
+    explain_failures: Annotated[bool, typer.Option(help="Explain the request at which a test failed.")] = False,
     junit: Annotated[Path | None, typer.Option(help="Write the results there, as JUnit XML.")] = None,
 ) -> None:
     """See `help` above."""
@@ -71,7 +74,7 @@ def run_tests(
         typer.echo("no tests" + (" that the filter lets through" if only else ""), err=True)
         raise typer.Exit(EXIT_USAGE if only else 0)
     for one in ran:
-        _show(one, verbose=verbose)
+        _show(one, verbose=verbose, explained=explain_failures)
     if junit is not None:
         junit.write_text(_junit(ran), encoding="utf-8")
     failed = sum(one.failed for one in ran)
@@ -112,12 +115,14 @@ def _timed(rules: Rulebook, case: Case) -> Ran:
     return Ran(verdict, (time.perf_counter_ns() - started_ns) // 1000)
 
 
-def _show(one: Ran, *, verbose: bool) -> None:
+def _show(one: Ran, *, verbose: bool, explained: bool) -> None:
     case, failure = one.verdict.case, one.verdict.failure
     if verbose or failure is not None:
         typer.echo(f"{visible(case.name)}: {one.word} ({one.us / 1000:.1f} ms)")
     if failure is not None and (verbose or one.failed):
         typer.echo(render(failure))
+        if explained and one.verdict.at is not None:
+            typer.echo("\n".join(f"  {row}" for row in shown(explain(one.verdict.at))))
 
 
 def _junit(ran: Sequence[Ran]) -> str:

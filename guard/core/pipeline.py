@@ -8,6 +8,8 @@ is the gateway's own and always ends it. Between the tables one question is aske
 from collections.abc import Callable
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from guard.core.checks.address import address_had_room, address_has_room, address_is_permitted
 from guard.core.checks.bounds import resources_are_within_bounds, use_is_within_bounds
 from guard.core.checks.credentials import claim_is_complete, credentials_are_present
@@ -125,6 +127,9 @@ ADMIT = (
     limits_have_room,
 )
 
+# All tables, as a message meets them: for who explains a decision. Each Deny names the check that it is of.
+ORDER = (MESSAGE, ARRIVAL, ADDRESS, CREDENTIALS, SCREEN, HEAD, BODY, WHO, MAY, DEPARTURE, STILL, ADMIT)
+
 
 S = TypeVar("S")
 
@@ -138,7 +143,7 @@ def run(checks: tuple[Callable[[S], Deny | None], ...], stage: S) -> Deny | tupl
             continue
         mode = Mode.ENFORCE if deny.rule is None else deny.rule.mode
         if mode is Mode.ENFORCE:
-            return deny
+            return replace(deny, check=check.__name__)
         if mode is Mode.SHADOW:
-            shadow = (*shadow, deny)
+            shadow = (*shadow, replace(deny, check=check.__name__))
     return shadow

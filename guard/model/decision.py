@@ -14,7 +14,8 @@ class Deny(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The client may not. `code` is a row of the reasons table; `rule` is None for rules of the gateway itself.
 
     `detail` may be shown to the client if the row is public. `wait_ms` is when trying again can help. `allow` lists the
-    methods of a 405. `skew_ms` is our clock minus the claim's, where the clock is wrong. `about` is for the log.
+    methods of a 405. `skew_ms` is our clock minus the claim's, where the clock is wrong. `about` is for the log,
+    `check` for who explains it: the name of the check that said no, empty where none did (no such route).
     """
 
     code: str
@@ -26,6 +27,7 @@ class Deny(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     server_time: UnixMs | None = None
     skew_ms: int | None = None
     about: "About | None" = None
+    check: str = ""
 
 
 class About(msgspec.Struct, frozen=True, gc=False):

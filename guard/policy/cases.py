@@ -218,7 +218,7 @@ def _step(path: Path, part: StepPart, who: FixturePart) -> Step:
         request=part.send,
         replay=part.replay,
         save=part.save,
-        fixture=_fixture(who),
+        fixture=fixture_of(who),
         body=body,
         content_type=content_type,
         headers=part.headers,
@@ -232,7 +232,8 @@ def _step(path: Path, part: StepPart, who: FixturePart) -> Step:
     )
 
 
-def _fixture(who: FixturePart) -> Fixture:
+def fixture_of(who: FixturePart) -> Fixture:
+    """Who that is."""
     given = {**who.model_dump(), "scopes": frozenset(who.scopes), "uses": tuple(KeyUse(use) for use in who.uses)}
     return Fixture(**{**given, "algorithm": None if who.algorithm is None else KeyAlgorithm(who.algorithm)})
 

@@ -106,7 +106,7 @@ class Rehearsal:
 
     def signed(self, request: Request, who: Fixture, *, skew_ms: int = 0, forged: Forged | None = None) -> Request:
         """The request with the credentials that its route asks for; as it is where nobody asks. Raises CannotSign."""
-        place = place_for(self._rules.policies, self._facts(request, who.ip))
+        place = place_for(self._rules.policies, self.facts(request, who.ip))
         auth = None if isinstance(place, Deny) else place[1].auth
         if auth is None and who.scheme is None:
             return request
@@ -118,7 +118,7 @@ class Rehearsal:
 
     def send(self, request: Request, ip: str) -> Heard:
         """What comes of the request, from this address, now. The backend answers 200 at once."""
-        facts = self._facts(request, ip)
+        facts = self.facts(request, ip)
         judgement = at_once(self._judge.judge(facts, _no_body))
         if not isinstance(judgement.outcome, Deny):
             late = self._judge.still(judgement.outcome)
@@ -139,7 +139,8 @@ class Rehearsal:
         kind = self._kinds.get(who.key, who.algorithm)
         return next((scheme for scheme in offered if kind in scheme.algorithms), offered[0])
 
-    def _facts(self, request: Request, ip: str) -> Facts:
+    def facts(self, request: Request, ip: str) -> Facts:
+        """The request as an edge would see it arrive, now."""
         target = request.path if request.query is None else request.path + b"?" + request.query
         length: tuple[Field, ...] = ((b"content-length", b"%d" % len(request.body)),) if request.body else ()
         return facts_from_http(

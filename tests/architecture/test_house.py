@@ -70,6 +70,7 @@ def test_every_check_stands_in_the_pipeline() -> None:
     }
     assert written - asked == {"key_fault", "short_limit"}, "a check that nobody asks, or a helper that looks like one"
     assert asked <= written
+    assert {check.__name__ for table in pipeline.ORDER for check in table} == asked, "explain would not know it"
 
 
 _CODE = re.compile(r'"((?:route|request|auth|authz|abuse|store|gateway|upstream)\.[a-z_]+)"')

@@ -50,6 +50,13 @@ def test_one_that_fails_is_shown_with_its_place_and_ends_with_code_4(tmp_path: P
     assert ran.output.endswith("FAIL: 2/3\n")
 
 
+def test_the_request_at_which_a_test_failed_is_explained_if_asked(tmp_path: Path) -> None:
+    ran = _ran(tmp_path, "--explain-failures", more=_FAILS)
+    assert "    scope        DENY        trade" in ran.output
+    assert "◀ decided here" in ran.output
+    assert "decided here" not in _ran(tmp_path, more=_FAILS).output
+
+
 def test_one_that_is_to_be_done_is_reported_and_does_not_count(tmp_path: Path) -> None:
     ran = _ran(tmp_path, more=_TODO)
     assert ran.exit_code == 0

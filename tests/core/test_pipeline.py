@@ -22,8 +22,9 @@ def test_a_deny_of_an_enforced_rule_ends_the_line() -> None:
 
 
 def test_a_deny_of_a_shadow_rule_is_carried_along_and_the_next_check_is_asked() -> None:
-    shadow = _denies(Mode.SHADOW)
-    assert pipeline.run((_holds, lambda _: shadow, _holds), "stage") == (shadow,)
+    outcome = pipeline.run((_holds, lambda _: _denies(Mode.SHADOW), _holds), "stage")
+    assert isinstance(outcome, tuple)
+    assert [shadow.code for shadow in outcome] == ["authz.scope"]
 
 
 def test_a_deny_after_a_shadow_deny_still_ends_the_line() -> None:
@@ -37,3 +38,18 @@ def test_a_rule_that_is_off_neither_denies_nor_is_recorded() -> None:
 
 def test_a_deny_that_names_no_rule_always_ends_the_line() -> None:
     assert isinstance(pipeline.run((lambda _: _denies(None),), "stage"), Deny)
+
+
+def test_a_deny_names_the_check_that_it_is_of() -> None:
+    def shadow(_: str) -> Deny:
+        return _denies(Mode.SHADOW)
+
+    def enforced(_: str) -> Deny:
+        return _denies(Mode.ENFORCE)
+
+    outcome = pipeline.run((_holds, enforced), "stage")
+    assert isinstance(outcome, Deny)
+    assert outcome.check == "enforced"
+    carried = pipeline.run((_holds, shadow), "stage")
+    assert isinstance(carried, tuple)
+    assert [deny.check for deny in carried] == ["shadow"]

@@ -93,8 +93,10 @@ def test_nothing_is_said_of_a_halted_account_before_its_holder_has_proved_to_hol
 def test_a_halt_of_the_service_is_told_before_anyone_is_asked_with_when_to_try_again_and_never_why() -> None:
     for over in (halt(), halt(HaltKind.SERVICE, "exchange")):
         denied = decided(facts(), halts=halts_of([over]))
-        assert denied == Deny(code="gateway.halted", wait_ms=5000)
-    assert decided(signed(), body=b"", halts=halts_of([halt(HaltKind.KEY, record().id)])) == Deny(code="authz.halted")
+        assert denied == Deny(code="gateway.halted", wait_ms=5000, check="service_is_not_halted")
+    assert decided(signed(), body=b"", halts=halts_of([halt(HaltKind.KEY, record().id)])) == Deny(
+        code="authz.halted", check="holder_is_not_halted"
+    )
 
 
 def test_no_policy_has_a_halt_in_shadow() -> None:
@@ -136,5 +138,5 @@ def test_a_message_of_a_halted_account_is_not_charged() -> None:
     allow = decided(signed(), body=b"")
     assert isinstance(allow, Allow)
     assert decide.charge(allow.verified, NOW, halts=halts_of([halt(HaltKind.ACCOUNT, "acme")])) == Deny(
-        code="authz.halted"
+        code="authz.halted", check="holder_is_not_halted"
     )
