@@ -1,0 +1,46 @@
+"""The scenarios: what each shows, whom and what it needs. Their users are in `scenarios/NAME.py`, the policy that they
+run against in `policies/`, what must hold in `slo.yaml`.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from loadtests.crowd.keys import Role
+from loadtests.crowd.shapes import Shape, steady
+
+ROOT = Path(__file__).parent.parent
+_TRADER = Role("trader")
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """`users` is what `--users` is by default, `duration` what `--duration` is."""
+
+    name: str
+    shows: str
+    policy: str
+    users: int = 10
+    duration: str = "60s"
+    roles: tuple[Role, ...] = (_TRADER,)
+    shape: Shape = steady
+
+    @property
+    def locustfile(self) -> Path:
+        """Its users."""
+        return ROOT / "scenarios" / f"{self.name}.py"
+
+    @property
+    def policy_file(self) -> Path:
+        """What the gateway serves."""
+        return ROOT / "policies" / self.policy
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario(name="steady", shows="an ordinary day: 70 % reads, 25 % orders, 5 % cancels", policy="exchange.yaml"),
+    Scenario(
+        name="key_flood",
+        shows="one key floods: admitted is at most burst + rate × time",
+        policy="narrow.yaml",
+        roles=(Role("trader", shared=True),),
+    ),
+)
