@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 
 from loadtests.crowd.keys import Role
-from loadtests.crowd.shapes import Shape, steady
+from loadtests.crowd.shapes import Shape, halves, spike, steady
 
 ROOT = Path(__file__).parent.parent
-_TRADER = Role("trader")
+_TRADER, _ONE_KEY = Role("trader"), Role("trader", shared=True)
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +41,40 @@ SCENARIOS: tuple[Scenario, ...] = (
         name="key_flood",
         shows="one key floods: admitted is at most burst + rate × time",
         policy="narrow.yaml",
-        roles=(Role("trader", shared=True),),
+        roles=(_ONE_KEY,),
+    ),
+    Scenario(
+        name="spike",
+        shows="ten times as many traders for a while, and recovery",
+        policy="exchange.yaml",
+        users=5,
+        shape=spike,
+    ),
+    Scenario(
+        name="replay_storm",
+        shows="captured requests from everywhere at once: each is served exactly once",
+        policy="exchange.yaml",
+        roles=(_ONE_KEY,),
+    ),
+    Scenario(
+        name="strangers",
+        shows="forged signatures and unknown keys: the honest trader loses nothing",
+        policy="narrow.yaml",
+        users=7,
+        roles=(_ONE_KEY,),
+    ),
+    Scenario(
+        name="noisy_neighbour",
+        shows="honest traders, alone and beside one who floods",
+        policy="narrow.yaml",
+        roles=(_TRADER, Role("neighbour", shared=True)),
+        shape=halves,
+    ),
+    Scenario(
+        name="cancel_in_flood",
+        shows="a key that floods with orders may still cancel",
+        policy="narrow.yaml",
+        users=6,
+        roles=(_ONE_KEY,),
     ),
 )

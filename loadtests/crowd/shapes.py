@@ -29,7 +29,7 @@ def spike(users: int, duration_ms: int) -> tuple[Stage, ...]:
     """Ten times as many for a third of the run, and then as before: has everybody recovered?"""
     return (
         Stage("before", duration_ms * 3 // 10, users),
-        Stage("spike", duration_ms * 6 // 10, users * _SPIKE),
+        Stage("in", duration_ms * 6 // 10, users * _SPIKE),
         Stage("after", duration_ms, users),
     )
 

@@ -20,7 +20,7 @@ from loadtests.crowd.intents import Intent
 from loadtests.crowd.keys import LoadKey, of_worker
 from loadtests.crowd.pace import Pace
 from loadtests.crowd.plan import planned
-from loadtests.crowd.shapes import stage_at
+from loadtests.crowd.shapes import stage_at, users_max
 from loadtests.crowd.tally import Exchange, Tally
 
 PLAN = planned()
@@ -48,6 +48,7 @@ class Trader(FastHttpUser):
         place = _taken.get(self.role, 0)
         _taken[self.role] = place + 1
         self.key = keys[place % len(keys)]
+        self._idles = False
         self.authority = urlsplit(self.host or "").netloc
         time.sleep(secrets.randbelow(self.every_ms) / 1000)
         self.pace = Pace(self.every_ms * 1_000_000, time.monotonic_ns())
@@ -59,7 +60,13 @@ class Trader(FastHttpUser):
 
     def wait_time(self) -> float:
         """Seconds until the next request is due."""
-        return self.pace.wait_ns(time.monotonic_ns()) / _NS
+        now_ns, idles = time.monotonic_ns(), self._idles
+        self._idles = False
+        return (self.pace.rest(now_ns) if idles else self.pace.wait_ns(now_ns)) / _NS
+
+    def idle(self) -> None:
+        """In place of a request: nothing is to be asked in this stage of the run, and nothing is owed for it."""
+        self._idles = True
 
     def sign(self, intent: Intent, target: str, body: bytes = b"", *, key: LoadKey | None = None) -> Signed:
         """A request of that route, signed now with a nonce of its own."""
@@ -111,10 +118,10 @@ class PlannedShape(LoadTestShape):
     """The stages of the plan."""
 
     def tick(self) -> tuple[int, float] | None:
-        """All users of a stage are there within a second of its beginning."""
+        """All users of a stage have come, and all others have gone, within a second of its beginning."""
         elapsed_s = self.get_run_time()  # type: ignore[no-untyped-call]
         stage = stage_at(PLAN.stages, int(elapsed_s * 1000))
-        return None if stage is None else (stage.users, float(stage.users))
+        return None if stage is None else (stage.users, float(users_max(PLAN.stages)))
 
 
 def worker_index(runner: object) -> int:

@@ -9,9 +9,12 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from loadtests.crowd.catalogue import SCENARIOS
+from loadtests.crowd.catalogue import ROOT, SCENARIOS
+from loadtests.crowd.keys import LoadKey
+from loadtests.crowd.running import gateway
 
 pytestmark = pytest.mark.system
 
@@ -57,6 +60,25 @@ def test_a_breached_slo_ends_with_code_3_and_is_named(tmp_path: Path) -> None:
     assert "breached: read: requests a second ≥ 100000, found" in done.stdout
     assert (tmp_path / "steady" / "verdict.md").read_text().startswith("# steady: BREACHED\n")
     assert json.loads((tmp_path / "steady" / "result.json").read_text())["exit_code"] == 3
+
+
+def test_a_gateway_that_admits_more_than_its_policy_says_is_convicted(tmp_path: Path) -> None:
+    """One that runs already, whose bucket is ten times the one that it is judged by."""
+    policy = (ROOT / "policies" / "narrow.yaml").read_text().replace("burst: 40", "burst: 400")
+    (tmp_path / "lax.yaml").write_text(policy)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "slo.yaml").write_text(LENIENT)
+    key = LoadKey("k_flood", "s" * 32, "acme")
+    (tmp_path / "keys.jsonl").write_bytes(msgspec.json.encode(key))
+    with gateway(tmp_path / "lax.yaml", [key], home=tmp_path / "home", log=tmp_path / "log") as running:
+        words = ["run", "key_flood", "--duration", "3s", "--host", running.url, "--keys", str(tmp_path / "keys.jsonl")]
+        words += ["--slo", str(tmp_path / "slo.yaml"), "--out", str(tmp_path)]
+        done = subprocess.run(command(*words), capture_output=True, text=True, check=False)  # noqa: S603
+        assert running.process.poll() is None  # it is not ours to stop
+    assert done.returncode == 3, done.stdout + done.stderr
+    by = json.loads((tmp_path / "key_flood" / "result.json").read_text())["over_admission"]["key"]
+    assert by >= 10  # some 300 were asked for in three seconds, and 40 + 3 × 20 may be
+    assert f"breached: admitted over a limit ≤ 0, found key {by}" in done.stdout
 
 
 def test_ctrl_c_leaves_nothing_running_and_no_verdict(tmp_path: Path) -> None:

@@ -77,7 +77,19 @@ def test_what_was_offered_is_told_at_the_end() -> None:
     assert (tally.offered, tally.begun) == (1, 1)
 
 
-@pytest.mark.parametrize(("elapsed_s", "wanted"), [(0.0, (2, 2.0)), (4.999, (2, 2.0)), (5.0, (20, 20.0)), (9.0, None)])
+def test_an_idle_user_asks_nothing_and_owes_nothing() -> None:
+    with user("steady", "OrdinaryTrader") as (trader, client, tally):
+        trader.idle()
+        assert trader.wait_time() == 0.1
+        trader.read()
+        assert trader.wait_time() <= 0.2
+        trader.on_stop()
+    assert len(client.sent) == tally.begun == tally.offered == 1
+
+
+@pytest.mark.parametrize(
+    ("elapsed_s", "wanted"), [(0.0, (2, 20.0)), (4.999, (2, 20.0)), (5.0, (20, 20.0)), (9.0, None)]
+)
 def test_the_shape_is_the_plan_s(elapsed_s: float, wanted: tuple[int, float] | None) -> None:
     traders = imported("crowd.traders")
     stages = (Stage("before", 5_000, 2), Stage("spike", 9_000, 20))
