@@ -40,7 +40,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         name="key_flood",
         shows="one key floods: admitted is at most burst + rate × time",
-        policy="narrow.yaml",
+        policy="exchange.yaml",
         roles=(_ONE_KEY,),
     ),
     Scenario(
@@ -59,21 +59,21 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         name="strangers",
         shows="forged signatures and unknown keys: the honest trader loses nothing",
-        policy="narrow.yaml",
+        policy="exchange.yaml",
         users=7,
         roles=(_ONE_KEY,),
     ),
     Scenario(
         name="noisy_neighbour",
         shows="honest traders, alone and beside one who floods",
-        policy="narrow.yaml",
+        policy="exchange.yaml",
         roles=(_TRADER, Role("neighbour", shared=True)),
         shape=halves,
     ),
     Scenario(
         name="cancel_in_flood",
         shows="a key that floods with orders may still cancel",
-        policy="narrow.yaml",
+        policy="exchange.yaml",
         users=6,
         roles=(_ONE_KEY,),
     ),

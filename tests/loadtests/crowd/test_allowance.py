@@ -21,6 +21,7 @@ limits:
   account: {per: [account], rate: 10/s, burst: 4}
   orders:  {per: [key], rate: 10/s, burst: 2, routes: [orders], cost: 2}
   days:    {per: [key], quota: 9/day}
+  tried:   {per: [key], rate: 1/s, burst: 3, mode: shadow}
 routes:
   GET /v1/orders/{id}: {}
   POST /v1/orders: {group: orders, cost: 3}
@@ -73,7 +74,7 @@ def test_a_bucket_that_obeys_is_never_accused_and_one_with_a_spare_token_too_man
         assert (excess(passed, BUCKET) > 0) is accused, f"seed {seed}"
 
 
-def test_each_limit_is_held_against_its_own_subjects_and_costs(tmp_path: Path) -> None:
+def test_each_bucket_in_force_is_held_against_its_own_subjects_and_costs(tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text(POLICY)
     rules = read_rulebook(tmp_path)
     assert isinstance(rules, Rulebook)

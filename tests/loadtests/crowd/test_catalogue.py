@@ -25,5 +25,12 @@ def test_a_scenario_has_its_users_its_policy_and_its_slos(scenario: Scenario, mo
     assert read_slo(ROOT / "slo.yaml", scenario.name).names
 
 
+def test_the_readme_has_the_same_list() -> None:
+    rows = [
+        line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `") and "yaml`" in line
+    ]
+    assert rows == [f"| `{each.name}` | {each.shows} | `{each.policy}` |" for each in SCENARIOS]
+
+
 def test_no_policy_lies_about_unused() -> None:
     assert {file.name for file in Path(ROOT, "policies").iterdir()} == {scenario.policy for scenario in SCENARIOS}

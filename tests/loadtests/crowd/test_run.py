@@ -41,7 +41,7 @@ def test_a_key_that_floods_from_two_workers_gets_what_its_bucket_holds_and_the_v
     assert done.returncode == 0, done.stdout + done.stderr + (out / "locust.log").read_text()
     result = json.loads((out / "result.json").read_text())
     flood = result["names"]["flood"]
-    # The bucket of narrow.yaml: 40, and 20 a second. Two workers ask for 80 a second.
+    # The bucket of exchange.yaml: 40, and 20 a second. Two workers ask for 80 a second.
     assert 40 < flood["answers"]["200"] <= 40 + 20 * 7
     assert flood["answers"]["429 limit.key"] > 50
     assert flood["answers"].keys() == {"200", "429 limit.key"}
@@ -64,7 +64,7 @@ def test_a_breached_slo_ends_with_code_3_and_is_named(tmp_path: Path) -> None:
 
 def test_a_gateway_that_admits_more_than_its_policy_says_is_convicted(tmp_path: Path) -> None:
     """One that runs already, whose bucket is ten times the one that it is judged by."""
-    policy = (ROOT / "policies" / "narrow.yaml").read_text().replace("burst: 40", "burst: 400")
+    policy = (ROOT / "policies" / "exchange.yaml").read_text().replace("burst: 40", "burst: 400")
     (tmp_path / "lax.yaml").write_text(policy)
     (tmp_path / "home").mkdir()
     (tmp_path / "slo.yaml").write_text(LENIENT)
