@@ -10,23 +10,27 @@ class Pace:
         self._every_ns = every_ns
         self._due_ns = now_ns
         self._missed = 0
+        self._rests = False
         self.begun = 0
 
     def wait_ns(self, now_ns: int) -> int:
         """One was asked: how long until the next one is due. 0 if it is late already."""
         self.begun += 1
+        self._rests = False
         self._due_ns += self._every_ns
         return max(0, self._due_ns - now_ns)
 
     def rest(self, now_ns: int) -> int:
         """Nothing was asked and nothing need be: the time that passes is not owed. How long until the next look."""
-        self._missed += self._late(now_ns)
+        if not self._rests:
+            self._missed += self._late(now_ns)
+        self._rests = True
         self._due_ns = now_ns + self._every_ns
         return self._every_ns
 
     def offered(self, now_ns: int) -> int:
         """How many should have been begun by now."""
-        return self.begun + self._missed + self._late(now_ns)
+        return self.begun + self._missed + (0 if self._rests else self._late(now_ns))
 
     def _late(self, now_ns: int) -> int:
         return max(0, (now_ns - self._due_ns) // self._every_ns)

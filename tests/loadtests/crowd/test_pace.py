@@ -26,8 +26,15 @@ def test_a_user_at_rest_owes_nothing_for_the_time() -> None:
     pace.wait_ns(1_000)
     assert pace.rest(1_100) == 100
     assert pace.rest(1_200) == 100
-    assert pace.rest(1_300) == 100
-    assert (pace.begun, pace.offered(1_300)) == (1, 1)
+    assert pace.rest(5_300) == 100  # looked late
+    assert (pace.begun, pace.offered(9_900)) == (1, 1)
+
+
+def test_a_user_who_has_rested_is_due_with_the_next_look() -> None:
+    pace = Pace(100, now_ns=1_000)
+    pace.rest(1_000)
+    assert pace.wait_ns(1_110) == 90
+    assert (pace.begun, pace.offered(1_450)) == (1, 3)
 
 
 def test_what_was_owed_before_the_rest_stays_owed() -> None:
