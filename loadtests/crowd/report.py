@@ -16,7 +16,11 @@ def verdict_page(verdict: Verdict, tally: Tally, conditions: Mapping[str, object
     lines += [", ".join(f"{name} {value}" for name, value in conditions.items() if name != "scenario"), ""]
     for error in verdict.errors:
         lines.append(f"- error: {error}")
-    if verdict.errors:
+    if tally.strained:
+        lines.append(
+            "- the load generator had no CPU left at times (Locust, above 90 %): more `--processes`, or fewer `--users`"
+        )
+    if verdict.errors or tally.strained:
         lines.append("")
     lines += ["| must hold | wanted | found | |", "|---|---|---|---|"]
     for finding in sorted(verdict.findings, key=lambda finding: finding.held):
@@ -52,6 +56,7 @@ def result_json(verdict: Verdict, tally: Tally, conditions: Mapping[str, object]
         },
         "offered": tally.offered,
         "sent": tally.begun,
+        "strained": tally.strained,
         "over_admission": dict(over),
     }
     return json.dumps(result, indent=2) + "\n"

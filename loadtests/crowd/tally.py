@@ -64,7 +64,8 @@ class Name(msgspec.Struct):
 
 class Tally(msgspec.Struct):
     """`admitted` holds (sent, answered) by key and route, `once` how often each of the requests that may be served once
-    was. `offered` and `begun` are of the paced users, `errors` of our own code.
+    was. `offered` and `begun` are of the paced users, `errors` of our own code, `strained` counts processes
+    that had no CPU left.
     """
 
     names: dict[str, Name] = {}
@@ -73,6 +74,7 @@ class Tally(msgspec.Struct):
     offered: int = 0
     begun: int = 0
     errors: list[str] = []
+    strained: int = 0
 
     def record(self, exchange: Exchange) -> bool:
         """Counts it. Whether the answer is one that its intent expects."""
@@ -110,6 +112,7 @@ def merged(tallies: Iterable[Tally]) -> Tally:
         total.offered += tally.offered
         total.begun += tally.begun
         total.errors += tally.errors
+        total.strained += tally.strained
     return total
 
 

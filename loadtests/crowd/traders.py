@@ -143,6 +143,10 @@ def _user_failed(user_instance: object, exception: Exception, **_: object) -> No
     TALLY.fail(f"{type(user_instance).__name__}: {type(exception).__name__}: {exception}")
 
 
+def _strained(**_: object) -> None:
+    TALLY.strained = 1
+
+
 def _write_what_was_seen(**_: object) -> None:
     """One file a process. That of a master, who has no users, is empty."""
     Path(PLAN.seen, f"{os.getpid()}.json").write_bytes(msgspec.json.encode(TALLY))
@@ -150,4 +154,5 @@ def _write_what_was_seen(**_: object) -> None:
 
 events.test_start.add_listener(_begin)  # type: ignore[no-untyped-call]
 events.user_error.add_listener(_user_failed)  # type: ignore[no-untyped-call]
+events.cpu_warning.add_listener(_strained)  # type: ignore[no-untyped-call]
 events.quitting.add_listener(_write_what_was_seen)  # type: ignore[no-untyped-call]

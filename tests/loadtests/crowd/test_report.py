@@ -40,6 +40,11 @@ def test_errors_are_on_the_page() -> None:
     assert page.startswith("# steady: ERRORS\n\nseconds 5, users 2\n\n- error: no gateway\n\n| must hold")
 
 
+def test_a_load_generator_without_cpu_is_on_the_page() -> None:
+    page = verdict_page(Verdict(()), Tally(strained=1), CONDITIONS)
+    assert "\n\n- the load generator had no CPU left at times" in page
+
+
 def test_programs_read_the_same() -> None:
     assert json.loads(result_json(VERDICT, TALLY, CONDITIONS, {"key": 0})) == {
         "exit_code": 3,
@@ -62,5 +67,6 @@ def test_programs_read_the_same() -> None:
         },
         "offered": 4,
         "sent": 3,
+        "strained": 0,
         "over_admission": {"key": 0},
     }

@@ -62,12 +62,13 @@ def test_how_often_a_request_was_served_is_counted_by_its_nonce_over_all_workers
 
 
 def test_workers_are_added_up_also_after_a_journey_as_json() -> None:
-    one, other = Tally(offered=3, begun=2, errors=["a"]), Tally(offered=5, begun=4, errors=["b"])
+    one, other = Tally(offered=3, begun=2, errors=["a"]), Tally(offered=5, begun=4, errors=["b"], strained=1)
     one.record(exchange(ORDER, 200))
     other.record(exchange(ORDER, 200))
     other.record(exchange(ORDER, 429, "limit.key"))
     total = merged(msgspec.json.decode(msgspec.json.encode(each), type=Tally) for each in (one, other))
     assert (total.offered, total.begun, total.errors) == (8, 6, ["a", "b"])
+    assert total.strained == 1
     assert total.names["order"] == Name(
         asked=3,
         unexpected=1,

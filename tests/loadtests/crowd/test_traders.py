@@ -118,10 +118,12 @@ def test_a_process_writes_what_it_saw_with_the_errors_of_our_own_code(tmp_path: 
         mock.patch.object(traders, "PLAN", msgspec.structs.replace(traders.PLAN, seen=str(tmp_path))),
         mock.patch.object(traders, "TALLY", Tally()),
     ):
+        traders._strained(environment=None, cpu_usage=97.0)
         traders._user_failed(user_instance=3, exception=KeyError("orders"), tb=None)
         traders._write_what_was_seen(environment=None)
     (file,) = tmp_path.iterdir()
-    assert msgspec.json.decode(file.read_bytes(), type=Tally).errors == ["int: KeyError: 'orders'"]
+    written = msgspec.json.decode(file.read_bytes(), type=Tally)
+    assert (written.errors, written.strained) == (["int: KeyError: 'orders'"], 1)
 
 
 def test_a_worker_has_its_index_and_one_without_workers_is_the_first() -> None:
