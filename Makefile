@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SERVERS := $(VENV)/.servers
 
-.PHONY: help demo check test knockout fuzz raw soak faults bench profile clean
+.PHONY: help demo check test knockout fuzz raw soak faults bench loadtest profile clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -72,6 +72,10 @@ bench: $(INSTALLED)  ## what a request costs, beside other gateways; PROFILE=rea
 	@$(BIN)/python -m loadtests.bench.run $(if $(PROFILE),--profile $(PROFILE)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(PEERS),--peers $(PEERS)) $(if $(STATE),--state $(STATE)) \
 		$(if $(DOCUMENT),--document $(DOCUMENT))
+
+loadtest: $(INSTALLED)  ## a scenario against a gateway of its own, and a verdict: SCENARIO=replay_storm DURATION=20s PROCESSES=2
+	@$(BIN)/guard loadtest run $(or $(SCENARIO),steady) $(if $(DURATION),--duration $(DURATION)) \
+		$(if $(PROCESSES),--processes $(PROCESSES))
 
 profile: $(INSTALLED)  ## where the microseconds of a request go
 	@$(BIN)/python -m loadtests.bench.stages $(if $(PROFILE),--profile $(PROFILE)) $(if $(DOCUMENT),--document $(DOCUMENT))

@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "curl": "Send one signed request, and say why it was refused.",
     "sign": "Print a signed request as a curl command, without sending it.",
     "flood": "Run into the limits of your own gateway, on purpose.",
+    "loadtest": "Send the load of a scenario, and say whether its SLOs held.",
     "version": "Print the version.",
 }
 HIDDEN: dict[str, str] = {"worker": "One of several processes behind `guard serve`."}

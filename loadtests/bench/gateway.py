@@ -64,7 +64,7 @@ def serving(
         command += ["--timed", str(timed)]
     process = subprocess.Popen(command)
     try:
-        wait_until(lambda: _ready(process, health), START_S)
+        wait_until(lambda: ready(process, health), START_S)
         yield BenchGateway(port, process.pid, profile)
     finally:
         stop(process)
@@ -117,9 +117,10 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _ready(process: "subprocess.Popen[bytes]", health_port: int) -> bool:
+def ready(process: "subprocess.Popen[bytes]", health_port: int) -> bool:
+    """Whether a gateway serves by now. Raises RuntimeError if it has ended."""
     if process.poll() is not None:
-        raise RuntimeError(f"loadtests/bench/serve has ended with code {process.returncode}")
+        raise RuntimeError(f"guard has ended with code {process.returncode}")
     connection = http.client.HTTPConnection("127.0.0.1", health_port, timeout=1)
     try:
         connection.request("GET", "/readyz")

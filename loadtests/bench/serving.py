@@ -10,7 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -45,22 +45,44 @@ def main() -> None:
     shutil.copytree(HERE / "policies" / arguments.profile, policies)
     leave_out(policies / "bench.yaml", arguments.without)
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("GUARD_")},
-        "BENCH_BACKEND": arguments.backend,
-        "GUARD_HOME": str(home),
-        "GUARD_POLICIES": str(policies),
-        "GUARD_LISTEN": f"127.0.0.1:{arguments.port}",
+        **environment_of(home, policies, arguments.port, arguments.backend),
         "GUARD_STATE_URL": arguments.state,
         "GUARD_STORE_MS_MAX": "250",
         "GUARD_DECISION_LOG": decision_log(home, arguments.profile, arguments.without),
-        "GUARD_LOG_LEVEL": "warning",
-        "GUARD_ADMIN_LISTEN": "none",
     }
     if arguments.health_port:
         environment["GUARD_HEALTH_LISTEN"] = f"127.0.0.1:{arguments.health_port}"
-    _import_keys(home, environment)
+    keys = [{"id": f"key{n}", "account": account(n), "secret": secret(n)} for n in range(KEYS)]
+    try:
+        import_keys(keys, home, environment)
+    except subprocess.CalledProcessError as failed:
+        shutil.rmtree(home)
+        sys.exit(failed.returncode)
     program = ["loadtests.bench.timed", arguments.timed] if arguments.timed else ["guard"]
     os.execve(sys.executable, [sys.executable, "-m", *program, "serve"], environment)
+
+
+def environment_of(home: Path, policies: Path, port: int, backend_url: str) -> dict[str, str]:
+    """The settings of a gateway under load, and none of the settings of whoever starts it."""
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("GUARD_")},
+        "BENCH_BACKEND": backend_url,
+        "GUARD_HOME": str(home),
+        "GUARD_POLICIES": str(policies),
+        "GUARD_LISTEN": f"127.0.0.1:{port}",
+        "GUARD_DECISION_LOG": _NO_LOG,
+        "GUARD_LOG_LEVEL": "warning",
+        "GUARD_ADMIN_LISTEN": "none",
+    }
+
+
+def import_keys(keys: Iterable[Mapping[str, object]], home: Path, environment: Mapping[str, str]) -> None:
+    """Keys in the form of `guard keys import`, into the database of a home. Raises CalledProcessError."""
+    file = home / "keys.jsonl"
+    file.write_text("".join(json.dumps(key) + "\n" for key in keys))
+    file.chmod(0o600)
+    command = [sys.executable, "-m", "guard", "keys", "import", str(file), "--scopes", "trade"]
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
 def leave_out(policy: Path, parts: Sequence[str]) -> None:
@@ -96,17 +118,6 @@ def _arguments() -> argparse.Namespace:
 def _taken(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _import_keys(home: Path, environment: dict[str, str]) -> None:
-    keys = [{"id": f"key{n}", "account": account(n), "secret": secret(n)} for n in range(KEYS)]
-    file = home / "keys.jsonl"
-    file.write_text("".join(json.dumps(key) + "\n" for key in keys))
-    command = [sys.executable, "-m", "guard", "keys", "import", str(file), "--scopes", "trade"]
-    imported = subprocess.run(command, env=environment, check=False, stdout=subprocess.DEVNULL)
-    if imported.returncode:
-        shutil.rmtree(home)
-        sys.exit(imported.returncode)
 
 
 if __name__ == "__main__":
