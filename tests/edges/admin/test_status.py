@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+from guard.model.policy import PolicySet
+from guard.policy.diagnostic import Diagnostic
+from guard.policy.load import Invalid
 from guard.service.policies import Rulebook, read_rulebook
 from tests.edges.admin.office import START, opened_office
 from tests.state.test_nodes import node
@@ -60,3 +63,33 @@ async def test_every_node_of_the_database_is_told_and_where_its_keys_are(tmp_pat
 async def test_bans_are_a_list(tmp_path: Path) -> None:
     async with opened_office(tmp_path) as office:
         assert (await office.ask("GET", "/admin/v1/bans", by="viewer")).json == {"items": []}
+
+
+async def test_an_administrator_has_the_policies_read_again_and_is_told_each_fault_with_its_place(
+    tmp_path: Path,
+) -> None:
+    fault = Diagnostic(code="P101", message="unknown field `cots`", file="a.yaml", line=14, column=19, help="cost?")
+    async with opened_office(tmp_path / "home", policies=PolicySet(services=(), digest="3f2a91c")) as office:
+        assert (await office.ask("POST", "/admin/v1/policy:reload", by="operator", body={})).status == 403
+        done = (await office.ask("POST", "/admin/v1/policy:reload", by="admin", body={"why": "INC-42"})).json
+        assert (done["outcome"], done["digest"], done["by"], done["why"]) == (
+            *("unchanged", "3f2a91c"),
+            *("admin", "INC-42"),
+        )
+        assert (await office.ask("GET", "/admin/v1/policy", by="viewer")).json["stale"] is False
+        office.policy_found = Invalid((fault,))
+        done = (await office.ask("POST", "/admin/v1/policy:reload", by="admin", body={})).json
+        assert (done["outcome"], done["digest"]) == ("refused", "3f2a91c")
+        assert done["diagnostics"] == [
+            {
+                "code": "P101",
+                "severity": "error",
+                "message": "unknown field `cots`",
+                "file": "a.yaml",
+                "line": 14,
+                "column": 19,
+                "help": "cost?",
+            }
+        ]
+        told = (await office.ask("GET", "/admin/v1/policy", by="viewer")).json
+        assert (told["stale"], told["last_reload"]) == (True, done)
