@@ -15,6 +15,7 @@ from guard.model.names import UnixMs
 from guard.model.policy import PolicySet
 from guard.policy.diagnostic import Diagnostic
 from guard.policy.load import Invalid
+from guard.policy.schemes import rewritten_schemes
 from guard.policy.widening import kept_narrow
 from guard.service.key_steps import By
 from guard.service.policies import Rulebook, Rules
@@ -128,7 +129,7 @@ class Reloading:
 
     def _narrowed(self, found: Rulebook, before: Rulebook) -> Rulebook:
         """Nothing that was accepted before becomes acceptable once more (`policy/widening.py`)."""
-        changed = [name for name, scheme in found.schemes.items() if before.schemes.get(name) != scheme]
+        changed = rewritten_schemes(before.files, found.files)
         policies: PolicySet = kept_narrow(
             found.policies, before.policies, self._now(), under_way_ms=self._under_way_ms + RECORD_MS, changed=changed
         )
