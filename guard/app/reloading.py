@@ -17,7 +17,9 @@ from guard.app.onward import Misplaced
 from guard.app.watching import watch
 from guard.model.names import UnixMs
 from guard.policy.diagnostic import concise
+from guard.policy.diff import differences, scheme_differences, summary
 from guard.policy.load import Invalid
+from guard.policy.schemes import rewritten_schemes
 from guard.service.admins import GATEWAY
 from guard.service.dual_control import put_under_dual_control
 from guard.service.key_steps import By
@@ -25,6 +27,8 @@ from guard.service.policies import Rulebook, Rules, read_rulebook
 from guard.service.reloading import Attempt, CannotTake, Outcome, Prepare, Record, Reloading
 from guard.settings import Settings
 from guard.state.faults import StateError
+from guard.state.policy_history import Contents
+from guard.state.vault import Vault
 from guard.telemetry.meter import Meter
 
 STORE_MS = 1000
@@ -65,15 +69,29 @@ async def reloading_by(
     at_sighup: bool = True,
 ) -> AsyncIterator[Reloading]:
     """A gateway in one process that reloads as `obeying` says, for the time of the block."""
-
-    async def record(rulebook: Rulebook, by: By) -> None:
-        await put_under_dual_control(running.vault, rulebook.policies.dual_control, by, running.now())
-
+    record = recording(running.vault, running.rules, running.now)
     reloading = reloading_of(
         settings, running.rules, running.prepare, record, meter=running.meter, now=running.now, read=read
     )
     async with obeying(settings, reloading, at_sighup=at_sighup):
         yield reloading
+
+
+def recording(vault: Vault, rules: Rules, now: Callable[[], UnixMs]) -> Record:
+    """Writes into the key database what is about to be in force, and what it needs there."""
+
+    async def record(rulebook: Rulebook, by: By) -> None:
+        before, deed = rules.current, by.deed("reload", now())
+        changes = differences(before.policies, rulebook.policies)
+        rewritten = scheme_differences(rewritten_schemes(before.files, rulebook.files))
+        await put_under_dual_control(vault, rulebook.policies.dual_control, by, now())
+        await vault.policies.add(_contents(before), _contents(rulebook), summary((*changes, *rewritten)), deed)
+
+    return record
+
+
+def _contents(rulebook: Rulebook) -> Contents:
+    return Contents(rulebook.policies.digest, rulebook.files)
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ from guard.app.keys import open_vault
 from guard.app.link import CONTENT_BYTES_MAX, News, PolicyChanged, Task
 from guard.app.node import Node, open_node
 from guard.app.onward import Adopt, Misplaced, Prepare, refuse_misplaced
-from guard.app.reloading import obeying, reloading_of
+from guard.app.reloading import obeying, recording, reloading_of
 from guard.app.serving import open_front, settled, tell_draining, tell_ready
 from guard.app.stores import refuse_local_replay
 from guard.app.supervisor import Supervisor
@@ -30,7 +30,6 @@ from guard.policy.load import Invalid
 from guard.server.binding import Binding
 from guard.server.endpoint import endpoint
 from guard.service.admins import GATEWAY
-from guard.service.dual_control import put_under_dual_control
 from guard.service.key_steps import By
 from guard.service.policies import Rulebook, Rules, rulebook_of
 from guard.service.reloading import Reloading
@@ -69,10 +68,7 @@ async def serve_workers(settings: Settings, rulebook: Rulebook) -> None:
             grace_s=settings.drain_ms_max / 1000,
         )
         vault = await stack.enter_async_context(open_vault(settings))
-
-        async def record(chosen: Rulebook, by: By) -> None:
-            await put_under_dual_control(vault, chosen.policies.dual_control, by, now())
-
+        record = recording(vault, rules, now)
         reloading = reloading_of(
             settings, rules, _handing_on(settings, supervisor), record, meter=supervisor.meter, now=now
         )

@@ -102,3 +102,17 @@ async def test_signals_are_the_servers_behind_whom_an_application_is_wrapped(tmp
         await until(lambda: heard == [1])
     asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
     structlog.reset_defaults()
+
+
+async def test_each_version_is_kept_with_who_when_why_and_what_it_changed_and_with_its_contents(tmp_path: Path) -> None:
+    settings, chosen = _settings(tmp_path), rules(tmp_path / "policies")
+    before = chosen.current
+    async with open_gateway(settings, chosen) as running, reloading_by(settings, running):
+        (settings.policies / "exchange.yaml").write_text(OTHER)
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: chosen.current is not before)
+        second, first = await running.vault.policies.all()
+        assert (first.digest, second.digest) == (before.policies.digest, chosen.policies.digest)
+        assert (second.actor, second.why) == ("guard serve", "SIGHUP")
+        assert second.summary == "weakens 1, tightens 1, renames 0, neutral 0"
+        assert await running.vault.policies.files(first.digest) == before.files

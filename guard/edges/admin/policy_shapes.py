@@ -1,6 +1,13 @@
 """What the admin API tells of the policies in force, and of having them read again. See `shapes.py`."""
 
-from guard.edges.admin.shapes import AnswerShape
+from typing import Annotated
+
+from msgspec import Meta
+
+from guard.edges.admin.shapes import AnswerShape, Reason
+from guard.model.policy_versions import PolicyVersion
+
+DigestText = Annotated[str, Meta(pattern=r"^[0-9a-f]{7}$", description="What names a version.", examples=["3f2a91c"])]
 
 
 class RouteStatus(AnswerShape, frozen=True, kw_only=True):
@@ -60,3 +67,15 @@ class PolicyStatus(AnswerShape, frozen=True, kw_only=True):
     last_reload: ReloadStatus | None
     dual_control: tuple[str, ...]
     services: tuple[ServiceStatus, ...]
+
+
+class VersionList(AnswerShape, frozen=True, kw_only=True):
+    """The policies that were in force, newest first. `at` is in Unix milliseconds."""
+
+    items: tuple[PolicyVersion, ...]
+
+
+class Rollback(Reason, frozen=True, kw_only=True):
+    """Which version is to be in force again."""
+
+    digest: DigestText

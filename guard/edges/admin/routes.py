@@ -147,6 +147,15 @@ ROUTES: tuple[Route, ...] = (
         summary="Read the policy files again; what was in force stays if they are not in order.",
     ),
     _get(
+        *("/policy/versions", _VIEWER, status.list_policy_versions, policy_shapes.VersionList),
+        summary="The policies that were in force, newest first.",
+    ),
+    _post(
+        *("/policy:rollback", _ADMIN, status.rollback_policy, policy_shapes.ReloadStatus),
+        summary="Put a version in force again; the policy files stay as they are.",
+        body=policy_shapes.Rollback,
+    ),
+    _get(
         "/nodes",
         _VIEWER,
         status.list_nodes,

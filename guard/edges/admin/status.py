@@ -4,6 +4,8 @@ from guard.edges.admin import policy_shapes, shapes
 from guard.edges.admin.desk import Call, Desk
 from guard.edges.admin.shapes import Nothing, Reason
 from guard.model.policy import Route, Service
+from guard.service.key_orders import KeyringError, Obstacle
+from guard.service.policies import rulebook_of
 from guard.service.reloading import Attempt
 from guard.state.admin_views import node_view
 
@@ -24,6 +26,19 @@ async def show_policy(desk: Desk, _: Call[Nothing, None]) -> policy_shapes.Polic
 async def reload_policy(desk: Desk, call: Call[Nothing, Reason]) -> policy_shapes.ReloadStatus:
     """Read the policies of this node again."""
     return _attempt(await desk.reloading.reload(call.by(call.body.why)))
+
+
+async def list_policy_versions(desk: Desk, _: Call[Nothing, None]) -> policy_shapes.VersionList:
+    """The policies that were in force."""
+    return policy_shapes.VersionList(items=await desk.vault.policies.all())
+
+
+async def rollback_policy(desk: Desk, call: Call[Nothing, policy_shapes.Rollback]) -> policy_shapes.ReloadStatus:
+    """Put a version in force that was before. The files stay as they are, and are read again when they change."""
+    files = await desk.vault.policies.files(call.body.digest)
+    if files is None:
+        raise KeyringError(f"no version {call.body.digest} is kept: `guard policies list`", Obstacle.UNKNOWN)
+    return _attempt(await desk.reloading.put(rulebook_of(files), call.by(call.body.why)))
 
 
 async def list_nodes(desk: Desk, _: Call[Nothing, None]) -> shapes.NodeList:

@@ -5,8 +5,10 @@ from pathlib import Path
 from guard.model.policy import PolicySet
 from guard.policy.diagnostic import Diagnostic
 from guard.policy.load import Invalid
-from guard.service.policies import Rulebook, read_rulebook
+from guard.service.policies import Rulebook, read_rulebook, rulebook_of
+from guard.state.policy_history import Contents
 from tests.edges.admin.office import START, opened_office
+from tests.state.key_records import deed
 from tests.state.test_nodes import node
 
 POLICY = """
@@ -93,3 +95,27 @@ async def test_an_administrator_has_the_policies_read_again_and_is_told_each_fau
         ]
         told = (await office.ask("GET", "/admin/v1/policy", by="viewer")).json
         assert (told["stale"], told["last_reload"]) == (True, done)
+
+
+async def test_an_administrator_puts_a_version_in_force_again_whatever_the_files_say(tmp_path: Path) -> None:
+    files = {"exchange.yaml": POLICY.encode()}
+    rules = rulebook_of(files)
+    assert isinstance(rules, Rulebook)
+    digest = rules.policies.digest
+    async with opened_office(tmp_path / "home", policies=PolicySet(services=(), digest="3f2a91c")) as office:
+        await office.vault.policies.add(Contents(digest, files), Contents("3f2a91c", {}), "tightens 1", deed("reload"))
+        told = (await office.ask("GET", "/admin/v1/policy/versions", by="viewer")).json
+        assert [(each["digest"], each["summary"]) for each in told["items"]] == [
+            ("3f2a91c", "tightens 1"),
+            (digest, ""),
+        ]
+        back = {"digest": digest, "why": "INC-42"}
+        assert (await office.ask("POST", "/admin/v1/policy:rollback", by="operator", body=back)).status == 403
+        done = (await office.ask("POST", "/admin/v1/policy:rollback", by="admin", body=back)).json
+        assert (done["outcome"], done["digest"], done["why"]) == ("swapped", digest, "INC-42")
+        assert (await office.ask("GET", "/admin/v1/policy", by="viewer")).json["digest"] == digest
+        unknown = {"digest": "0000000"}
+        assert (await office.ask("POST", "/admin/v1/policy:rollback", by="admin", body=unknown)).status == 404
+        assert (
+            await office.ask("POST", "/admin/v1/policy:rollback", by="admin", body={"digest": "../a"})
+        ).status == 422
