@@ -23,8 +23,8 @@ from guard.edges.admin.throttle import Throttle
 from guard.edges.health import Health
 from guard.service.admins import Admins
 from guard.service.key_orders import KeyringError
-from guard.service.policies import Rules
 from guard.service.releases import Releases
+from guard.service.reloading import Reloading
 from guard.settings import Settings
 from guard.state.faults import StateError
 from guard.state.protocols import Tombstones
@@ -37,7 +37,7 @@ _log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def administering(settings: Settings, rules: Rules, health: Health) -> AsyncIterator[None]:
+async def administering(settings: Settings, reloading: Reloading, health: Health) -> AsyncIterator[None]:
     """Serve the admin API for the time of the block, if the settings want one.
 
     A database without tokens gets its first. Raises StateError if the file of that cannot be made or used, OSError if
@@ -49,13 +49,13 @@ async def administering(settings: Settings, rules: Rules, health: Health) -> Asy
     if not _stays_here(settings.admin_listens):
         _log.warning("admin.in_the_clear", listen=settings.admin_listens)  # tokens can be read on the way
     async with open_vault(settings) as vault, opened_store(settings) as tombstones:
-        api = await admin_api(settings, vault, rules, health, tombstones)
+        api = await admin_api(settings, vault, reloading, health, tombstones)
         async with listening(api, settings.admin_listens):
             yield
 
 
 async def admin_api(
-    settings: Settings, vault: Vault, rules: Rules, health: Health, tombstones: Tombstones | None = None
+    settings: Settings, vault: Vault, reloading: Reloading, health: Health, tombstones: Tombstones | None = None
 ) -> AdminApi:
     """The admin API over this vault; `tombstones` are those of the shared store, if there is one."""
     now = AnchoredClock(time.time_ns, time.monotonic_ns).now
@@ -63,7 +63,6 @@ async def admin_api(
     if await first_token(admins, settings.admin_token):
         _log.info("admin.first_token", file=str(settings.admin_token))
     throttle = Throttle(calls=settings.admin_calls_max, failures=settings.admin_failures_max)
-    started_at = now()
     desk = Desk(
         vault=vault,
         keyring=keyring_of(vault, tombstones),
@@ -71,8 +70,7 @@ async def admin_api(
         releases=Releases(vault, now=now),
         halting=halting_of(vault),
         revoking=revoking_of(vault, tombstones),
-        policies=lambda: rules.policies,
-        loaded_at=lambda: started_at,
+        reloading=reloading,
         sign_trail=partial(sign_checkpoint, vault.trail, open_audit_key(settings), now, settings.audit_checkpoints),
         nodes=nodes_of(vault),
     )

@@ -11,14 +11,16 @@ import msgspec
 from guard.app.gateway import open_gateway
 from guard.app.keys import open_keyring
 from guard.app.listening import listening
-from guard.app.node import Node, open_node
-from guard.app.serving import stop_event, until_ready
+from guard.app.node import open_node
+from guard.app.reloading import reloading_by
+from guard.app.serving import node_of, stop_event, until_ready
 from guard.demo.app import demo_exchange
 from guard.model.keys import KeyAlgorithm
 from guard.model.names import UnixMs
+from guard.policy.load import Invalid
 from guard.service.key_orders import KeyOrder
 from guard.service.keyring import By, Keyring
-from guard.service.policies import Rulebook, Rules
+from guard.service.policies import Rulebook, Rules, read_rulebook
 from guard.settings import Settings
 from guard.signing.tokens import mint_secret
 
@@ -46,12 +48,18 @@ async def serve_dev(
         file = settings.home / "dev.json"
         held = await _held_key(keyring, _remembered(file), key)
     _write_private(file, _dev_file(settings, held))
+
+    def read() -> Rulebook | Invalid:
+        found = read_rulebook(settings.policies)
+        return found if isinstance(found, Invalid) else _before(found, f"http://{exchange_listen}")
+
     rules = Rules(_before(rulebook, f"http://{exchange_listen}"))
     async with (
         listening(demo_exchange(), exchange_listen),
         open_gateway(settings, rules, buckets_filled_since=_EVER) as running,
+        reloading_by(settings, running, read=read) as reloading,
         listening(running.gateway, settings.listen, settings.server),
-        open_node(settings, Node(readiness=running.readiness, tally=running.meter.tally, rules=rules)),
+        open_node(settings, node_of(running, reloading)),
     ):
         await until_ready(running, stop)
         announce()

@@ -28,7 +28,7 @@ from guard.edges.health import Readiness
 from guard.edges.http import HttpEdge
 from guard.edges.wrapped import App
 from guard.model.names import KeyId, RequestId, UnixMs
-from guard.model.policy import PolicySet, Service
+from guard.model.policy import Service
 from guard.model.questions import Unavailable
 from guard.service.admins import GATEWAY
 from guard.service.aftermath import Aftermath
@@ -36,7 +36,7 @@ from guard.service.clock_guard import ClockGuard
 from guard.service.dual_control import put_under_dual_control
 from guard.service.judge import Judge
 from guard.service.key_steps import By
-from guard.service.policies import Rules
+from guard.service.policies import Rulebook, Rules
 from guard.service.pressure import Pressure
 from guard.settings import Settings
 from guard.state.directory import STALE_AFTER_MS, FollowingDirectory
@@ -65,6 +65,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     log: DecisionLog | None
     now: Callable[[], UnixMs]
     prepare: Prepare
+    rules: Rules
 
 
 @asynccontextmanager
@@ -82,14 +83,13 @@ async def open_gateway(
         vault = await _opened(settings, rules, clock.now, stack)
         pressure, meter = _measured(settings, rules, stack)
         followed = await stack.enter_async_context(following(vault, settings, clock, meter))
-        directory = followed.directory
         store = _limits(settings, vault, clock.now, meter, followed, filled_since=buckets_filled_since)
         limits = await stack.enter_async_context(store)
         log = _decision_log(settings.decision_log, vault.sealing.log_tag_key, stack)
-        outlet = open_outlet(settings, rules.policies, app, stack)
+        outlet = open_outlet(settings, rules.current, app, stack)
         http = HttpEdge(
             judge=Judge(
-                *(rules, directory, limits, clock.now),
+                *(rules, followed.directory, limits, clock.now),
                 strain=_strain(pressure, outlet.onward),
                 obstacle=outlet.onward.obstacle,
                 body_ms_max=settings.body_ms_max,
@@ -102,17 +102,18 @@ async def open_gateway(
             now=clock.now,
             pressure=pressure,
         )
-        readiness, draining = _readiness(rules, directory, limits, followed.clocks, now=clock.now)
+        readiness, draining = _readiness(rules, followed.directory, limits, followed.clocks, now=clock.now)
         yield Running(
             gateway=Gateway(http, request_ids(), meter.failure, _direct_road(http, limits)),
             vault=vault,
-            directory=directory,
+            directory=followed.directory,
             readiness=readiness,
             meter=meter,
             draining=draining,
             log=log,
             now=clock.now,
             prepare=_prepare(settings, outlet),
+            rules=rules,
         )
 
 
@@ -133,9 +134,9 @@ def _limits(
 def _prepare(settings: Settings, outlet: Outlet) -> Prepare:
     """What is refused at the start is refused later, too."""
 
-    def prepare(policies: PolicySet) -> Adopt:
-        refuse_local_replay(settings, policies)
-        return outlet.prepare(policies)
+    def prepare(rulebook: Rulebook) -> Adopt:
+        refuse_local_replay(settings, rulebook.policies)
+        return outlet.prepare(rulebook)
 
     return prepare
 

@@ -15,7 +15,7 @@ import msgspec
 from guard.telemetry.tally import Tally
 
 _LENGTH_BYTES: Final = 4
-_CONTENT_BYTES_MAX: Final = 16 * 1024 * 1024
+CONTENT_BYTES_MAX: Final = 16 * 1024 * 1024
 _CLOSE_S: Final = 1
 
 
@@ -41,14 +41,21 @@ class KeysChanged(msgspec.Struct, frozen=True, tag=True, array_like=True):
     revision: int
 
 
+class PolicyChanged(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Down: these contents of policy files, by path, are in force from now on. They were found to be in order."""
+
+    files: dict[str, bytes]
+
+
 class Report(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """Up: what the worker waits for before it should get traffic, what it has counted since it began, and what an
-    operator must know though it serves.
+    """Up: what the worker waits for before it should get traffic, what it has counted since it began, what an
+    operator must know though it serves, and the digest of the policies that it runs.
     """
 
     waiting_for: tuple[str, ...]
     tally: Tally
     degraded: tuple[str, ...] = ()
+    policy: str = ""
 
 
 class Refusal(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -57,8 +64,8 @@ class Refusal(msgspec.Struct, frozen=True, tag=True, array_like=True):
     why: str
 
 
-News: TypeAlias = KeysChanged
-Down: TypeAlias = Task | Drain | KeysChanged
+News: TypeAlias = KeysChanged | PolicyChanged
+Down: TypeAlias = Task | Drain | KeysChanged | PolicyChanged
 Up: TypeAlias = Report | Refusal
 
 DOWN: Final[msgspec.msgpack.Decoder[Down]] = msgspec.msgpack.Decoder(Down)
@@ -97,7 +104,7 @@ class Link(Generic[_Heard]):
         """The next message. None if there are no more: the other end has closed, was killed, or speaks nonsense."""
         try:
             length = int.from_bytes(await self._reader.readexactly(_LENGTH_BYTES), "big")
-            if length > _CONTENT_BYTES_MAX:
+            if length > CONTENT_BYTES_MAX:
                 return None
             return self._decoder.decode(await self._reader.readexactly(length))
         except (asyncio.IncompleteReadError, OSError, msgspec.MsgspecError):

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from guard.app.gateway import Running, open_gateway
 from guard.app.onward import Misplaced
+from guard.app.reloading import reloading_by
 from guard.app.serving import until_ready
 from guard.edges.body import Receive
 from guard.edges.render import Scope, Send
@@ -63,8 +64,13 @@ class GuardMiddleware:
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[Running]:
         settings = self._settings or _settings()
-        rules = _rules(settings.policies if self._policies is None else Path(self._policies))
-        async with open_gateway(settings, Rules(rules), app=self._app) as running:
+        policies = settings.policies if self._policies is None else Path(self._policies)
+        rules = _rules(policies)
+        settings = settings.model_copy(update={"policies": policies})
+        async with (
+            open_gateway(settings, Rules(rules), app=self._app) as running,
+            reloading_by(settings, running, at_sighup=False),  # signals are the server's
+        ):
             yield running
 
 

@@ -13,7 +13,7 @@ from guard.app.admin import administering
 from guard.app.idle_keys import ending_idle_keys
 from guard.app.listening import listening
 from guard.edges.health import Health, Readiness
-from guard.service.policies import Rules
+from guard.service.reloading import Reloading
 from guard.settings import Settings
 from guard.telemetry.exposition import exposition
 from guard.telemetry.tally import Tally
@@ -24,7 +24,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
     readiness: Callable[[], Readiness]
     tally: Callable[[], Tally]
-    rules: Rules
+    reloading: Reloading
 
 
 @asynccontextmanager
@@ -34,6 +34,6 @@ async def open_node(settings: Settings, node: Node) -> AsyncIterator[None]:
     async with (
         ending_idle_keys(settings),
         listening(health, settings.health_listen),
-        administering(settings, node.rules, health),
+        administering(settings, node.reloading, health),
     ):
         yield

@@ -13,6 +13,7 @@ from guard.edges.exchange import Onward
 from guard.edges.forwarded import Backends
 from guard.edges.wrapped import App, Wrapped
 from guard.model.policy import APP, PolicySet, Service
+from guard.service.policies import Rulebook
 from guard.settings import Settings
 from guard.signing.assertion import AssertionKey
 from guard.upstream.backend import Backend
@@ -21,7 +22,7 @@ from guard.upstream.succession import Succession
 _log = structlog.get_logger()
 
 Adopt: TypeAlias = Callable[[], None]
-Prepare: TypeAlias = Callable[[PolicySet], Adopt]
+Prepare: TypeAlias = Callable[[Rulebook], Adopt]
 """Builds what other policies need, and gives what puts it in their place; till that is called, nothing has changed.
 
 Raises Misplaced, StateError, OSError or ValueError if they cannot be put in force here.
@@ -39,19 +40,20 @@ class Outlet(msgspec.Struct, frozen=True):
     prepare: Prepare
 
 
-def open_outlet(settings: Settings, policies: PolicySet, app: App | None, stack: AsyncExitStack) -> Outlet:
+def open_outlet(settings: Settings, rulebook: Rulebook, app: App | None, stack: AsyncExitStack) -> Outlet:
     """`app`, or the policies' backends, whose closing is left to `stack`; and the key for assertions, if any are due.
 
     Raises as `Prepare`, and KeyFileError if that key cannot be used.
     """
     outlet = _to_backends(settings, stack) if app is None else _to_app(settings, Wrapped(app, None))
-    outlet.prepare(policies)()
+    outlet.prepare(rulebook)()
     return outlet
 
 
 def _to_app(settings: Settings, wrapped: Wrapped) -> Outlet:
-    def prepare(policies: PolicySet) -> Adopt:
-        _refuse_misplaced(policies, for_an_app=True)
+    def prepare(rulebook: Rulebook) -> Adopt:
+        policies = rulebook.policies
+        refuse_misplaced(policies, for_an_app=True)
         key = _assertion_key(settings, policies, wrapped.key)
 
         def adopt() -> None:
@@ -67,8 +69,9 @@ def _to_backends(settings: Settings, stack: AsyncExitStack) -> Outlet:
     stack.push_async_callback(succession.aclose)
     backends = Backends(succession.of, None)
 
-    def prepare(policies: PolicySet) -> Adopt:
-        _refuse_misplaced(policies, for_an_app=False)
+    def prepare(rulebook: Rulebook) -> Adopt:
+        policies = rulebook.policies
+        refuse_misplaced(policies, for_an_app=False)
         key = _assertion_key(settings, policies, backends.key)
         prepared = succession.prepared(policies.services)
 
@@ -81,7 +84,8 @@ def _to_backends(settings: Settings, stack: AsyncExitStack) -> Outlet:
     return Outlet(backends, prepare)
 
 
-def _refuse_misplaced(policies: PolicySet, *, for_an_app: bool) -> None:
+def refuse_misplaced(policies: PolicySet, *, for_an_app: bool) -> None:
+    """Raises Misplaced for policies of the other program."""
     for service in policies.services:
         if (service.upstream.urls == (APP,)) is not for_an_app:
             raise Misplaced(f"{service.rule.file}: {_FOR_A_BACKEND if for_an_app else _FOR_AN_APP}")

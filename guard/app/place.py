@@ -42,6 +42,7 @@ class Place:
     _was_ready: bool
     _refusal: str | None
     _degraded: tuple[str, ...]
+    _policy: str
 
     def __init__(self, command: Sequence[str], task: Task, changed: Callable[[], object]) -> None:
         self.number = task.place + 1
@@ -67,6 +68,11 @@ class Place:
         return _SILENT
 
     @property
+    def policy(self) -> str:
+        """The digest of the policies that the worker runs, as of the last report; empty if there was none."""
+        return self._policy
+
+    @property
     def degraded(self) -> tuple[str, ...]:
         """What an operator must know of the worker though it serves, as of the last report."""
         return self._degraded
@@ -79,6 +85,10 @@ class Place:
         """Say it to the worker, if there is one."""
         if self._link is not None:
             self._link.say(news)
+
+    def renew(self, content: bytes) -> None:
+        """What the next worker is told to serve; the one that is here is not."""
+        self._task = msgspec.structs.replace(self._task, content=content)
 
     def drain(self) -> None:
         """Have the worker finish what it does, and end; the next one, too, should it just be starting."""
@@ -141,6 +151,7 @@ class Place:
                 self._tally = message.tally
                 self._waiting_for = message.waiting_for
                 self._degraded = message.degraded
+                self._policy = message.policy
                 self._heard_at_s = time.monotonic()
                 self._was_ready = self._was_ready or not message.waiting_for
             case Refusal():
@@ -151,6 +162,7 @@ class Place:
         self._tally = Tally()
         self._waiting_for = _STARTING
         self._degraded = ()
+        self._policy = ""
         self._heard_at_s = 0.0
         self._was_ready = False
         self._refusal = None

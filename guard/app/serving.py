@@ -6,12 +6,15 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
+import msgspec
 import structlog
 
 from guard.app.gateway import Running, open_gateway
 from guard.app.listening import Listener, doorstep_of, listening
 from guard.app.node import Node, open_node
 from guard.app.notify import READY, STOPPING, notify
+from guard.app.reloading import reloading_by
+from guard.edges.health import Readiness
 from guard.model.decision import DecisionEvent
 from guard.model.facts import Transport
 from guard.model.halts import Halt, HaltKind
@@ -21,6 +24,7 @@ from guard.server import listener
 from guard.server.listener import Shared
 from guard.server.refusal import Refused
 from guard.service.policies import Rulebook, Rules
+from guard.service.reloading import Reloading
 from guard.settings import Settings
 from guard.state.directory import FollowingDirectory
 from guard.telemetry.decision_log import timestamp
@@ -36,7 +40,8 @@ async def serve(settings: Settings, rulebook: Rulebook) -> None:
     stop, rules = stop_event(), Rules(rulebook)
     async with (
         open_gateway(settings, rules) as running,
-        open_node(settings, Node(readiness=running.readiness, tally=running.meter.tally, rules=rules)),
+        reloading_by(settings, running) as reloading,
+        open_node(settings, node_of(running, reloading)),
         open_front(settings, running),
     ):
         await until_ready(running, stop)
@@ -45,6 +50,16 @@ async def serve(settings: Settings, rulebook: Rulebook) -> None:
             await stop.wait()
         running.draining.set()
         tell_draining()
+
+
+def node_of(running: Running, reloading: Reloading) -> Node:
+    """What the servers of a node that is one process need to know."""
+
+    def readiness() -> Readiness:
+        found = running.readiness()
+        return msgspec.structs.replace(found, degraded=(*found.degraded, *reloading.degraded))
+
+    return Node(readiness=readiness, tally=running.meter.tally, reloading=reloading)
 
 
 @asynccontextmanager

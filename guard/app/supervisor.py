@@ -80,6 +80,21 @@ class Supervisor:
         self._meter.workers({"ready": ready, "not_ready": len(self._places) - ready})
         return together((self._meter.tally(), *(place.tally() for place in self._places)))
 
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """The digests that the workers run, by place; empty where none has said so yet."""
+        return tuple(place.policy for place in self._places)
+
+    @property
+    def meter(self) -> Meter:
+        """What the supervisor itself counts."""
+        return self._meter
+
+    def renew(self, content: bytes) -> None:
+        """What workers that start from now on are told to serve."""
+        for place in self._places:
+            place.renew(content)
+
     def tell(self, news: News) -> None:
         """Say it to all workers."""
         for place in self._places:

@@ -1,8 +1,8 @@
 """One worker: a process that a supervisor started, and serves as long as that one wants.
 
 What it serves is its target's business. It reports each second, and when its readiness changes; it drains when it is
-told to, at SIGTERM, and when the link breaks because the supervisor is no more. It never ends for SIGINT: Ctrl-C is for
-the supervisor, which tells its workers.
+told to, at SIGTERM, and when the link breaks because the supervisor is no more. It never ends for SIGINT and
+SIGHUP: they are for the supervisor, which tells its workers.
 """
 
 import asyncio
@@ -40,6 +40,7 @@ class Working(msgspec.Struct, frozen=True, kw_only=True):
     degraded: Callable[[], tuple[str, ...]] = tuple
     hear: Callable[[News], object] = lambda _: None
     draining: Callable[[], object] = lambda: None
+    policy: Callable[[], str] = str
 
 
 Target: TypeAlias = Callable[[Task], AbstractAsyncContextManager[Working]]
@@ -51,7 +52,8 @@ async def work(link_descriptor: int, target: Target) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    loop.add_signal_handler(signal.SIGINT, lambda: None)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, lambda: None)
     link = await Link.of(socket.socket(fileno=link_descriptor), DOWN)
     try:
         task = await link.hear()
@@ -70,9 +72,9 @@ async def _serve(link: Link[Down], task: Task, target: Target, stop: asyncio.Eve
         hearing.add_done_callback(lambda _: stop.set())  # however it ends: nobody tells this worker anything any more
         await _report(link, working, stop)
         working.draining()
-        link.say(Report(_DRAINING, working.tally()))
+        link.say(Report(_DRAINING, working.tally(), policy=working.policy()))
     hearing.cancel()
-    link.say(Report(_DRAINING, working.tally()))
+    link.say(Report(_DRAINING, working.tally(), policy=working.policy()))
 
 
 async def _hear(link: Link[Down], working: Working) -> None:
@@ -87,14 +89,14 @@ async def _hear(link: Link[Down], working: Working) -> None:
 
 async def _report(link: Link[Down], working: Working, stop: asyncio.Event) -> None:
     """Report until asked to stop. A supervisor that does not read is spared."""
-    told: tuple[tuple[str, ...], ...] = ()
+    told: tuple[object, ...] = ()
     due_at = 0.0
     loop = asyncio.get_running_loop()
     while not stop.is_set():
-        waiting_for, degraded = working.waiting_for(), working.degraded()
-        if ((waiting_for, degraded) != told or loop.time() >= due_at) and link.clear:
-            link.say(Report(waiting_for, working.tally(), degraded))
-            told, due_at = (waiting_for, degraded), loop.time() + REPORT_EVERY_S
+        state = waiting_for, degraded, policy = working.waiting_for(), working.degraded(), working.policy()
+        if (state != told or loop.time() >= due_at) and link.clear:
+            link.say(Report(waiting_for, working.tally(), degraded, policy))
+            told, due_at = state, loop.time() + REPORT_EVERY_S
         try:
             async with asyncio.timeout(_LOOK_EVERY_S):
                 await stop.wait()

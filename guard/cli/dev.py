@@ -37,11 +37,12 @@ def dev(
 ) -> None:
     """See `help` above."""
     home = settings_or_exit().home
-    settings = settings_or_exit(listen=listen, log_level="warning", decision_log=str(home / "decisions.jsonl"))
+    source = policies or demo_policy()
+    log = str(home / "decisions.jsonl")
+    settings = settings_or_exit(policies=source, listen=listen, log_level="warning", decision_log=log)
     if settings.listen.startswith("unix:"):
         typer.echo("error: GUARD_LISTEN: guard dev listens on HOST:PORT only; guard serve knows Unix sockets", err=True)
         raise typer.Exit(EXIT_USAGE)
-    source = policies or demo_policy()
     rules = rules_or_exit(source)
 
     def announce() -> None:

@@ -16,6 +16,8 @@ COMMANDS: dict[str, str] = {
     "backtest": "Judge the requests of a log by other policies, and say what would change.",
     "test": "Run the tests of policies.",
     "explain": "Say why a request is let through or refused.",
+    "diff": "What of a change of policies lets more through, and what less.",
+    "policies": "The versions of policies that were in force, and their files.",
     "schema": "The JSON Schema of policy files, for editors.",
     "keys": "Create, list, rotate, suspend and revoke API keys.",
     "halt": "Stop an account, a key, a service or everything at once, and lift that.",

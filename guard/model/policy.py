@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from guard.model.keys import KeyAlgorithm
+from guard.model.names import UnixMs
 from guard.model.rules import Mode, Rule
 
 APP: Final = "app"
@@ -99,10 +100,16 @@ class Loss(msgspec.Struct, frozen=True, gc=False):
 
 
 class Window(msgspec.Struct, frozen=True, gc=False):
-    """How old a signature may be, and how far its clock may lead ours. Both inclusive."""
+    """How old a signature may be, and how far its clock may lead ours. Both inclusive.
+
+    What was signed at `narrow_until` or before may only be `narrow_past_ms` old: a reload has widened the window, and
+    what was accepted before it is not remembered for longer (`policy/widening.py`).
+    """
 
     past_ms: int
     future_ms: int
+    narrow_until: UnixMs = UnixMs(0)
+    narrow_past_ms: int = 0
 
 
 class RouteAuth(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ Both are YAML and read by the same strict loader; `signing.profile` makes Scheme
 
 from collections.abc import Mapping
 from importlib import resources
+from pathlib import Path
 
 import msgspec
 
@@ -33,6 +34,17 @@ class Schemes(msgspec.Struct, frozen=True):
         """The scheme api-key, in another field and under a name of its own."""
         profile = {**self.profiles[API_KEY], "take": {"credential": [f"header:{field}"]}}
         return compile_profile(f"{API_KEY}:{field}", profile, self.profiles)
+
+
+def rewritten_schemes(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> frozenset[str]:
+    """The own schemes of either of two sets of files, by path, if any of them was changed: one may build on another."""
+    before, after = (
+        {Path(path).name: content for path, content in each.items() if path.endswith(SCHEME_ENDING)}
+        for each in (old, new)
+    )
+    if before == after:
+        return frozenset()
+    return frozenset(name.removesuffix(SCHEME_ENDING) for name in (*before, *after))
 
 
 def shipped_schemes() -> Schemes:

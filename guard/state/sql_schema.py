@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = "0007"
+SCHEMA_VERSION = "0008"
 """The newest migration. Versions are digits of equal length, so that they can be compared."""
 
 METADATA = MetaData(
@@ -140,6 +140,18 @@ HALTS = Table(
     Column("id", Text, primary_key=True),
     Column("revision", BigInteger, nullable=False, index=True),
     Column("document", Text, nullable=False),
+)
+
+POLICY_VERSIONS = Table(
+    "policy_versions",
+    METADATA,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("files", LargeBinary, nullable=False),
 )
 
 

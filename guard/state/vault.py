@@ -9,6 +9,7 @@ from guard.state.halt_table import HaltTable
 from guard.state.key_seals import KeySeals
 from guard.state.key_table import KeyTable
 from guard.state.nodes import NodeTable
+from guard.state.policy_history import PolicyHistory
 from guard.state.releases import ReleaseTable
 from guard.state.sealing import SealingKey
 
@@ -26,6 +27,7 @@ class Vault:
         self.tokens = AdminTokenTable(database)
         self.releases = ReleaseTable(database)
         self.nodes = NodeTable(database)
+        self.policies = PolicyHistory(database)
 
     @classmethod
     async def open(cls, url: str, sealing: SealingKey) -> "Vault":

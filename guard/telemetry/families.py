@@ -108,12 +108,18 @@ CLOCK_SKEW: Final = _gauge(
 POLICY: Final = _gauge(
     "guard_policy_info", "1 for each version of the policies that is in force", "version", join=Join.LEAST
 )
+RELOADED: Final = _gauge(
+    "guard_policy_last_reload_successful",
+    "0 if the last reload was refused: then the policy files are not what is in force",
+    join=Join.LEAST,
+)
+RELOADS: Final = _counter("guard_policy_reload_total", "Reloads of the policies", "outcome")
 IN_FLIGHT: Final = _gauge("guard_inflight_requests", "Requests under way")
 WORKERS: Final = _gauge("guard_workers", "Worker processes by state", "state")
 
 FAMILIES: Final = (
-    *(DECISIONS, REPLAYS, FAILURES, FALLBACKS, RESTARTS),
+    *(DECISIONS, REPLAYS, FAILURES, FALLBACKS, RESTARTS, RELOADS),
     *(ADDED, UPSTREAM, STORE_OPS, REVOCATIONS),
-    *(STORE_UP, CLOCK_SKEW, POLICY, IN_FLIGHT, WORKERS),
+    *(STORE_UP, CLOCK_SKEW, POLICY, RELOADED, IN_FLIGHT, WORKERS),
 )
 BY_NAME: Final = {family.name: family for family in FAMILIES}

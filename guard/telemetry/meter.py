@@ -98,6 +98,12 @@ class Meter:
         """See `state.protocols.StoreMeter`."""
         self._gauge((families.CLOCK_SKEW.name, against), ms)
 
+    def policy_reloaded(self, outcome: str | None, *, good: bool) -> None:
+        """Policies were read again, or for the first time (None), and are in force or not."""
+        if outcome is not None:
+            self._count((families.RELOADS.name, outcome))
+        self._gauge((families.RELOADED.name,), int(good))
+
     def workers(self, states: Mapping[str, int]) -> None:
         """How many workers are in each state now."""
         self._counts.setdefault(_RESTARTS, 0)

@@ -27,6 +27,8 @@ def _said(step: str, words: list[str]) -> bytes:
     match step:
         case "degraded":
             return _frame(["Report", [], [{}, {}, {}], words])
+        case "runs":
+            return _frame(["Report", [], [{}, {}, {}], [], words[0]])
         case "refuse":
             return _frame(["Refusal", words[0]])
         case _:
@@ -46,10 +48,11 @@ def main(script: str, link: socket.socket) -> None:
             case "hear":
                 kind, *rest = _heard(link)
                 assert kind == words[0], kind
+                assert words[1:] in ([], [str(rest[0], "ascii")] if words[1:] else []), rest
                 place = rest[1] if kind == "Task" else place
             case "report":
                 link.sendall(report(*words[1:], served=words[0]))
-            case "degraded" | "refuse" | "babble":
+            case "degraded" | "refuse" | "runs" | "babble":
                 link.sendall(_said(step, words))
             case "die" if place in (words or [place]):
                 os.kill(os.getpid(), signal.SIGKILL)

@@ -18,6 +18,7 @@ from guard.service.policies import Rulebook, Rules, read_rulebook
 from guard.settings import Settings
 from guard.state.faults import StateError
 from tests.app.test_gateway import rules
+from tests.reloads import standing
 
 
 def settings(home: Path, **changes: object) -> Settings:
@@ -32,7 +33,7 @@ async def opened(folder: Path, **changes: object) -> int:
     """Put together on this home; the status that the token in its file gets."""
     chosen, rulebook = settings(folder / "home", **changes), rules(folder / "policies")
     async with open_vault(chosen) as vault:
-        api = await admin_api(chosen, vault, rulebook, HEALTH)
+        api = await admin_api(chosen, vault, standing(rulebook), HEALTH)
         told: list[int] = []
 
         async def send(message: Any) -> None:
@@ -119,7 +120,7 @@ async def test_of_two_nodes_that_start_at_once_one_makes_the_first_token(tmp_pat
 async def test_listening_beyond_this_machine_is_warned_of(tmp_path: Path, listen: str, warned: bool) -> None:  # noqa: FBT001
     chosen, rulebook = settings(tmp_path / "home", admin_listen=listen), rules(tmp_path / "policies")
     with structlog.testing.capture_logs() as logs:
-        async with administering(chosen, rulebook, HEALTH):
+        async with administering(chosen, standing(rulebook), HEALTH):
             pass
     events = [each["event"] for each in logs]
     assert events == [*(["admin.in_the_clear"] if warned else []), "admin.first_token"]
@@ -127,7 +128,7 @@ async def test_listening_beyond_this_machine_is_warned_of(tmp_path: Path, listen
 
 async def test_nothing_is_made_where_no_admin_api_is_wanted(tmp_path: Path) -> None:
     chosen, rulebook = settings(tmp_path / "home", admin_listen="none"), rules(tmp_path / "policies")
-    async with administering(chosen, rulebook, HEALTH):
+    async with administering(chosen, standing(rulebook), HEALTH):
         assert not chosen.home.exists()
 
 

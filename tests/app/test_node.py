@@ -9,14 +9,14 @@ import pytest
 from guard.app.node import Node, open_node
 from guard.edges.health import Readiness
 from guard.model.policy import PolicySet
-from guard.service.policies import Rulebook, Rules
 from guard.settings import Settings
 from guard.telemetry.meter import Meter
+from tests.reloads import standing
 
 _NODE = Node(
     readiness=lambda: Readiness(policy="3f2a91c"),
     tally=Meter(in_flight=lambda: 5).tally,
-    rules=Rules(Rulebook(policies=PolicySet(services=(), digest="3f2a91c"), schemes={})),
+    reloading=standing(PolicySet(services=(), digest="3f2a91c")),
 )
 
 

@@ -10,7 +10,8 @@ import pytest
 from guard.app.onward import Misplaced, open_outlet
 from guard.edges.forwarded import Backends
 from guard.edges.wrapped import App, Wrapped
-from guard.model.policy import APP, PolicySet
+from guard.model.policy import APP
+from guard.service.policies import Rulebook
 from guard.settings import Settings
 from tests.build import policies, service
 
@@ -18,13 +19,13 @@ from tests.build import policies, service
 async def _app(_: Any, __: Any, ___: Any) -> None: ...
 
 
-def _policies(*urls: str, assertion: bool = False) -> PolicySet:
+def _rules(*urls: str, assertion: bool = False) -> Rulebook:
     upstream = service().upstream
     services = [
         service(name=f"s{number}", upstream=msgspec.structs.replace(upstream, urls=(url,), assertion=assertion))
         for number, url in enumerate(urls)
     ]
-    return policies(*services)
+    return Rulebook(policies=policies(*services), schemes={})
 
 
 def _files(folder: Path) -> list[str]:
@@ -43,7 +44,7 @@ async def test_an_application_or_backends(
     tmp_path: Path, urls: tuple[str, ...], app: App | None, expected: type[object]
 ) -> None:
     async with AsyncExitStack() as stack:
-        assert isinstance(open_outlet(Settings(home=tmp_path), _policies(*urls), app, stack).onward, expected)
+        assert isinstance(open_outlet(Settings(home=tmp_path), _rules(*urls), app, stack).onward, expected)
     assert _files(tmp_path) == []
 
 
@@ -61,10 +62,10 @@ async def test_neither_takes_the_others_policy(
 ) -> None:
     async with AsyncExitStack() as stack:
         with pytest.raises(Misplaced, match=says):
-            open_outlet(Settings(home=tmp_path), _policies(*urls), app, stack)
+            open_outlet(Settings(home=tmp_path), _rules(*urls), app, stack)
 
 
 async def test_the_assertion_key_is_made_only_where_a_policy_asks_for_assertions(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        open_outlet(Settings(home=tmp_path), _policies(APP, assertion=True), _app, stack)
+        open_outlet(Settings(home=tmp_path), _rules(APP, assertion=True), _app, stack)
     assert _files(tmp_path) == ["assertion.key"]

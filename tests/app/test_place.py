@@ -76,6 +76,12 @@ async def test_what_is_degraded_is_known_until_the_worker_has_ended() -> None:
     assert (seen, place.degraded) == (("keys: old",), ())
 
 
+async def test_the_next_worker_is_told_what_is_to_be_served_by_then() -> None:
+    place = _Watched(("hear", "Task", "other policies"), ("exit", 3))
+    place.renew(b"other policies")
+    assert (await asyncio.wait_for(place.live(), 30)).code == 3
+
+
 async def test_what_it_refuses_is_told_and_it_was_never_ready() -> None:
     life = await asyncio.wait_for(_Watched(_TASK, ("refuse", "no database"), ("exit", 1)).live(), 30)
     assert (life.ready, life.code, life.refusal) == (False, 1, "no database")

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 import guard.app.supervisor
-from guard.app.link import KeysChanged
+from guard.app.link import KeysChanged, PolicyChanged
 from guard.app.supervisor import Supervisor
 from guard.app.worker import CannotServe
 from guard.server.binding import Binding
@@ -87,6 +87,21 @@ async def test_what_it_is_told_to_tell_reaches_all_workers() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     await asyncio.wait_for(supervisor.run(ready, told.stopping), 60)
+
+
+async def test_which_policies_each_worker_runs_is_known_and_contents_of_other_ones_reach_all() -> None:
+    supervisor = _supervisor(*_READY, ("hear", "PolicyChanged"), ("runs", "3f2a91c"), *_DRAINS)
+
+    def ready() -> None:
+        assert supervisor.policies == ("", "")
+        supervisor.tell(PolicyChanged({"a.yaml": b"version: 1"}))
+
+    running = asyncio.create_task(supervisor.run(ready, lambda: None))
+    async with asyncio.timeout(60):
+        while supervisor.policies != ("3f2a91c", "3f2a91c"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(running, 60)
 
 
 async def test_a_worker_that_ends_is_replaced_and_the_totals_stay() -> None:

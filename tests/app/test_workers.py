@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,14 @@ import pytest
 import structlog
 
 import guard.app.workers
-from guard.app.link import Task
+from guard.app.link import PolicyChanged, Task
 from guard.app.worker import CannotServe
 from guard.app.workers import COMMAND, Orders, gateway_worker, serve_workers
 from guard.server.spread import nobody
+from guard.service.policies import Rulebook, rulebook_of
 from guard.settings import Settings
 from tests.app.test_gateway import rules
+from tests.upstream.asking import until
 
 
 @pytest.fixture(autouse=True)
@@ -29,13 +31,13 @@ def _logs_as_before() -> Iterator[None]:
 
 
 @contextmanager
-def _task(settings: Settings, policy: str) -> Iterator[tuple[Task, int]]:
+def _task(settings: Settings, files: Mapping[str, bytes]) -> Iterator[tuple[Task, int]]:
     """A task with a socket that is bound, and its port."""
     memory = os.memfd_create("test")
     os.write(memory, nobody(1))
     bound = socket.create_server(("127.0.0.1", 0))
     port = bound.getsockname()[1]
-    content = msgspec.json.encode(Orders(settings.model_dump_json(), policy))
+    content = msgspec.msgpack.encode(Orders(settings.model_dump_json(), dict(files)))
     yield Task(content, 0, bound.detach(), memory), port
     os.close(memory)
 
@@ -52,7 +54,7 @@ async def _status(port: int) -> bytes:
 async def test_a_worker_serves_the_gateway_on_the_socket_that_it_was_given(tmp_path: Path) -> None:
     book = rules(tmp_path / "policies").current
     settings = Settings(home=tmp_path / "home", policies=tmp_path / "policies", decision_log="none")
-    with _task(settings, book.policies.digest) as (task, port):
+    with _task(settings, book.files) as (task, port):
         async with gateway_worker(task) as working:
             assert b" 401 " in await _status(port)
             async with asyncio.timeout(10):
@@ -64,28 +66,37 @@ async def test_a_worker_serves_the_gateway_on_the_socket_that_it_was_given(tmp_p
         assert count == 1
 
 
-async def test_policies_that_are_not_the_supervisors_are_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+async def test_a_worker_runs_what_its_supervisor_read_whatever_the_files_say_and_takes_other_contents(
+    tmp_path: Path,
 ) -> None:
-    rules(tmp_path / "policies")
-    settings = Settings(home=tmp_path / "home", policies=tmp_path / "policies", decision_log="none")
-    with _task(settings, "0000000") as (task, _):
-        async with gateway_worker(task):
-            pass
-    assert "policy.differs" in capsys.readouterr().err
+    book = rules(tmp_path / "policies").current
+    [(name, content)] = book.files.items()
+    settings = Settings(home=tmp_path / "home", policies=Path("/nonexistent"), decision_log="none")
+    with _task(settings, book.files) as (task, port):
+        async with gateway_worker(task) as working:
+            assert working.policy() == book.policies.digest
+            other = rulebook_of({name: content.replace(b"/v1/{rest...}", b"/v2/{rest...}")})
+            assert isinstance(other, Rulebook)
+            working.hear(PolicyChanged(dict(other.files)))
+            await until(lambda: working.policy() == other.policies.digest)
+            assert b" 404 " in await _status(port)
+            working.hear(PolicyChanged({name: b"version: 1"}))
+            await until(lambda: working.degraded() != ())
+            assert "policy: stale" in working.degraded()[0]
+            assert working.policy() == other.policies.digest
 
 
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"policies": Path("/nonexistent")}, "/nonexistent"),
         ({"database_url": "sqlite:////"}, "database"),
+        ({"home": Path("/proc/nowhere")}, "/proc/nowhere"),
     ],
 )
 async def test_what_cannot_be_served_is_one_sentence(tmp_path: Path, wrong: dict[str, Any], says: str) -> None:
-    rules(tmp_path / "policies")
+    files = rules(tmp_path / "policies").current.files
     given = {"home": tmp_path / "home", "policies": tmp_path / "policies", "decision_log": "none", **wrong}
-    with _task(Settings(**given), "") as (task, _), pytest.raises(CannotServe, match=says):
+    with _task(Settings(**given), files) as (task, _), pytest.raises(CannotServe, match=says):
         async with gateway_worker(task):
             pass
     socket.socket(fileno=task.listening).close()
@@ -115,7 +126,9 @@ async def test_the_supervisor_serves_health_and_gives_its_workers_their_orders(
 async def test_an_address_that_cannot_be_had_leaves_no_socket_behind(tmp_path: Path) -> None:
     taken = socket.create_server(("127.0.0.1", 0))
     listen = tmp_path / "guard.sock"
-    settings = Settings(listen=f"unix:{listen}", health_listen=f"127.0.0.1:{taken.getsockname()[1]}")
+    settings = Settings(
+        home=tmp_path / "home", listen=f"unix:{listen}", health_listen=f"127.0.0.1:{taken.getsockname()[1]}"
+    )
     with taken, pytest.raises(OSError, match="in use"):
         await serve_workers(settings, rules(tmp_path / "policies").current)
     assert not listen.exists()

@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -33,8 +32,8 @@ def test_without_a_supervisor_it_ends() -> None:
 
 def test_what_it_cannot_serve_it_tells_its_supervisor_and_exits_with_1() -> None:
     above, below = socket.socketpair()
-    orders = Orders(Settings(policies=Path("/nonexistent")).model_dump_json(), "3f2a91c")
-    above.sendall(_frame(msgspec.msgpack.encode(Task(msgspec.json.encode(orders), 0, 0, 0))))
+    orders = Orders(Settings().model_dump_json(), {"/nonexistent/a.yaml": b"version: 1"})
+    above.sendall(_frame(msgspec.msgpack.encode(Task(msgspec.msgpack.encode(orders), 0, 0, 0))))
     assert CliRunner().invoke(app, [str(below.detach())]).exit_code == 1
     told = above.recv(4096)
     assert b"Refusal" in told

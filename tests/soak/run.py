@@ -7,11 +7,20 @@ import argparse
 import sys
 import time
 
-from tests.printed import say_table
-from tests.soak import aborts, aborts_inside, big_upload, closing_backend, not_sent, overload, slow_clients
+from tests import printed
+from tests.soak import (
+    aborts,
+    aborts_inside,
+    big_upload,
+    closing_backend,
+    not_sent,
+    overload,
+    policy_swaps,
+    slow_clients,
+)
 from tests.soak.verdict import Verdict
 
-RUNS = (slow_clients, big_upload, not_sent, closing_backend, overload, aborts, aborts_inside)
+RUNS = (slow_clients, big_upload, not_sent, closing_backend, overload, policy_swaps, aborts, aborts_inside)
 
 
 def main() -> int:
@@ -24,7 +33,7 @@ def main() -> int:
         begun = time.monotonic()
 
         def say(line: str, name: str = one.NAME, begun: float = begun) -> None:
-            say(f"{name} {time.monotonic() - begun:5.0f} s  {line}")
+            printed.say(f"{name} {time.monotonic() - begun:5.0f} s  {line}")
 
         say("begins")
         verdicts.append(one.run(one.SMALL if wanted.small else one.FULL, say))
@@ -37,7 +46,7 @@ def _print_table(verdicts: list[Verdict]) -> None:
     rows = [("run", "must hold", "measured", "")]
     for verdict in verdicts:
         rows += [(verdict.name, check.what, check.measured, "" if check.held else "NO") for check in verdict.checks]
-    say_table(rows)
+    printed.say_table(rows)
 
 
 def _arguments() -> argparse.Namespace:

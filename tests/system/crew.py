@@ -18,6 +18,7 @@ from guard.server.endpoint import endpoint
 from guard.service.policies import Rulebook, Rules
 from guard.settings import Settings
 from guard.telemetry import logs
+from tests.reloads import standing
 from tests.system.crew_worker import Config
 
 _RULES = Rules(Rulebook(policies=PolicySet(services=(), digest="test"), schemes={}))
@@ -40,7 +41,7 @@ async def _supervise(config: Config) -> None:
         sys.stdout.flush()
 
     settings = Settings(health_listen=config.health_listen, admin_listen="none")
-    async with open_node(settings, Node(readiness=readiness, tally=supervisor.tally, rules=_RULES)):
+    async with open_node(settings, Node(readiness=readiness, tally=supervisor.tally, reloading=standing(_RULES))):
         await supervisor.run(lambda: say("ready"), lambda: say("draining"))
 
 

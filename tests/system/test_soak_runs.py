@@ -13,6 +13,7 @@ from tests.soak import (
     closing_backend,
     not_sent,
     overload,
+    policy_swaps,
     slow_clients,
 )
 
@@ -42,6 +43,10 @@ def test_no_order_arrives_twice_at_a_backend_that_closes_idle_connections() -> N
 
 def test_too_many_requests_are_answered_200_or_503() -> None:
     assert _broken(overload) == []
+
+
+def test_other_policies_each_moment_refuse_nobody_and_nobody_is_judged_by_half_of_two() -> None:
+    assert _broken(policy_swaps) == []
 
 
 def test_clients_that_go_away_leave_no_socket_behind_and_get_no_answer_of_anothers() -> None:

@@ -1,7 +1,7 @@
 """Was it signed just now, and never seen before?
 
 A signature is good while -future <= age <= past, both inclusive, and until the expiry that it carries. The request may
-narrow the window, never widen it.
+narrow the window, never widen it. Nor does a reload, for what was signed before it (`Window.narrow_until`).
 """
 
 from guard.core.evidence import Admission, Draft, Hearing
@@ -61,7 +61,9 @@ def _outside(claim: Claim, window: Window, rule: Rule, now: UnixMs) -> Deny | No
     if claim.signed_at is None:
         return None
     age_ms = now - claim.signed_at
-    past_ms = window.past_ms if claim.window_ms is None else min(window.past_ms, claim.window_ms)
+    past_ms = window.past_ms if claim.signed_at > window.narrow_until else window.narrow_past_ms
+    if claim.window_ms is not None and claim.window_ms < past_ms:
+        past_ms = claim.window_ms
     if age_ms > past_ms:
         detail = f"signed {age_ms} ms ago; at most {past_ms} ms are accepted"
         return Deny(code="auth.stale", rule=rule, detail=detail, server_time=now, skew_ms=age_ms)

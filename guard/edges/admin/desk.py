@@ -6,14 +6,13 @@ from typing import Generic, TypeVar
 import msgspec
 
 from guard.model.admins import AdminToken
-from guard.model.names import UnixMs
 from guard.model.nodes import NodeStatus
-from guard.model.policy import PolicySet
 from guard.service.admins import Admins
 from guard.service.halting import Halting
 from guard.service.key_steps import By
 from guard.service.keyring import Keyring
 from guard.service.releases import Releases
+from guard.service.reloading import Reloading
 from guard.service.revoking import Revoking
 from guard.state.vault import Vault
 
@@ -22,7 +21,7 @@ Body = TypeVar("Body")
 
 
 class Desk(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that the API acts on. `policies` are those in force, since `loaded_at`; `sign_trail` signs the end of
+    """Everything that the API acts on. `reloading` has the policies in force; `sign_trail` signs the end of
     the audit trail, so that an export of it proves itself whole; `nodes` are all that serve.
     """
 
@@ -32,8 +31,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     releases: Releases
     halting: Halting
     revoking: Revoking
-    policies: Callable[[], PolicySet]
-    loaded_at: Callable[[], UnixMs]
+    reloading: Reloading
     sign_trail: Callable[[], Awaitable[object]]
     nodes: Callable[[], Awaitable[tuple[NodeStatus, ...]]]
 

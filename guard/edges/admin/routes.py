@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from guard.core.lifecycle import KeyCommand
-from guard.edges.admin import keys, people, shapes, status, stop_shapes, stops, trail
+from guard.edges.admin import keys, people, policy_shapes, shapes, status, stop_shapes, stops, trail
 from guard.edges.admin.problems import Lines
 from guard.edges.admin.shapes import Nothing, Reason
 from guard.model.admins import Role
@@ -135,7 +135,26 @@ ROUTES: tuple[Route, ...] = (
         query=shapes.AuditQuery,
     ),
     _get("/audit/export", _VIEWER, trail.export_records, Lines, summary="The whole trail, as `guard audit export`."),
-    _get("/policy", _VIEWER, status.show_policy, shapes.PolicyStatus, summary="The policies in force on this node."),
+    _get(
+        "/policy",
+        _VIEWER,
+        status.show_policy,
+        policy_shapes.PolicyStatus,
+        summary="The policies in force on this node.",
+    ),
+    _post(
+        *("/policy:reload", _ADMIN, status.reload_policy, policy_shapes.ReloadStatus),
+        summary="Read the policy files again; what was in force stays if they are not in order.",
+    ),
+    _get(
+        *("/policy/versions", _VIEWER, status.list_policy_versions, policy_shapes.VersionList),
+        summary="The policies that were in force, newest first.",
+    ),
+    _post(
+        *("/policy:rollback", _ADMIN, status.rollback_policy, policy_shapes.ReloadStatus),
+        summary="Put a version in force again; the policy files stay as they are.",
+        body=policy_shapes.Rollback,
+    ),
     _get(
         "/nodes",
         _VIEWER,

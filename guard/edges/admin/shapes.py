@@ -229,39 +229,6 @@ class ReleaseDone(AnswerShape, frozen=True, kw_only=True):
     release: ReleaseView
 
 
-class RouteStatus(AnswerShape, frozen=True, kw_only=True):
-    """One route of a policy."""
-
-    route: str
-    scope: str | None
-    group: str | None
-    schemes: tuple[str, ...]
-    reads: bool
-    critical: bool
-    cost: int
-
-
-class ServiceStatus(AnswerShape, frozen=True, kw_only=True):
-    """One policy that is in force."""
-
-    service: str
-    mode: str
-    digest: str
-    hosts: tuple[str, ...]
-    prefix: str
-    backends: tuple[str, ...]
-    routes: tuple[RouteStatus, ...]
-
-
-class PolicyStatus(AnswerShape, frozen=True, kw_only=True):
-    """The policies in force on this node."""
-
-    digest: str
-    loaded_at_ms: int
-    dual_control: tuple[str, ...]
-    services: tuple[ServiceStatus, ...]
-
-
 class NodeList(AnswerShape, frozen=True, kw_only=True):
     """All that serve the keys of the database, oldest first. `revision` is where the keys are."""
 

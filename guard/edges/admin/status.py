@@ -1,21 +1,44 @@
-"""What is in force: policies, nodes, bans. For reading only."""
+"""What is in force: policies, nodes, bans; and having policies read again."""
 
-from guard.edges.admin import shapes
+from guard.edges.admin import policy_shapes, shapes
 from guard.edges.admin.desk import Call, Desk
-from guard.edges.admin.shapes import Nothing
+from guard.edges.admin.shapes import Nothing, Reason
 from guard.model.policy import Route, Service
+from guard.service.key_orders import KeyringError, Obstacle
+from guard.service.policies import rulebook_of
+from guard.service.reloading import Attempt
 from guard.state.admin_views import node_view
 
 
-async def show_policy(desk: Desk, _: Call[Nothing, None]) -> shapes.PolicyStatus:
+async def show_policy(desk: Desk, _: Call[Nothing, None]) -> policy_shapes.PolicyStatus:
     """The policies of this node."""
-    policies = desk.policies()
-    return shapes.PolicyStatus(
+    policies = desk.reloading.rules.policies
+    return policy_shapes.PolicyStatus(
         digest=policies.digest,
-        loaded_at_ms=desk.loaded_at(),
+        loaded_at_ms=desk.reloading.loaded_at,
+        stale=desk.reloading.stale is not None,
+        last_reload=None if desk.reloading.last is None else _attempt(desk.reloading.last),
         dual_control=tuple(sorted(policies.dual_control)),
         services=tuple(_service(service) for service in policies.services),
     )
+
+
+async def reload_policy(desk: Desk, call: Call[Nothing, Reason]) -> policy_shapes.ReloadStatus:
+    """Read the policies of this node again."""
+    return _attempt(await desk.reloading.reload(call.by(call.body.why)))
+
+
+async def list_policy_versions(desk: Desk, _: Call[Nothing, None]) -> policy_shapes.VersionList:
+    """The policies that were in force."""
+    return policy_shapes.VersionList(items=await desk.vault.policies.all())
+
+
+async def rollback_policy(desk: Desk, call: Call[Nothing, policy_shapes.Rollback]) -> policy_shapes.ReloadStatus:
+    """Put a version in force that was before. The files stay as they are, and are read again when they change."""
+    files = await desk.vault.policies.files(call.body.digest)
+    if files is None:
+        raise KeyringError(f"no version {call.body.digest} is kept: `guard policies list`", Obstacle.UNKNOWN)
+    return _attempt(await desk.reloading.put(rulebook_of(files), call.by(call.body.why)))
 
 
 async def list_nodes(desk: Desk, _: Call[Nothing, None]) -> shapes.NodeList:
@@ -29,9 +52,32 @@ async def list_bans(_: Desk, __: Call[Nothing, None]) -> shapes.BanList:
     return shapes.BanList(items=())
 
 
-def _service(service: Service) -> shapes.ServiceStatus:
+def _attempt(attempt: Attempt) -> policy_shapes.ReloadStatus:
+    return policy_shapes.ReloadStatus(
+        outcome=attempt.outcome.value,
+        at_ms=attempt.at,
+        by=attempt.by.actor,
+        why=attempt.by.why,
+        digest=attempt.digest,
+        refused_for=attempt.why,
+        diagnostics=tuple(
+            policy_shapes.PolicyFault(
+                code=one.code,
+                severity=one.severity.value,
+                message=one.message,
+                file=one.file,
+                line=one.line,
+                column=one.column,
+                help=one.help,
+            )
+            for one in attempt.diagnostics
+        ),
+    )
+
+
+def _service(service: Service) -> policy_shapes.ServiceStatus:
     routes = {route.name: route for route in service.routes.routes()}  # GET stands in the tree for HEAD too
-    return shapes.ServiceStatus(
+    return policy_shapes.ServiceStatus(
         service=service.name,
         mode=service.mode.value,
         digest=service.digest,
@@ -42,8 +88,8 @@ def _service(service: Service) -> shapes.ServiceStatus:
     )
 
 
-def _route(route: Route) -> shapes.RouteStatus:
-    return shapes.RouteStatus(
+def _route(route: Route) -> policy_shapes.RouteStatus:
+    return policy_shapes.RouteStatus(
         route=route.name,
         scope=route.scope,
         group=route.group,

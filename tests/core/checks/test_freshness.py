@@ -1,9 +1,11 @@
 """Inside the window, both ends inclusive, and never seen before."""
 
+import msgspec
 import pytest
 
 from guard.model.decision import Deny
 from guard.model.names import UnixMs
+from guard.model.policy import Window
 from guard.model.questions import BeforeEpoch, Replayed, Unavailable
 from tests.build import NOW, auth, facts, policies, route, service, signed
 from tests.line import code, decided
@@ -73,3 +75,21 @@ def test_nothing_signed_is_judged_by_a_clock_that_is_not_sure_and_what_is_open_g
     rules = policies(service(route(), route("GET", "/v1/time", auth=None, scope=None)))
     assert code(decided(signed(at=UnixMs(NOW - 9000)), rules=rules, body=b"", clock_is_sure=False)) == "gateway.clock"
     assert code(decided(facts("GET", b"/v1/time"), rules=rules, clock_is_sure=False)) == "allow"
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "narrow_until", "expected"),
+    [
+        (2000, NOW - 2001, "allow"),  # signed after the reload that widened the window
+        (2000, NOW - 2000, "auth.stale"),
+        (1500, NOW, "allow"),
+        (1501, NOW, "auth.stale"),
+    ],
+)
+def test_what_was_signed_before_a_reload_widened_the_window_is_judged_by_the_narrower_one(
+    age_ms: int, narrow_until: int, expected: str
+) -> None:
+    narrow = Window(5000, 1000, narrow_until=UnixMs(narrow_until), narrow_past_ms=1500)
+    kept = msgspec.structs.replace(auth(), windows=(narrow,))
+    rules = policies(service(route(auth=kept)))
+    assert code(decided(signed(at=UnixMs(NOW - age_ms)), rules=rules, body=b"")) == expected

@@ -20,6 +20,7 @@ from guard.model.facts import Field
 from guard.model.keys import Secret
 from guard.model.names import UnixMs
 from guard.model.policy import PolicySet
+from guard.policy.load import Invalid
 from guard.service.admins import Admins
 from guard.service.halting import Halting
 from guard.service.key_steps import By
@@ -29,6 +30,7 @@ from guard.service.revoking import Revoking
 from guard.signing.audit_key import AuditKey
 from guard.state.sealing import SealingKey
 from guard.state.vault import Vault
+from tests.reloads import standing
 from tests.service.ring import without_nodes
 
 START = UnixMs(1_800_000_000_000)
@@ -61,6 +63,7 @@ class Office:
         self.vault = vault
         self.tokens: dict[str, str] = {}
         self.is_ready = True
+        self.policy_found: Invalid | None = None
         numbers = itertools.count()
 
         def random(length: int) -> bytes:
@@ -80,8 +83,7 @@ class Office:
             releases=self.releases,
             halting=Halting(vault, now=now, random=random, enforcement=enforcement),
             revoking=Revoking(vault, now=now),
-            policies=lambda: policies,
-            loaded_at=lambda: START,
+            reloading=standing(policies, at=START, read=lambda: self.policy_found),
             sign_trail=lambda: vault.trail.sign(AUDIT_KEY, self.now),
             nodes=lambda: vault.nodes.all(self.now),
         )

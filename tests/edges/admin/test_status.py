@@ -2,8 +2,13 @@
 
 from pathlib import Path
 
-from guard.service.policies import Rulebook, read_rulebook
+from guard.model.policy import PolicySet
+from guard.policy.diagnostic import Diagnostic
+from guard.policy.load import Invalid
+from guard.service.policies import Rulebook, read_rulebook, rulebook_of
+from guard.state.policy_history import Contents
 from tests.edges.admin.office import START, opened_office
+from tests.state.key_records import deed
 from tests.state.test_nodes import node
 
 POLICY = """
@@ -60,3 +65,57 @@ async def test_every_node_of_the_database_is_told_and_where_its_keys_are(tmp_pat
 async def test_bans_are_a_list(tmp_path: Path) -> None:
     async with opened_office(tmp_path) as office:
         assert (await office.ask("GET", "/admin/v1/bans", by="viewer")).json == {"items": []}
+
+
+async def test_an_administrator_has_the_policies_read_again_and_is_told_each_fault_with_its_place(
+    tmp_path: Path,
+) -> None:
+    fault = Diagnostic(code="P101", message="unknown field `cots`", file="a.yaml", line=14, column=19, help="cost?")
+    async with opened_office(tmp_path / "home", policies=PolicySet(services=(), digest="3f2a91c")) as office:
+        assert (await office.ask("POST", "/admin/v1/policy:reload", by="operator", body={})).status == 403
+        done = (await office.ask("POST", "/admin/v1/policy:reload", by="admin", body={"why": "INC-42"})).json
+        assert (done["outcome"], done["digest"], done["by"], done["why"]) == (
+            *("unchanged", "3f2a91c"),
+            *("admin", "INC-42"),
+        )
+        assert (await office.ask("GET", "/admin/v1/policy", by="viewer")).json["stale"] is False
+        office.policy_found = Invalid((fault,))
+        done = (await office.ask("POST", "/admin/v1/policy:reload", by="admin", body={})).json
+        assert (done["outcome"], done["digest"]) == ("refused", "3f2a91c")
+        assert done["diagnostics"] == [
+            {
+                "code": "P101",
+                "severity": "error",
+                "message": "unknown field `cots`",
+                "file": "a.yaml",
+                "line": 14,
+                "column": 19,
+                "help": "cost?",
+            }
+        ]
+        told = (await office.ask("GET", "/admin/v1/policy", by="viewer")).json
+        assert (told["stale"], told["last_reload"]) == (True, done)
+
+
+async def test_an_administrator_puts_a_version_in_force_again_whatever_the_files_say(tmp_path: Path) -> None:
+    files = {"exchange.yaml": POLICY.encode()}
+    rules = rulebook_of(files)
+    assert isinstance(rules, Rulebook)
+    digest = rules.policies.digest
+    async with opened_office(tmp_path / "home", policies=PolicySet(services=(), digest="3f2a91c")) as office:
+        await office.vault.policies.add(Contents(digest, files), Contents("3f2a91c", {}), "tightens 1", deed("reload"))
+        told = (await office.ask("GET", "/admin/v1/policy/versions", by="viewer")).json
+        assert [(each["digest"], each["summary"]) for each in told["items"]] == [
+            ("3f2a91c", "tightens 1"),
+            (digest, ""),
+        ]
+        back = {"digest": digest, "why": "INC-42"}
+        assert (await office.ask("POST", "/admin/v1/policy:rollback", by="operator", body=back)).status == 403
+        done = (await office.ask("POST", "/admin/v1/policy:rollback", by="admin", body=back)).json
+        assert (done["outcome"], done["digest"], done["why"]) == ("swapped", digest, "INC-42")
+        assert (await office.ask("GET", "/admin/v1/policy", by="viewer")).json["digest"] == digest
+        unknown = {"digest": "0000000"}
+        assert (await office.ask("POST", "/admin/v1/policy:rollback", by="admin", body=unknown)).status == 404
+        assert (
+            await office.ask("POST", "/admin/v1/policy:rollback", by="admin", body={"digest": "../a"})
+        ).status == 422

@@ -1,0 +1,156 @@
+"""What makes a gateway read its policies again: SIGHUP, files that have changed, and the admin API; all do the same.
+
+A gateway in one process builds what other policies need itself; a supervisor hands them on to its workers, so that all
+of them run the same contents, whatever the files say by then.
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+
+from guard.app import onward
+from guard.app.gateway import Running
+from guard.app.onward import Misplaced
+from guard.app.watching import watch
+from guard.model.names import UnixMs
+from guard.policy.diagnostic import concise
+from guard.policy.diff import differences, scheme_differences, summary
+from guard.policy.load import Invalid
+from guard.policy.schemes import rewritten_schemes
+from guard.service.admins import GATEWAY
+from guard.service.dual_control import put_under_dual_control
+from guard.service.key_steps import By
+from guard.service.policies import Rulebook, Rules, read_rulebook
+from guard.service.reloading import Attempt, CannotTake, Outcome, Prepare, Record, Reloading
+from guard.settings import Settings
+from guard.state.faults import StateError
+from guard.state.policy_history import Contents
+from guard.state.vault import Vault
+from guard.telemetry.meter import Meter
+
+STORE_MS = 1000
+"""How long the store may take beside reading a body: no deadline of it is longer."""
+
+_log = structlog.get_logger()
+
+
+def reloading_of(
+    settings: Settings,
+    rules: Rules,
+    prepare: onward.Prepare,
+    record: Record,
+    *,
+    meter: Meter,
+    now: Callable[[], UnixMs],
+    read: Callable[[], Rulebook | Invalid] | None = None,
+) -> Reloading:
+    """Reloading for a process that serves, or for its supervisor. `read` is where rules come from, if not the files."""
+    meter.policy_reloaded(None, good=True)
+    return Reloading(
+        rules,
+        read or (lambda: read_rulebook(settings.policies)),
+        _prepared(prepare),
+        _recorded(record),
+        now=now,
+        under_way_ms=settings.body_ms_max + STORE_MS,
+        told=_telling(meter),
+    )
+
+
+@asynccontextmanager
+async def reloading_by(
+    settings: Settings,
+    running: Running,
+    *,
+    read: Callable[[], Rulebook | Invalid] | None = None,
+    at_sighup: bool = True,
+) -> AsyncIterator[Reloading]:
+    """A gateway in one process that reloads as `obeying` says, for the time of the block."""
+    record = recording(running.vault, running.rules, running.now)
+    reloading = reloading_of(
+        settings, running.rules, running.prepare, record, meter=running.meter, now=running.now, read=read
+    )
+    async with obeying(settings, reloading, at_sighup=at_sighup):
+        yield reloading
+
+
+def recording(vault: Vault, rules: Rules, now: Callable[[], UnixMs]) -> Record:
+    """Writes into the key database what is about to be in force, and what it needs there."""
+
+    async def record(rulebook: Rulebook, by: By) -> None:
+        before, deed = rules.current, by.deed("reload", now())
+        changes = differences(before.policies, rulebook.policies)
+        rewritten = scheme_differences(rewritten_schemes(before.files, rulebook.files))
+        await put_under_dual_control(vault, rulebook.policies.dual_control, by, now())
+        await vault.policies.add(_contents(before), _contents(rulebook), summary((*changes, *rewritten)), deed)
+
+    return record
+
+
+def _contents(rulebook: Rulebook) -> Contents:
+    return Contents(rulebook.policies.digest, rulebook.files)
+
+
+@asynccontextmanager
+async def obeying(settings: Settings, reloading: Reloading, *, at_sighup: bool = True) -> AsyncIterator[None]:
+    """Reload when the files change, unless settings say otherwise, and at SIGHUP, for the time of the block."""
+    loop = asyncio.get_running_loop()
+    tasks: set[asyncio.Task[object]] = set()
+
+    def reload(why: str) -> None:
+        task: asyncio.Task[object] = loop.create_task(reloading.reload(By(GATEWAY, why)))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    if settings.policies_watch_ms:
+        files = reloading.rules.current.files
+        changed = lambda: reloading.reload(By(GATEWAY, "policy files have changed"))  # noqa: E731  # said where it is used
+        tasks.add(loop.create_task(watch(settings.policies, settings.policies_watch_ms / 1000, changed, read=files)))
+    if at_sighup:
+        loop.add_signal_handler(signal.SIGHUP, reload, "SIGHUP")
+    try:
+        yield
+    finally:
+        if at_sighup:
+            loop.remove_signal_handler(signal.SIGHUP)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _prepared(prepare: onward.Prepare) -> Prepare:
+    def prepared(rulebook: Rulebook) -> Callable[[], object]:
+        try:
+            return prepare(rulebook)
+        except (Misplaced, StateError, OSError, ValueError) as error:
+            raise CannotTake(str(error)) from error
+
+    return prepared
+
+
+def _recorded(record: Record) -> Record:
+    async def recorded(rulebook: Rulebook, by: By) -> None:
+        try:
+            await record(rulebook, by)
+        except StateError as error:
+            raise CannotTake(f"the key database cannot record it: {error}") from error
+
+    return recorded
+
+
+def _telling(meter: Meter) -> Callable[[Attempt], None]:
+    """Each attempt is counted, and logged with all that is wrong."""
+
+    def told(attempt: Attempt) -> None:
+        refused = attempt.outcome is Outcome.REFUSED
+        meter.policy_reloaded(attempt.outcome.value, good=not refused)
+        said = {"policy": attempt.digest, "by": attempt.by.actor, "why": attempt.by.why}
+        if not refused:
+            _log.info("policy.reloaded", outcome=attempt.outcome.value, **said)
+            return
+        _log.error("policy.refused", error=attempt.why, faults=[concise(one) for one in attempt.diagnostics], **said)
+
+    return told

@@ -1,0 +1,155 @@
+"""Other rules in the place of those in force: load → check → tests → build → swap, one at a time, and all or nothing.
+
+Whatever goes wrong before the swap leaves the last good rules in force, and is remembered to be shown: a gateway whose
+files are not what it runs says so until they are. The swap itself is two assignments without an await between them.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+import msgspec
+
+from guard.model.names import UnixMs
+from guard.model.policy import PolicySet
+from guard.policy.diagnostic import Diagnostic
+from guard.policy.load import Invalid
+from guard.policy.schemes import rewritten_schemes
+from guard.policy.widening import kept_narrow
+from guard.service.key_steps import By
+from guard.service.policies import Rulebook, Rules
+
+RECORD_MS: Final = 5000
+"""How long writing a reload down may take: what is judged meanwhile is judged by the rules before."""
+
+
+class Outcome(StrEnum):
+    """What became of a reload: other rules are in force; it brought the same; it was refused, and nothing changed."""
+
+    SWAPPED = "swapped"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One reload. `digest` names what was in force after it; `why` says what refused rules that are in order."""
+
+    outcome: Outcome
+    at: UnixMs
+    by: By
+    digest: str
+    diagnostics: tuple[Diagnostic, ...] = ()
+    why: str = ""
+
+
+class CannotTake(Exception):  # noqa: N818  # a policy that does not fit here, not an error of ours
+    """These policies are in order, and cannot be in force here. The text says why, and what to do."""
+
+
+Prepare: TypeAlias = Callable[[Rulebook], Callable[[], object]]
+"""Builds what rules need, and gives what puts it in place. Raises CannotTake, and then nothing has changed."""
+
+
+Record: TypeAlias = Callable[[Rulebook, By], Awaitable[None]]
+"""Writes down what is about to be in force, and by whom. Raises CannotTake if it cannot, and then it will not be."""
+
+
+class Reloading:
+    """See the module. `read` is called in a thread; `told` hears of each attempt.
+
+    A message that was judged by the rules before may be under way for `under_way_ms` until it is remembered.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        read: Callable[[], Rulebook | Invalid],
+        prepare: Prepare,
+        record: Record,
+        *,
+        now: Callable[[], UnixMs],
+        under_way_ms: int = 0,
+        told: Callable[[Attempt], object] = lambda _: None,
+    ) -> None:
+        self.rules = rules
+        self.loaded_at = now()
+        self.last: Attempt | None = None
+        self._read = read
+        self._prepare = prepare
+        self._record = record
+        self._now = now
+        self._under_way_ms = under_way_ms
+        self._told = told
+        self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def stale(self) -> Attempt | None:
+        """The last reload, if it was refused: then the files are not what is in force."""
+        last = self.last
+        return last if last is not None and last.outcome is Outcome.REFUSED else None
+
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        """What an operator must know."""
+        if self.stale is None:
+            return ()
+        return (f"policy: stale, a reload was refused: {self.stale.why or _told_first(self.stale)}",)
+
+    async def reload(self, by: By) -> Attempt:
+        """Read the files, and put in force what they say, if it is in order. Never raises for what is in them."""
+        async with self._one_at_a_time:
+            return await self._put(await asyncio.to_thread(self._read), by)
+
+    async def put(self, found: Rulebook | Invalid, by: By) -> Attempt:
+        """The same for rules that were read elsewhere."""
+        async with self._one_at_a_time:
+            return await self._put(found, by)
+
+    async def _put(self, found: Rulebook | Invalid, by: By) -> Attempt:
+        if isinstance(found, Invalid):
+            return self._ended(Outcome.REFUSED, by, diagnostics=found.diagnostics)
+        before = self.rules.current
+        narrowed = self._narrowed(found, before)
+        try:
+            adopt = self._prepare(narrowed)
+            if found.files != before.files:
+                async with asyncio.timeout(RECORD_MS / 1000):
+                    await self._record(found, by)
+        except CannotTake as cannot:
+            return self._ended(Outcome.REFUSED, by, diagnostics=found.warnings, why=str(cannot))
+        except TimeoutError:
+            return self._ended(Outcome.REFUSED, by, diagnostics=found.warnings, why="the database did not answer")
+        adopt()
+        self.rules.current = narrowed
+        if found.files == before.files:
+            return self._ended(Outcome.UNCHANGED, by, diagnostics=found.warnings)
+        self.loaded_at = self._now()
+        return self._ended(Outcome.SWAPPED, by, diagnostics=found.warnings)
+
+    def _narrowed(self, found: Rulebook, before: Rulebook) -> Rulebook:
+        """Nothing that was accepted before becomes acceptable once more (`policy/widening.py`)."""
+        changed = rewritten_schemes(before.files, found.files)
+        policies: PolicySet = kept_narrow(
+            found.policies, before.policies, self._now(), under_way_ms=self._under_way_ms + RECORD_MS, changed=changed
+        )
+        return found if policies is found.policies else msgspec.structs.replace(found, policies=policies)
+
+    def _ended(self, outcome: Outcome, by: By, *, diagnostics: tuple[Diagnostic, ...] = (), why: str = "") -> Attempt:
+        self.last = Attempt(
+            outcome=outcome,
+            at=self._now(),
+            by=by,
+            digest=self.rules.policies.digest,
+            diagnostics=diagnostics,
+            why=why,
+        )
+        self._told(self.last)
+        return self.last
+
+
+def _told_first(attempt: Attempt) -> str:
+    """Where the first fault is. What it says is for those who may see policies."""
+    errors = [one for one in attempt.diagnostics if one.severity == "error"]
+    first = errors[0]
+    return f"{len(errors)} errors, the first at {first.file}:{first.line}:{first.column} ({first.code})"

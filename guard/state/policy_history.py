@@ -1,0 +1,99 @@
+"""The policies that were in force, newest last, with the contents of their files, so that each can be had again.
+
+A version is written with its audit record, in one transaction under the head. Nodes that share a database read the same
+files: the second to come to a version finds it there, and writes nothing.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+from sqlalchemy import RowMapping, delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from guard.model.audit import Deed, Subject, Touched
+from guard.model.policy_versions import VERSIONS_MAX, PolicyVersion
+from guard.state.audit import append
+from guard.state.database import Database
+from guard.state.head import locked_head
+from guard.state.sql_schema import POLICY_VERSIONS
+
+_SUBJECT = Subject("policy", "files")
+_KNOWN = (
+    POLICY_VERSIONS.c.number,
+    POLICY_VERSIONS.c.digest,
+    POLICY_VERSIONS.c.at,
+    POLICY_VERSIONS.c.actor,
+    POLICY_VERSIONS.c.why,
+    POLICY_VERSIONS.c.summary,
+)
+
+
+class Contents(msgspec.Struct, frozen=True):
+    """Policy files by path, and the digest that names them."""
+
+    digest: str
+    files: Mapping[str, bytes]
+
+
+class PolicyHistory:
+    """The versions of one database. Raises DatabaseError if it cannot be used."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, before: Contents, after: Contents, summary: str, deed: Deed) -> None:
+        """`after` comes in the place of `before`, which is kept too if nobody has written it down."""
+        async with self._database.writing() as connection:
+            await locked_head(connection)  # one node after the other
+            last = await _last(connection)
+            number = 0 if last is None else last.number
+            if last is not None and last.digest == after.digest:
+                return
+            if last is None or last.digest != before.digest:
+                number += 1
+                await _write(connection, number, before, Deed(command="", actor="", why="", at=deed.at), "")
+            await _write(connection, number + 1, after, deed, summary)
+            oldest = number + 1 - VERSIONS_MAX
+            await connection.execute(delete(POLICY_VERSIONS).where(POLICY_VERSIONS.c.number <= oldest))
+            touched = Touched(
+                subject=_SUBJECT,
+                before={"digest": before.digest},
+                after={"digest": after.digest, "summary": summary},
+            )
+            await append(connection, deed, [touched])
+
+    async def all(self) -> tuple[PolicyVersion, ...]:
+        """Every version that is kept, newest first."""
+        async with self._database.reading() as connection:
+            rows = await connection.execute(select(*_KNOWN).order_by(POLICY_VERSIONS.c.number.desc()))
+            return tuple(_version(row) for row in rows.mappings())
+
+    async def files(self, digest: str) -> dict[str, bytes] | None:
+        """The contents of a version, by path; None if it is not kept."""
+        query = select(POLICY_VERSIONS.c.files).where(POLICY_VERSIONS.c.digest == digest)
+        async with self._database.reading() as connection:
+            found = await connection.scalar(query.order_by(POLICY_VERSIONS.c.number.desc()).limit(1))
+        return None if found is None else msgspec.msgpack.decode(found, type=dict[str, bytes])
+
+
+async def _last(connection: AsyncConnection) -> PolicyVersion | None:
+    rows = await connection.execute(select(*_KNOWN).order_by(POLICY_VERSIONS.c.number.desc()).limit(1))
+    row = rows.mappings().first()
+    return None if row is None else _version(row)
+
+
+async def _write(connection: AsyncConnection, number: int, contents: Contents, deed: Deed, summary: str) -> None:
+    row = {
+        "number": number,
+        "digest": contents.digest,
+        "at": deed.at,
+        "actor": deed.actor,
+        "why": deed.why,
+        "summary": summary,
+        "files": msgspec.msgpack.encode(dict(contents.files)),
+    }
+    await connection.execute(insert(POLICY_VERSIONS), [row])
+
+
+def _version(row: RowMapping) -> PolicyVersion:
+    return PolicyVersion(**row)

@@ -1,0 +1,118 @@
+"""SIGHUP and changed files have the policies read again; each attempt is counted and logged."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import structlog
+from structlog.testing import capture_logs
+
+from guard.app.gateway import open_gateway
+from guard.app.reloading import reloading_by
+from guard.edges.asgi import Gateway
+from guard.settings import Settings
+from tests.app.test_gateway import POLICY, _status, rules
+from tests.build import facts
+from tests.edges.gateway import scope
+from tests.upstream.asking import until
+
+OTHER = POLICY.replace("/v1/", "/v2/")
+
+
+async def _answers(gateway: Gateway, path: bytes) -> int:
+    return await _status(gateway, scope(facts("GET", path)))
+
+
+def _settings(folder: Path, watch_ms: int = 0) -> Settings:
+    return Settings(home=folder / "home", policies=folder / "policies", decision_log="none", policies_watch_ms=watch_ms)
+
+
+async def test_sighup_has_the_files_read_again_and_messages_are_judged_by_what_they_say_now(tmp_path: Path) -> None:
+    settings, chosen = _settings(tmp_path), rules(tmp_path / "policies")
+    async with open_gateway(settings, chosen) as running, reloading_by(settings, running):
+        before = chosen.policies.digest
+        assert await _answers(running.gateway, b"/v1/x") == 401
+        (settings.policies / "exchange.yaml").write_text(OTHER)
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: chosen.policies.digest != before)
+        assert await _answers(running.gateway, b"/v1/x") == 404
+        assert await _answers(running.gateway, b"/v2/x") == 401
+        tally = running.meter.tally()
+        assert tally.counts["guard_policy_reload_total", "swapped"] == 1
+        assert tally.gauges[("guard_policy_last_reload_successful",)] == 1
+        assert tally.gauges["guard_policy_info", chosen.policies.digest] == 1
+
+
+async def test_changed_files_are_noticed_and_a_fault_in_them_leaves_the_last_good_ones(tmp_path: Path) -> None:
+    settings, chosen = _settings(tmp_path, watch_ms=5), rules(tmp_path / "policies")
+    before = chosen.policies.digest
+    async with open_gateway(settings, chosen) as running, reloading_by(settings, running) as reloading:
+        with capture_logs() as logs:
+            (settings.policies / "exchange.yaml").write_text(POLICY.replace("scope", "scoop"))
+            await until(lambda: reloading.stale is not None)
+        [refused] = [line for line in logs if line["event"] == "policy.refused"]
+        assert refused["faults"][0].startswith(f"{settings.policies / 'exchange.yaml'}:7:23: error[P101]")
+        assert refused["why"] == "policy files have changed"
+        assert chosen.policies.digest == before
+        assert running.meter.tally().gauges[("guard_policy_last_reload_successful",)] == 0
+        (settings.policies / "exchange.yaml").write_text(OTHER)
+        await until(lambda: reloading.stale is None)
+        assert chosen.policies.digest != before
+
+
+async def test_policies_of_another_program_and_a_backend_that_cannot_be_made_are_refused(tmp_path: Path) -> None:
+    settings, chosen = _settings(tmp_path), rules(tmp_path / "policies")
+    async with open_gateway(settings, chosen) as running, reloading_by(settings, running) as reloading:
+        (settings.policies / "exchange.yaml").write_text(POLICY.replace("http://127.0.0.1:9", "app"))
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: reloading.stale is not None)
+        assert "`upstream: app` is for GuardMiddleware" in reloading.degraded[0]
+
+
+async def test_scopes_under_dual_control_follow_a_reload(tmp_path: Path) -> None:
+    settings, chosen = _settings(tmp_path), rules(tmp_path / "policies")
+    async with open_gateway(settings, chosen) as running, reloading_by(settings, running) as reloading:
+        (settings.policies / "exchange.yaml").write_text(POLICY + "dual_control: {scopes: [read]}\n")
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: reloading.last is not None)
+        assert await running.vault.releases.scopes() == {"read"}
+
+
+async def test_a_database_that_cannot_be_written_keeps_the_rules_as_they_are(tmp_path: Path) -> None:
+    settings, chosen = _settings(tmp_path), rules(tmp_path / "policies")
+    before = chosen.policies.digest
+    async with open_gateway(settings, chosen) as running, reloading_by(settings, running) as reloading:
+        (settings.policies / "exchange.yaml").write_text(OTHER)
+        await running.vault.close()
+        (tmp_path / "home" / "guard.db").rename(tmp_path / "home" / "away.db")
+        (tmp_path / "home" / "guard.db").mkdir()
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: reloading.last is not None)
+        assert "cannot record it" in reloading.degraded[0]
+        assert chosen.policies.digest == before
+
+
+async def test_signals_are_the_servers_behind_whom_an_application_is_wrapped(tmp_path: Path) -> None:
+    settings, chosen = _settings(tmp_path), rules(tmp_path / "policies")
+    heard: list[int] = []
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, heard.append, 1)
+    async with open_gateway(settings, chosen) as running, reloading_by(settings, running, at_sighup=False):
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: heard == [1])
+    asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+    structlog.reset_defaults()
+
+
+async def test_each_version_is_kept_with_who_when_why_and_what_it_changed_and_with_its_contents(tmp_path: Path) -> None:
+    settings, chosen = _settings(tmp_path), rules(tmp_path / "policies")
+    before = chosen.current
+    async with open_gateway(settings, chosen) as running, reloading_by(settings, running):
+        (settings.policies / "exchange.yaml").write_text(OTHER)
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: chosen.current is not before)
+        second, first = await running.vault.policies.all()
+        assert (first.digest, second.digest) == (before.policies.digest, chosen.policies.digest)
+        assert (second.actor, second.why) == ("guard serve", "SIGHUP")
+        assert second.summary == "weakens 1, tightens 1, renames 0, neutral 0"
+        assert await running.vault.policies.files(first.digest) == before.files

@@ -1,0 +1,184 @@
+"""Other policies each second, under load: nobody is refused, and no request is judged by half of two policies.
+
+Each version marks itself in three ways that come from three places: the name of its limit in the answer's RateLimit
+fields (judged), the backend that answered (forwarded), and the digest with the limit in the decision log (concluded).
+A request of which two of them tell different versions was judged by halves. Some bodies come late, across a swap.
+"""
+
+import json
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+
+from guard.service.policies import Rulebook, read_rulebook
+from tests.soak.verdict import Check, Say, Verdict, at_least, none
+from tests.system.gateway import RunningGateway, running_gateway
+from tests.system.key_holder import minted, signed
+from tests.system.raw_http import Connection, Response
+from tests.system.recording_backend import RecordingBackend, answer, answering, recording_backend
+
+NAME = "policy_swaps"
+
+_PATH = "/v1/orders"
+_VERSIONS = ("a", "b")
+_LATE_S = 0.3
+_LATE_EVERY = 20
+_POLICY = """\
+version: 1
+service: swapped
+upstream: {{url: "{url}"}}
+limits:
+  only-{version}: {{per: [key], rate: 100000/s, burst: 100000}}
+routes:
+  GET {path}: {{scope: read}}
+  POST {path}: {{scope: trade}}
+"""
+
+
+class Size(msgspec.Struct, frozen=True):
+    """How long, how often, and by how many clients at once."""
+
+    lasts_s: float
+    every_s: float
+    clients: int
+
+
+FULL = Size(lasts_s=120, every_s=1, clients=8)
+SMALL = Size(lasts_s=5, every_s=0.5, clients=4)
+
+
+class Versions:
+    """The two versions, and the directory in which one of them is at a time."""
+
+    def __init__(self, folder: Path, backends: dict[str, RecordingBackend]) -> None:
+        self.folder = folder
+        self.texts = {v: _POLICY.format(url=backends[v].url, version=v, path=_PATH) for v in _VERSIONS}
+        self.digests: dict[str, str] = {}
+        for version in _VERSIONS:
+            self.put(version)
+            found = read_rulebook(folder)
+            assert isinstance(found, Rulebook), found
+            self.digests[found.policies.services[0].digest] = version
+
+    def put(self, version: str) -> None:
+        """Whole or not at all, as whoever edits files that are being read should."""
+        draft = self.folder / ".draft"
+        draft.write_text(self.texts[version])
+        draft.rename(self.folder / "swapped.yaml")
+
+
+class Client:
+    """One keep-alive connection, asked again and again. `seen` counts what each answer said of itself."""
+
+    def __init__(self, gateway: RunningGateway, number: int, until_s: float) -> None:
+        self.seen: Counter[str] = Counter()
+        self.versions: dict[str, str] = {}
+        self._gateway = gateway
+        self._key = gateway.keys[f"client{number}"]
+        self._until_s = until_s
+        self.thread = threading.Thread(target=self._ask, name=f"client {number}")
+
+    def _ask(self) -> None:
+        with Connection(self._gateway.port) as connection:
+            count = 0
+            while time.monotonic() < self._until_s:
+                count += 1
+                method, body = ("POST", b'{"qty":1}') if count % 2 else ("GET", b"")
+                content = signed(self._key, method, _PATH, body)
+                late = bool(body) and count % _LATE_EVERY == 1
+                connection.send(content[:-4] if late else content)
+                if late:
+                    time.sleep(_LATE_S)
+                    connection.send(content[-4:])
+                self._note(connection.response())
+
+    def _note(self, response: Response) -> None:
+        if response.status != 200:
+            self.seen[f"{response.status} {response.value(b'guard-reason')!r}"] += 1
+            return
+        judged = {v for v in _VERSIONS if b'"only-%b"' % v.encode() in (response.value(b"ratelimit-policy") or b"")}
+        [version] = judged or {"none"}
+        self.seen[f"judged {version}, answered {response.body.decode()}"] += 1
+        self.versions[(response.value(b"guard-request-id") or b"").decode()] = version
+
+
+def run(size: Size, say: Say) -> Verdict:
+    """Swap until the time is over, and compare what all answers and the decision log say."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="guard-swaps-")))
+        backends = {version: stack.enter_context(recording_backend()) for version in _VERSIONS}
+        for version, backend in backends.items():
+            stack.enter_context(backend.script(_PATH, answering(answer(version.encode()))))
+        (folder / "policies").mkdir()
+        versions = Versions(folder / "policies", backends)
+        keys = {f"client{number}": minted() for number in range(size.clients)}
+        gateway = stack.enter_context(
+            running_gateway(
+                folder / "home",
+                backends["a"],
+                keys,
+                policies=folder / "policies",
+                environment={"GUARD_POLICIES_WATCH_MS": "0"},
+            )
+        )
+        until_s = time.monotonic() + size.lasts_s
+        clients = [Client(gateway, number, until_s) for number in range(size.clients)]
+        for client in clients:
+            client.thread.start()
+        swaps = _swap(gateway, versions, size.every_s, until_s, say)
+        for client in clients:
+            client.thread.join()
+        gateway.stop()
+        return Verdict(NAME, _checks(size, gateway, versions, clients, swaps))
+
+
+def _swap(gateway: RunningGateway, versions: Versions, every_s: float, until_s: float, say: Say) -> int:
+    swaps = 0
+    while time.monotonic() + every_s < until_s:
+        time.sleep(every_s)
+        versions.put(_VERSIONS[swaps % 2])
+        os.kill(gateway.pid, signal.SIGHUP)
+        swaps += 1
+        if swaps % 10 == 0:
+            say(f"{swaps} swaps")
+    return swaps
+
+
+def _checks(
+    size: Size, gateway: RunningGateway, versions: Versions, clients: list[Client], swaps: int
+) -> tuple[Check, ...]:
+    seen: Counter[str] = sum((client.seen for client in clients), Counter())
+    whole = {f"judged {version}, answered {version}" for version in _VERSIONS}
+    judged = {request: version for client in clients for request, version in client.versions.items()}
+    return (
+        none(
+            "requests that were not answered 200", sum(n for what, n in seen.items() if not what.startswith("judged"))
+        ),
+        none(
+            "requests judged by one version and answered by the backend of another",
+            sum(n for what, n in seen.items() if what.startswith("judged") and what not in whole),
+        ),
+        none("requests of which the decision log tells another version", _torn(gateway.decision_log, versions, judged)),
+        none("reloads refused", gateway.stderr.count("policy.refused")),
+        at_least("reloads that were swaps", gateway.stderr.count('"outcome": "swapped"'), swaps - 1),
+        *(at_least(f"requests judged by version {v}", seen[f"judged {v}, answered {v}"], 10) for v in _VERSIONS),
+        at_least("requests a second", seen.total() / size.lasts_s, 100, timed=True),
+    )
+
+
+def _torn(log: Path, versions: Versions, judged: dict[str, str]) -> int:
+    """Lines whose digest, limit and answer do not tell one version; and answers that have no line."""
+    torn, left = 0, dict(judged)
+    with log.open() as lines:
+        for line in map(json.loads, lines):
+            version = versions.digests.get(line["policy"])
+            told = left.pop(line["id"], None)
+            torn += not (version == told and line["buckets"] is not None and f"only-{version}" in line["buckets"])
+    return torn + len(left)

@@ -1,0 +1,43 @@
+"""What was in force stays to be had: by whom, why, and its very bytes."""
+
+from guard.model.names import UnixMs
+from guard.model.policy_versions import VERSIONS_MAX, PolicyVersion
+from guard.state.policy_history import Contents
+from guard.state.vault import Vault
+from tests.state.key_records import CREATED, deed
+
+
+def _contents(name: str) -> Contents:
+    return Contents(name, {"policies/a.yaml": name.encode() + b"\x00\xff"})
+
+
+async def test_a_version_and_the_one_before_it_are_kept_with_their_bytes(vault: Vault) -> None:
+    await vault.policies.add(_contents("a"), _contents("b"), "weakens 1", deed("reload", "INC-42"))
+    first, second = reversed(await vault.policies.all())
+    assert (first.number, first.digest, first.actor, first.why) == (1, "a", "", "")
+    assert second == PolicyVersion(
+        number=2, digest="b", at=UnixMs(CREATED), actor="alice", why="INC-42", summary="weakens 1"
+    )
+    assert await vault.policies.files("a") == {"policies/a.yaml": b"a\x00\xff"}
+    assert await vault.policies.files("nowhere") is None
+
+
+async def test_each_change_is_in_the_audit_trail_and_the_second_node_writes_nothing(vault: Vault) -> None:
+    for _ in range(2):
+        await vault.policies.add(_contents("a"), _contents("b"), "weakens 1", deed("reload"))
+    [told] = await vault.trail.records()
+    assert (told.command, told.subject.kind, told.subject.id) == ("reload", "policy", "files")
+    assert (told.before, told.after) == ({"digest": "a"}, {"digest": "b", "summary": "weakens 1"})
+    assert len(await vault.policies.all()) == 2
+
+
+async def test_going_back_is_a_version_of_its_own_and_only_the_last_ones_are_kept(vault: Vault) -> None:
+    await vault.policies.add(_contents("a"), _contents("b"), "", deed("reload"))
+    await vault.policies.add(_contents("b"), _contents("a"), "", deed("rollback"))
+    assert [each.digest for each in await vault.policies.all()] == ["a", "b", "a"]
+    for number in range(VERSIONS_MAX):
+        await vault.policies.add(_contents(f"v{number - 1}" if number else "a"), _contents(f"v{number}"), "", deed())
+    kept = await vault.policies.all()
+    assert len(kept) == VERSIONS_MAX
+    assert kept[0].number == VERSIONS_MAX + 3
+    assert await vault.policies.files("b") is None
