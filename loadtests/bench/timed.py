@@ -40,7 +40,7 @@ STAGES = (
     ("forward: asking", "guard.edges.forwarded:forward_at_once"),
     ("forward: reading the answer", "guard.upstream.connection:Connection.data_received"),
     ("answer: fields for the client", "guard.edges.direct:answer_lines"),
-    ("answer: RateLimit fields", "guard.edges.exchange:rate_limit"),
+    ("answer: RateLimit fields", "guard.wire.allowed_fields:rate_limit"),
     ("answer: the rest", "guard.edges.direct:Passage.set_result"),
     ("log: event", "guard.service.aftermath:Aftermath.conclude"),
     ("log: line", "guard.telemetry.decision_log:DecisionLog.record"),
