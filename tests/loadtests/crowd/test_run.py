@@ -42,7 +42,7 @@ def _runs_in(file: Path, session: int) -> bool:
 
 def test_a_key_that_floods_from_two_workers_gets_what_its_bucket_holds_and_the_verdict_says_so(tmp_path: Path) -> None:
     (tmp_path / "slo.yaml").write_text(LENIENT)
-    words = ["run", "key_flood", "--duration", "5s", "--processes", "2", "--users", "8"]
+    words = ["run", "key_flood", "--duration", "3s", "--processes", "2", "--users", "8"]
     words += ["--slo", str(tmp_path / "slo.yaml"), "--out", str(tmp_path)]
     done = subprocess.run(command(*words), capture_output=True, text=True, check=False)  # noqa: S603  # our own program
     out = tmp_path / "key_flood"
@@ -51,7 +51,7 @@ def test_a_key_that_floods_from_two_workers_gets_what_its_bucket_holds_and_the_v
     flood = result["names"]["flood"]
     # The bucket of exchange.yaml: 40, and 20 a second. Two workers ask for 80 a second.
     assert 40 < flood["answers"]["200"] <= 40 + 20 * 7
-    assert flood["answers"]["429 limit.key"] > 50
+    assert flood["answers"]["429 limit.key"] > 20
     assert flood["answers"].keys() == {"200", "429 limit.key"}
     assert result["over_admission"] == {"ip": 0, "key": 0, "orders": 0, "cancels": 0}
     assert (out / "verdict.md").read_text().startswith("# key_flood: held\n")
@@ -62,7 +62,7 @@ def test_a_key_that_floods_from_two_workers_gets_what_its_bucket_holds_and_the_v
 
 def test_a_breached_slo_ends_with_code_3_and_is_named(tmp_path: Path) -> None:
     (tmp_path / "slo.yaml").write_text(STRICT)
-    words = ["run", "steady", "--duration", "3s", "--users", "2", "--slo", str(tmp_path / "slo.yaml")]
+    words = ["run", "steady", "--duration", "2s", "--users", "2", "--slo", str(tmp_path / "slo.yaml")]
     done = subprocess.run(command(*words, "--out", str(tmp_path)), capture_output=True, text=True, check=False)  # noqa: S603
     assert done.returncode == 3, done.stdout + done.stderr
     assert "breached: read: requests a second ≥ 100000, found" in done.stdout
@@ -71,21 +71,23 @@ def test_a_breached_slo_ends_with_code_3_and_is_named(tmp_path: Path) -> None:
 
 
 def test_a_gateway_that_admits_more_than_its_policy_says_is_convicted(tmp_path: Path) -> None:
-    """One that runs already, whose bucket is ten times the one that it is judged by."""
-    policy = (ROOT / "policies" / "exchange.yaml").read_text().replace("burst: 40", "burst: 400")
+    """One that runs already, whose keys may do more than those that it is judged by."""
+    policy = (
+        (ROOT / "policies" / "exchange.yaml").read_text().replace("rate: 20/s, burst: 40", "rate: 500/s, burst: 500")
+    )
     (tmp_path / "lax.yaml").write_text(policy)
     (tmp_path / "home").mkdir()
     (tmp_path / "slo.yaml").write_text(LENIENT)
     key = LoadKey("k_flood", "s" * 32, "acme")
     (tmp_path / "keys.jsonl").write_bytes(msgspec.json.encode(key))
     with gateway(tmp_path / "lax.yaml", [key], home=tmp_path / "home", log=tmp_path / "log") as running:
-        words = ["run", "key_flood", "--duration", "3s", "--host", running.url, "--keys", str(tmp_path / "keys.jsonl")]
+        words = ["run", "key_flood", "--duration", "2s", "--host", running.url, "--keys", str(tmp_path / "keys.jsonl")]
         words += ["--slo", str(tmp_path / "slo.yaml"), "--out", str(tmp_path)]
         done = subprocess.run(command(*words), capture_output=True, text=True, check=False)  # noqa: S603
         assert running.process.poll() is None  # it is not ours to stop
     assert done.returncode == 3, done.stdout + done.stderr
     by = json.loads((tmp_path / "key_flood" / "result.json").read_text())["over_admission"]["key"]
-    assert by >= 10  # some 300 were asked for in three seconds, and 40 + 3 × 20 may be
+    assert by >= 10  # some 200 were asked for in two seconds, and 40 + 2 × 20 may be
     assert f"breached: admitted over a limit ≤ 0, found key {by}" in done.stdout
 
 
