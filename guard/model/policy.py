@@ -4,7 +4,7 @@ Everything is resolved: defaults filled, names looked up, durations in milliseco
 and line that it came from. No YAML, no paths to open, no behaviour.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import IntEnum, StrEnum
 from typing import Final, TypeAlias
 
@@ -12,6 +12,7 @@ import msgspec
 
 from guard.model.keys import KeyAlgorithm
 from guard.model.names import UnixMs
+from guard.model.pricing import Pricing, Settlement
 from guard.model.rules import Mode, Rule
 
 APP: Final = "app"
@@ -57,9 +58,11 @@ Meter: TypeAlias = Bucket | Calendar | Slots
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
-    """A named quota. `per` lists the partition key's dimensions: ip, key, account, route, service.
+    """A named quota. `per` lists the partition key's dimensions: ip, key, account, route, group, service.
 
-    `cost` overrides the route's cost for this limit. `exposed` says whether RateLimit fields may name it.
+    `cost` overrides the route's cost for this limit (1 where it counts requests); `of_bytes` says that it counts the
+    bytes of bodies instead. The last `reserve` tokens are for critical routes only. `tier` names the tier whose keys it
+    is for: they count apart. `exposed` says whether RateLimit fields may name it.
     """
 
     name: str
@@ -67,12 +70,20 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
     meter: Meter
     per: tuple[str, ...]
     cost: int | None = None
+    of_bytes: bool = False
+    reserve: int = 0
+    tier: str | None = None
     exposed: bool = True
 
     @property
     def before_auth(self) -> bool:
         """Whether the limit counts addresses, and so is charged before anything is verified."""
         return "ip" in self.per and "key" not in self.per and "account" not in self.per
+
+    @property
+    def counts_cost(self) -> bool:
+        """Whether it takes what a route's requests cost."""
+        return self.cost is None and not self.of_bytes and not isinstance(self.meter, Slots)
 
     @property
     def of_account(self) -> bool:
@@ -139,6 +150,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """The unit of policy: METHOD + path template. `auth` None means that the route is open to anyone.
 
     `limits_address` are charged in SCREEN, `limits_principal` in ADMIT; both are already narrowed to this route.
+    `limits_by_tier` has what stands in place of `limits_principal` for keys of a tier. `pricing` tells the cost where
+    it is not constant, `settlement` what it is in the end where an answer tells that.
     `max_body_bytes` and `total_ms` bound the exchange. `reads` says that repeating the message changes nothing.
     `loss` is what follows when the shared store does not answer.
     """
@@ -153,8 +166,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     reads: bool
     critical: bool = False
     cost: int = 1
+    pricing: Pricing | None = None
+    settlement: Settlement | None = None
     limits_address: tuple[Limit, ...] = ()
     limits_principal: tuple[Limit, ...] = ()
+    limits_by_tier: Mapping[str, tuple[Limit, ...]] = {}
     max_body_bytes: int
     total_ms: int
     loss: Loss = Loss()

@@ -30,13 +30,13 @@ class Meters:
         for debit in charge.debits:
             holding = self._settled(debit, now)
             held.append(holding)
-            if debit.vetoes and not holding.take(debit.cost, charge.id):  # knockout: veto
+            if debit.vetoes and not holding.take(debit.cost, charge.id, debit.spare):  # knockout: veto
                 return self._short(charge, held, now)
         if charge.hold_ms:  # knockout: slots_are_leased
             end = UnixMs(now + charge.hold_ms)
-            for holding in held:
+            for debit, holding in zip(charge.debits, held, strict=True):
                 if isinstance(holding, HeldSlots):
-                    holding.lease(charge.id, end)
+                    holding.lease(charge.id, end, debit.spare)
         readings = []
         for debit, holding in zip(charge.debits, held, strict=True):
             wait: int | None = 0
@@ -115,9 +115,9 @@ class Meters:
 
 
 def _taken_if_it_fits(debit: Debit, held: Holding, holder: str) -> int | None:
-    wait = held.wait_ms(debit.cost, holder)
+    wait = held.wait_ms(debit.cost, holder, debit.spare)
     if wait == 0:  # knockout: shadow_fits
-        held.take(debit.cost, holder)
+        held.take(debit.cost, holder, debit.spare)
     return wait
 
 
@@ -127,7 +127,7 @@ def _short_readings(charge: Charge, held: list[Holding]) -> tuple[Reading, ...]:
     readings = []
     for debit, holding in zip(charge.debits, held, strict=True):
         before = asked.get(debit.bucket, 0)
-        wait = holding.wait_ms(before + debit.cost, charge.id)
+        wait = holding.wait_ms(before + debit.cost, charge.id, debit.spare)
         if debit.vetoes:
             asked[debit.bucket] = before + debit.cost
         readings.append(holding.read(debit, wait))

@@ -159,7 +159,8 @@ class LocalShare:
             most = left * charge.loss.limits_percent // (100 * self._processes)
             self._bring_down(Debit(begun.key, part, 0), most, at)
         begun.full_at = UnixMs(charge.now + _fill_ms(debit.limit.meter))
-        return Debit(begun.key, part, debit.cost, debit.vetoes)
+        spare = min(-(-debit.spare * charge.loss.limits_percent // (100 * self._processes)), part.meter.capacity - 1)
+        return Debit(begun.key, part, debit.cost, debit.vetoes, max(spare, 0))
 
     def _bring_down(self, debit: Debit, most: int, at: UnixMs) -> None:
         (reading,) = self._meters.collect(Charge(id="", now=at, debits=(debit,)), at).readings

@@ -33,13 +33,18 @@ LIMITS: tuple[Limit, ...] = (
 )
 
 debits = st.builds(
-    lambda of, cost, who, vetoes: debit(
-        1 if isinstance(of.meter, Slots) else cost, of, ("exchange", f"{of.name}{LIMITS.index(of)}", who), vetoes=vetoes
+    lambda of, cost, who, vetoes, spare: debit(
+        1 if isinstance(of.meter, Slots) else cost,
+        of,
+        ("exchange", f"{of.name}{LIMITS.index(of)}", who),
+        vetoes=vetoes,
+        spare=spare,
     ),
     st.sampled_from(LIMITS),
     st.sampled_from((0, 1, 1, 2, 5, 30)),
     st.sampled_from(("k1", "k2")),
     st.sampled_from((True, True, False)),
+    st.sampled_from((0, 0, 1, 2, 7)),
 )
 steps = st.tuples(
     st.sampled_from(("charge", "charge", "charge", "again", "refund", "release")),

@@ -243,3 +243,11 @@ def test_answers_name_the_limit_that_they_are_about() -> None:
     assert (reading.limit.name, reading.remaining, answer.now) == ("key", 24, NOW)
     assert reading.limit.meter == Bucket(25, 50, 200_000)
     assert msgspec.structs.replace(reading.limit, meter=limit().meter) == limit()
+
+
+@pytest.mark.parametrize(("processes", "plain", "critical"), [(1, 30, 20), (2, 15, 10), (50, 1, 0)])
+def test_part_keeps_its_part_of_the_reserve(processes: int, plain: int, critical: int) -> None:
+    share, of = lost(processes), limit(capacity=100)
+    keeps = [share.charge(charge(f"a{n}", debit(1, of, spare=40))) for n in range(100)]
+    rest = [share.charge(charge(f"b{n}", debit(1, of))) for n in range(100)]
+    assert [sum(isinstance(answer, Granted) for answer in answers) for answers in (keeps, rest)] == [plain, critical]
