@@ -13,6 +13,7 @@ import msgspec
 from guard.model.facts import Facts, Field
 from guard.model.policy import Route
 from guard.model.pricing import ByItems, ByMember, ByParameter, Pricing, Settlement, Steps
+from guard.model.questions import Charge
 from guard.signing.parameters import FORM_TYPE, JSON_TYPE, lookalike, media_type, pairs
 from guard.wire import documents
 from guard.wire.documents import DocumentFault, Pointer
@@ -67,6 +68,11 @@ def settled_cost(settlement: Settlement, status: int, fields: Sequence[Field]) -
     if len(said) != 1 or _WHOLE.fullmatch(said[0]) is None:
         return None
     return min(int(said[0]), settlement.most)
+
+
+def settled(paid: Charge, cost: int) -> tuple[int, ...]:
+    """What each debit of a charge has cost in the end, where its message has cost this: only limits of costs change."""
+    return tuple([cost if debit.limit.counts_cost else debit.cost for debit in paid.debits])
 
 
 def _for_items(pricing: ByItems, count: int) -> int:

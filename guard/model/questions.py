@@ -63,6 +63,14 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     critical: bool = False
     loss: Loss = Loss()
 
+    def overpaid(self, costs: tuple[int, ...]) -> "Charge":
+        """The same, of what each debit took beyond its cost in `costs`. Less than nothing where it took too little."""
+        debits = [
+            msgspec.structs.replace(debit, cost=debit.cost - cost)
+            for debit, cost in zip(self.debits, costs, strict=True)
+        ]
+        return msgspec.structs.replace(self, debits=tuple(debits))
+
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
     """One meter after the question: whole tokens or slots left, the wait until the cost fits, and whether it was short.

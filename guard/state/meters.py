@@ -63,14 +63,25 @@ class Meters:
     def give_back(self, charge: Charge, receipt: Granted, now: UnixMs) -> None:
         """The tokens of a granted charge, except those that a shadow limit could not take.
 
-        What is not remembered lacks none, and what has become another kind of meter since knows nothing of them.
+        What is not remembered lacks none, but must be remembered to owe some; and what has become another kind of meter
+        since knows nothing of them.
         """
         for debit, reading in zip(charge.debits, receipt.readings, strict=True):
             held = self._held.get(debit.bucket)
-            if held is None or reading.short:  # knockout: refund_only_what_was_taken
+            if reading.short:  # knockout: refund_only_what_was_taken
+                continue
+            if held is None and debit.cost < 0:  # knockout: full_meter_owes
+                held = self._settled(debit, now)
+            if held is None:
                 continue
             if type(held.meter) is type(debit.limit.meter):  # knockout: refund_to_the_same_kind
                 held.refund(debit.cost, receipt.now, now)
+
+    def adjust(self, key: BucketKey, tokens: int, now: UnixMs) -> None:
+        """Give tokens to a meter that is remembered, or take them though they be not there: then it owes them."""
+        held = self._held.get(key)
+        if held is not None:
+            held.refund(tokens, now, now)
 
     def release(self, charge: Charge) -> None:
         """End the leases that the charge's id holds."""

@@ -2,14 +2,16 @@
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.core.pricing import Price, price, price_at_head, settled_cost
+from guard.core.pricing import Price, price, price_at_head, settled, settled_cost
 from guard.model.facts import Facts
 from guard.model.pricing import ByItems, ByMember, ByParameter, Pricing, Settlement, Steps
-from tests.build import facts, route
+from guard.model.questions import Charge, Debit
+from tests.build import NOW, facts, limit, route, slots
 
 ITEMS = ByItems(pointer=("orders",), each=2, base=1, per=3, items_max=6)
 STEPS = Steps(5, ((100, 6), (500, 25)))
@@ -216,3 +218,10 @@ def test_an_answer_that_tells_nothing_or_two_costs_leaves_what_is_held() -> None
 )
 def test_success_costs_what_it_is_said_to_cost(status: int, cost: int | None) -> None:
     assert settled_cost(Settlement(None, 3, 0), status, ((b"guard-cost", b"9"),)) == cost
+
+
+def test_only_limits_that_count_costs_are_settled() -> None:
+    of_bytes = msgspec.structs.replace(limit("bytes"), of_bytes=True)
+    own = msgspec.structs.replace(limit("own"), cost=4)
+    debits = tuple(Debit((each.name,), each, 3) for each in (limit(), of_bytes, own, slots()))
+    assert settled(Charge(id="a", now=NOW, debits=debits), 9) == (9, 3, 3, 3)
