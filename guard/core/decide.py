@@ -12,9 +12,10 @@ from guard.core import pipeline
 from guard.core.drafts import draft_of, record_to_try
 from guard.core.evidence import Admission, Arrival, Departure, Entry, Hearing, Screening
 from guard.core.once import once_of
+from guard.core.pricing import price, price_at_head
 from guard.core.routing import place_for
 from guard.core.stages import Allow, Entered, Identified, Routed, Screened, Signed, Verified
-from guard.core.subjects import debits, hold_ms
+from guard.core.subjects import debits, due, hold_ms
 from guard.model.claims import Claim, ClaimFault
 from guard.model.decision import About, Deny
 from guard.model.facts import Body, BodyRead, Facts
@@ -58,7 +59,7 @@ def room(routed: Routed, now: UnixMs, body_ms_max: int = 0) -> Charge | None:
     limits = routed.route.limits_address
     if not limits:
         return None
-    taken = debits(routed, None, limits)
+    taken = debits(routed, None, limits, price_at_head(routed.route, routed.facts))
     return Charge(
         id=f"{routed.facts.request_id}/address",
         now=now,
@@ -135,15 +136,18 @@ def verify(signed: Signed, body: Body | None, now: UnixMs) -> Verified | Deny:
     may = () if unproved or who else pipeline.run(pipeline.MAY, hearing)
     if isinstance(may, Deny):
         return _about(may, hearing.claim, signed.screened.record)
+    identified, content = signed.screened.identified, body.content if isinstance(body, BodyRead) else None
+    pricing = identified.route.pricing
     return Verified(
-        identified=signed.screened.identified,
+        identified=identified,
         claim=hearing.claim if isinstance(hearing.claim, Claim) else None,
         record=None
         if unproved or who or may
         else signed.screened.record,  # whoever auth would have stopped is nobody here
-        content=body.content if isinstance(body, BodyRead) else None,
+        content=content,
+        price=None if pricing is None else price(pricing, identified.facts, content),
         at=now,
-        readings=signed.screened.identified.readings,
+        readings=identified.readings,
         shadow=(*signed.shadow, *brought, *who, *may),
     )
 
@@ -160,8 +164,7 @@ def charge(
         blocked = pipeline.run(pipeline.DEPARTURE, Departure(verified, obstacle, halts))
         if isinstance(blocked, Deny):
             return blocked
-    identified = verified.identified
-    taken, once = debits(identified, verified.record, identified.route.limits_principal), once_of(verified)
+    taken, once = due(verified), once_of(verified)
     if once is None and not taken:
         return None
     return _question(verified, now, once, taken)

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from guard.core.checks.address import address_had_room, address_has_room, address_is_permitted
 from guard.core.checks.bounds import resources_are_within_bounds, use_is_within_bounds
+from guard.core.checks.cost import cost_is_told
 from guard.core.checks.credentials import claim_is_complete, credentials_are_present
 from guard.core.checks.freshness import (
     clock_is_sure,
@@ -125,6 +126,7 @@ ADMIT = (
     address_had_room,
     *FRESH,
     limits_have_room,
+    cost_is_told,
 )
 
 # All tables, as a message meets them: for who explains a decision. Each Deny names the check that it is of.

@@ -7,6 +7,7 @@ step is a type error.
 
 import msgspec
 
+from guard.core.pricing import Price
 from guard.model.claims import Claim
 from guard.model.decision import Deny
 from guard.model.facts import Facts
@@ -83,7 +84,8 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Who signed this is proved (or the route is open), the body is whole, and its key may do this.
 
     `content` is the body that was verified, None where an open route streams it. `record` is None on open routes.
-    `claim` is the whole claim, also where parts of it came in the body. `at` is when all that was found.
+    `claim` is the whole claim, also where parts of it came in the body. `at` is when all that was found. `price` is
+    what it costs, None where its route's cost is constant.
     """
 
     identified: Identified
@@ -93,6 +95,12 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     at: UnixMs
     readings: tuple[Reading, ...]
     shadow: tuple[Deny, ...]
+    price: Price | None = None
+
+    @property
+    def cost(self) -> int:
+        """What it costs where a limit does not say otherwise."""
+        return self.identified.route.cost if self.price is None else self.price.cost
 
 
 class Allow(msgspec.Struct, frozen=True, kw_only=True, gc=False):

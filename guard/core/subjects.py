@@ -1,14 +1,16 @@
 """Whose meter does a limit count on? The partition key of each limit, as a tuple that is compared part by part.
 
 Who has no key is counted by address, under the name `anonymous`: a missing dimension is never an unlimited one
-(BYPASSES.md A44). A rotated key's bucket follows its lineage.
+(BYPASSES.md A44). A rotated key's bucket follows its lineage. Keys of a tier that has a rate of its own count apart
+from all others, so that no two rates ever count on one meter. What is kept in reserve must be left by everything that
+is not critical; what costs nothing needs nothing to be left.
 """
 
 from typing import Final
 
-from guard.core.stages import Identified, Routed
+from guard.core.stages import Identified, Routed, Verified
 from guard.model.keys import KeyRecord
-from guard.model.policy import Limit, Slots
+from guard.model.policy import Limit, Route, Slots
 from guard.model.questions import BucketKey, Debit
 from guard.model.rules import Mode
 from guard.wire.client_address import subject
@@ -17,21 +19,45 @@ _LEASE_MARGIN_MS: Final = 1_000
 """How much longer a lease lasts than its exchange may, so that it never ends before it is released."""
 
 
-def debits(message: Routed | Identified, record: KeyRecord | None, limits: tuple[Limit, ...]) -> tuple[Debit, ...]:
-    """What the message takes from each limit that is not off. Shadow limits ask too, and never refuse."""
-    cost = message.route.cost
-    return tuple(
-        [
-            Debit(
-                _bucket(message, record, limit),
-                limit,
-                _cost(limit, cost),
-                limit.rule.mode is Mode.ENFORCE,
-            )
-            for limit in limits
-            if limit.rule.mode is not Mode.OFF
-        ]
-    )
+def debits(
+    message: Routed | Identified,
+    record: KeyRecord | None,
+    limits: tuple[Limit, ...],
+    cost: int | None = None,
+    body_bytes: int | None = None,
+) -> tuple[Debit, ...]:
+    """What the message takes from each limit that is not off. Shadow limits ask too, and never refuse.
+
+    `cost` is what it costs if not what its route says, and `body_bytes` the length of its body, where that is known.
+    """
+    route = message.route
+    if cost is None:
+        cost = route.cost
+    taken = []
+    for limit in limits:
+        mode = limit.rule.mode
+        if mode is Mode.OFF:
+            continue
+        due = _bytes(message, body_bytes) if limit.of_bytes else _cost(limit, cost)
+        spare = 0 if route.critical or due == 0 else limit.reserve
+        taken.append(Debit(_bucket(message, record, limit), limit, due, mode is Mode.ENFORCE, spare))
+    return tuple(taken)
+
+
+def due(verified: Verified) -> tuple[Debit, ...]:
+    """What a message takes from the limits of its principal."""
+    content = verified.content
+    limits = _limits(verified.identified.route, verified.record)
+    body_bytes = None if content is None else len(content)
+    return debits(verified.identified, verified.record, limits, verified.cost, body_bytes)
+
+
+def _limits(route: Route, record: KeyRecord | None) -> tuple[Limit, ...]:
+    """The limits of a route's principals, as they are for keys of this one's tier."""
+    limits = route.limits_principal
+    if record is None or record.tier is None or not route.limits_by_tier:
+        return limits
+    return route.limits_by_tier.get(record.tier, limits)
 
 
 def _cost(limit: Limit, cost: int) -> int:
@@ -40,8 +66,18 @@ def _cost(limit: Limit, cost: int) -> int:
     return cost if limit.cost is None else limit.cost
 
 
+def _bytes(message: Routed | Identified, body_bytes: int | None) -> int:
+    """The bytes of the body. Of one that streams: what it announces, or else the most that it may have."""
+    if body_bytes is not None:
+        return body_bytes
+    announced = message.facts.body_bytes_announced
+    return message.route.max_body_bytes if announced is None else announced
+
+
 def _bucket(message: Routed | Identified, record: KeyRecord | None, limit: Limit) -> BucketKey:
     parts = [message.service.name, limit.name]
+    if limit.tier is not None:
+        parts += ("tier", limit.tier)
     for dimension in limit.per:
         parts += _partition(dimension, message, record)
     return tuple(parts)
@@ -49,7 +85,9 @@ def _bucket(message: Routed | Identified, record: KeyRecord | None, limit: Limit
 
 def _partition(dimension: str, message: Routed | Identified, record: KeyRecord | None) -> tuple[str, str]:
     match dimension:
-        case "route":
+        case "group" if message.route.group is not None:
+            return ("group", message.route.group)
+        case "route" | "group":  # who belongs to no group is one by itself
             return ("route", message.route.name)
         case "service":
             return ("service", message.service.name)

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
+from guard.core.pricing import settled_cost
 from guard.core.stages import Allow
 from guard.edges.body import BodyReader
 from guard.edges.identity import identity
@@ -43,7 +44,7 @@ class Exchange:
     """
 
     __slots__ = (
-        *("_aftermath", "_asked_ns", "_judgement", "_started_ns", "_upstream_ns"),
+        *("_aftermath", "_asked_ns", "_cost", "_judgement", "_started_ns", "_upstream_ns"),
         *("facts", "peer", "reader", "responder", "scope"),
     )
 
@@ -65,6 +66,7 @@ class Exchange:
         self.reader = reader
         self.responder = responder
         self._asked_ns = 0
+        self._cost: int | None = None
         self._upstream_ns: int | None = None
         self._judgement = judgement
         self._started_ns = started_ns
@@ -137,10 +139,17 @@ class Exchange:
 
     def start(self, allow: Allow, status: int, fields: Sequence[Field]) -> Awaitable[None]:
         """The head of the answer, as a client may see it."""
+        self.priced(allow, status, fields)
         told = answer_fields(fields, ours=self.ours(allow))
         if status in BODILESS:  # a length there is another answer's (RFC 9110 §8.6), and servers wait for it
             told = [field for field in told if field[0] != b"content-length"]
         return self.responder.start(status, told)
+
+    def priced(self, allow: Allow, status: int, fields: Sequence[Field]) -> None:
+        """Note what an answer says that its request has cost, where that is for the answer to say."""
+        settlement = allow.route.settlement
+        if settlement is not None:
+            self._cost = settled_cost(settlement, status, fields)
 
     def ours(self, allow: Allow) -> tuple[Field, ...]:
         """What guard itself says in an answer."""
@@ -170,6 +179,7 @@ class Exchange:
         return Outcome(
             status=self.responder.status,
             sent=sent,
+            cost=self._cost,
             guard_us=(total_ns - (self._upstream_ns or 0)) // 1000,
             upstream_us=None if self._upstream_ns is None else self._upstream_ns // 1000,
             bytes_in=self.reader.bytes_read if self.facts.body is None else len(self.facts.body),

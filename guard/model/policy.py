@@ -4,7 +4,7 @@ Everything is resolved: defaults filled, names looked up, durations in milliseco
 and line that it came from. No YAML, no paths to open, no behaviour.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import IntEnum, StrEnum
 from typing import Final, TypeAlias
 
@@ -12,6 +12,7 @@ import msgspec
 
 from guard.model.keys import KeyAlgorithm
 from guard.model.names import UnixMs
+from guard.model.pricing import Pricing, Settlement
 from guard.model.rules import Mode, Rule
 
 APP: Final = "app"
@@ -52,14 +53,13 @@ class Slots(msgspec.Struct, frozen=True, gc=False):
         return self.count
 
 
-Meter: TypeAlias = Bucket | Calendar | Slots
-"""How a limit counts."""
+Meter: TypeAlias = Bucket | Calendar | Slots  # how a limit counts
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
-    """A named quota. `per` lists the partition key's dimensions: ip, key, account, route, service.
-
-    `cost` overrides the route's cost for this limit. `exposed` says whether RateLimit fields may name it.
+    """A named quota, for each value of `per`, the partition key's dimensions. `cost` stands in place of the route's (1
+    where it counts requests), `of_bytes` counts bodies' bytes instead. `reserve` is for critical routes, `tier` whose
+    keys it counts, apart from others. `exposed`: RateLimit fields may name it.
     """
 
     name: str
@@ -67,12 +67,20 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
     meter: Meter
     per: tuple[str, ...]
     cost: int | None = None
+    of_bytes: bool = False
+    reserve: int = 0
+    tier: str | None = None
     exposed: bool = True
 
     @property
     def before_auth(self) -> bool:
-        """Whether the limit counts addresses, and so is charged before anything is verified."""
-        return "ip" in self.per and "key" not in self.per and "account" not in self.per
+        """Whether the limit counts addresses, and so may be charged before anything is verified."""
+        return "ip" in self.per and not self.of_account
+
+    @property
+    def counts_cost(self) -> bool:
+        """Whether it takes what a route's requests cost."""
+        return self.cost is None and not self.of_bytes and not isinstance(self.meter, Slots)
 
     @property
     def of_account(self) -> bool:
@@ -90,7 +98,6 @@ class OnLoss(StrEnum):
 
 class Loss(msgspec.Struct, frozen=True, gc=False):
     """What a policy says of messages that the shared store cannot be asked about: is it fresh, and is there room?
-
     `limits_percent` is the share of every limit that the whole fleet may give out meanwhile, where `limits` is LOCAL.
     """
 
@@ -101,7 +108,6 @@ class Loss(msgspec.Struct, frozen=True, gc=False):
 
 class Window(msgspec.Struct, frozen=True, gc=False):
     """How old a signature may be, and how far its clock may lead ours. Both inclusive.
-
     What was signed at `narrow_until` or before may only be `narrow_past_ms` old: a reload has widened the window, and
     what was accepted before it is not remembered for longer (`policy/widening.py`).
     """
@@ -138,7 +144,8 @@ class Urgency(IntEnum):
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """The unit of policy: METHOD + path template. `auth` None means that the route is open to anyone.
 
-    `limits_address` are charged in SCREEN, `limits_principal` in ADMIT; both are already narrowed to this route.
+    `limits_address` are charged in SCREEN, `limits_principal` (`limits_by_tier` for keys of a tier) in ADMIT; all are
+    narrowed to this route. `pricing` tells a cost that is not constant, `settlement` one that an answer tells.
     `max_body_bytes` and `total_ms` bound the exchange. `reads` says that repeating the message changes nothing.
     `loss` is what follows when the shared store does not answer.
     """
@@ -153,8 +160,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     reads: bool
     critical: bool = False
     cost: int = 1
+    pricing: Pricing | None = None
+    settlement: Settlement | None = None
     limits_address: tuple[Limit, ...] = ()
     limits_principal: tuple[Limit, ...] = ()
+    limits_by_tier: Mapping[str, tuple[Limit, ...]] = {}
     max_body_bytes: int
     total_ms: int
     loss: Loss = Loss()
@@ -171,7 +181,6 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 class RouteNode(msgspec.Struct, frozen=True, kw_only=True):
     """One step of the route tree: the next segment is a literal, any one segment, or (at the end) all the rest.
-
     `folded` holds the literals in lower case: a segment that matches one of them in all but case matches nothing, so
     that no spelling reaches a laxer route than the one that a case-insensitive backend would take it for.
     `here` and `rest` map a method, or ANY, to its route.

@@ -15,7 +15,7 @@ BucketKey: TypeAlias = tuple[str, ...]
 
 
 class Debit(msgspec.Struct, frozen=True, gc=False):
-    """`cost` tokens from one bucket or calendar quota, or one slot.
+    """`cost` tokens from one bucket or calendar quota, or one slot; `spare` more must be there, and are left.
 
     One that does not veto (a shadow limit) is taken if it fits, and never refuses.
     """
@@ -24,6 +24,7 @@ class Debit(msgspec.Struct, frozen=True, gc=False):
     limit: Limit
     cost: int
     vetoes: bool = True
+    spare: int = 0
 
 
 class Once(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -62,12 +63,20 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     critical: bool = False
     loss: Loss = Loss()
 
+    def overpaid(self, costs: tuple[int, ...]) -> "Charge":
+        """The same, of what each debit took beyond its cost in `costs`. Less than nothing where it took too little."""
+        debits = [
+            msgspec.structs.replace(debit, cost=debit.cost - cost)
+            for debit, cost in zip(self.debits, costs, strict=True)
+        ]
+        return msgspec.structs.replace(self, debits=tuple(debits))
+
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
     """One meter after the question: whole tokens or slots left, the wait until the cost fits, and whether it was short.
 
     `next_ms` is the time to the next whole token (0 when full, and for slots: nobody knows when an exchange ends).
-    `wait_ms` is None if the cost can never fit; for slots it is a guess.
+    `wait_ms` is None if the cost can never fit; for slots it is a guess. `spare` of what remains is for others.
     """
 
     limit: Limit
@@ -77,6 +86,12 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     short: bool
     cost: int
     vetoes: bool = True
+    spare: int = 0
+
+    @property
+    def usable(self) -> int:
+        """What is left for messages like the one that asked."""
+        return max(self.remaining - self.spare, 0)
 
 
 class Granted(msgspec.Struct, frozen=True, gc=False):

@@ -8,14 +8,15 @@ from typing import Final
 
 import msgspec
 
-from guard.model.policy import Limit, PolicySet, Route, Service, UpstreamPolicy
+from guard.model.policy import Limit, Meter, PolicySet, Route, Service, UpstreamPolicy
 from guard.model.rules import Mode, Rule
 from guard.policy.auth import Acceptance, judge_auth, route_reads
 from guard.policy.case_files import read_cases
 from guard.policy.cases import Case
+from guard.policy.costs import cost_faults, costing
 from guard.policy.diagnostic import Diagnostic, Severity, did_you_mean, quoted
 from guard.policy.document import Document
-from guard.policy.limits import compile_limits, limit_faults, limits_of
+from guard.policy.limits import compile_limits, is_asked_first, limit_faults, limits_of
 from guard.policy.losses import compile_loss, local_replay, loss_faults
 from guard.policy.modes import mode_faults
 from guard.policy.overlaps import overlap_faults
@@ -25,6 +26,7 @@ from guard.policy.schemes import Schemes
 from guard.policy.shape import Shaped, shape
 from guard.policy.surroundings import client_ip_faults, compile_client_ip, compile_upstream
 from guard.policy.templates import Template
+from guard.policy.tiers import compile_tiers, of_tiers, tier_faults
 from guard.signing.scheme import Scheme
 
 NEVER_DROPPED: Final = frozenset({"host", "content-length", "content-type", "transfer-encoding"})
@@ -96,8 +98,8 @@ def _draft(source: Source, schemes: Schemes, environment: Mapping[str, str]) -> 
     judged = judge_auth(document, policy, schemes)
     if not broken & {"auth", "routes"}:
         faults += judged.faults
-    if not broken & {"limits", "routes"}:
-        faults += limit_faults(document, policy)
+    if not broken & {"limits", "routes", "tiers"}:
+        faults += cost_faults(document, policy) or [*limit_faults(document, policy), *tier_faults(document, policy)]
     upstream, upstream_faults = compile_upstream(document, policy, environment)
     faults += [*upstream_faults, *client_ip_faults(document, policy.client_ip)]
     faults += [*_open_routes(document, policy), *_drops(document, policy), *loss_faults(document, policy)]
@@ -137,7 +139,8 @@ def _service(draft: _Draft, widest: Mapping[str, int]) -> Service:
     document, policy = draft.source.document, draft.shaped.policy
     accepted = {scheme.name: scheme for one in draft.acceptances.values() for scheme in one.schemes}.values()
     limits = compile_limits(document, policy)
-    routes = [(draft.templates[key], _route(draft, key, limits, widest)) for key in policy.routes]
+    tiers = compile_tiers(policy)
+    routes = [(draft.templates[key], _route(draft, key, limits, tiers, widest)) for key in policy.routes]
     return Service(
         name=policy.service,
         rule=Rule("service", document.name, document.span(("service",), key=True).line),
@@ -155,10 +158,17 @@ def _service(draft: _Draft, widest: Mapping[str, int]) -> Service:
     )
 
 
-def _route(draft: _Draft, key: str, limits: Mapping[str, Limit], widest: Mapping[str, int]) -> Route:
+def _route(
+    draft: _Draft,
+    key: str,
+    limits: Mapping[str, Limit],
+    tiers: Mapping[str, Mapping[str, Meter]],
+    widest: Mapping[str, int],
+) -> Route:
     document, policy = draft.source.document, draft.shaped.policy
     part, template, acceptance = policy.routes[key], draft.templates[key], draft.acceptances.get(key)
-    charged = limits_of(key, part, policy, limits)
+    charged, cost = limits_of(key, part, policy, limits), costing(part.cost)
+    principal = tuple(limit for limit in charged if not is_asked_first(limit, cost))
     return Route(
         name=key,
         method=template.method,
@@ -169,9 +179,12 @@ def _route(draft: _Draft, key: str, limits: Mapping[str, Limit], widest: Mapping
         group=part.group,
         reads=route_reads(key, part),
         critical=part.priority == "critical",
-        cost=part.cost,
-        limits_address=tuple(limit for limit in charged if limit.before_auth),
-        limits_principal=tuple(limit for limit in charged if not limit.before_auth),
+        cost=cost.cost,
+        pricing=cost.pricing,
+        settlement=cost.settlement,
+        limits_address=tuple(limit for limit in charged if is_asked_first(limit, cost)),
+        limits_principal=principal,
+        limits_by_tier=of_tiers(principal, tiers),
         max_body_bytes=part.max_body or policy.upstream.max_body,
         total_ms=part.timeout or policy.upstream.timeout.total,
         loss=compile_loss(policy.store.on_failure, critical=part.priority == "critical"),

@@ -9,7 +9,8 @@ from typing import Any, Final
 from guard.policy.names import ID_PATTERN
 from guard.policy.schema import PolicyFile
 from guard.policy.templates import ROUTE_KEY_PATTERN
-from guard.policy.units import DURATION_PATTERN
+from guard.policy.units import DURATION_PATTERN, STEP_PATTERN
+from guard.policy.values import TOKENS_MAX
 
 Schema = dict[str, Any]
 
@@ -37,6 +38,11 @@ _LIMIT_EXAMPLES: Final[list[Schema]] = [
     {"pending": {"per": ["key"], "concurrent": 10, "except": ["cancels"]}},
 ]
 
+_TIER_EXAMPLES: Final[list[Schema]] = [
+    {"market-maker": {"key": "200/s", "orders": {"rate": "3000/10s", "burst": 6000}}}
+]
+_STEP_EXAMPLES: Final[list[Schema]] = [{"100": 5, "500": 25, "1000": 50}]
+
 
 def policy_schema() -> Schema:
     """The schema as a value; equal on every call."""
@@ -52,6 +58,15 @@ def policy_schema() -> Schema:
     properties["limits"] = _limits(schema["definitions"].pop("LimitsPart"), properties["limits"]["description"])
     properties["tests"]["examples"] = [_TEST_EXAMPLES]
     _or_scalar(properties["upstream"], schema["definitions"]["UpstreamPart"]["properties"]["url"]["anyOf"][0])
+    definitions = schema["definitions"]
+    tokens = {"type": "integer", "minimum": 1, "maximum": TOKENS_MAX, "examples": [5]}
+    _or_scalar(definitions["RoutePart"]["properties"]["cost"], tokens)
+    _named(properties["tiers"], ID_PATTERN, _TIER_EXAMPLES)
+    limits_of_tier = properties["tiers"]["patternProperties"][ID_PATTERN]
+    _named(limits_of_tier, ID_PATTERN, [])
+    rate = definitions["TierLimitPart"]["properties"]["rate"]["anyOf"][0]
+    _or_scalar(limits_of_tier["patternProperties"][ID_PATTERN], rate)
+    _named(definitions["CostPart"]["properties"]["steps"], STEP_PATTERN, _STEP_EXAMPLES)
     for part in ("AuthPart", "RoutePart"):
         window = schema["definitions"][part]["properties"]["window"]
         _or_scalar(window, {"type": "string", "pattern": DURATION_PATTERN, "examples": ["5s"]})
@@ -75,14 +90,16 @@ def _named(mapping: Schema, pattern: str, examples: list[Schema]) -> None:
     inner = mapping.get("additionalProperties") or next(iter(mapping["patternProperties"].values()))
     mapping["patternProperties"] = {pattern: inner}
     mapping["additionalProperties"] = False
-    mapping["examples"] = examples
+    if examples:
+        mapping["examples"] = examples
     mapping.pop("propertyNames", None)
 
 
 def _or_scalar(field: Schema, scalar: Schema) -> None:
     """A mapping for which a scalar may stand."""
     reference = field.pop("$ref", None) or next(one["$ref"] for one in field.pop("anyOf") if "$ref" in one)
-    field["anyOf"] = [{key: scalar[key] for key in ("type", "pattern", "examples")}, {"$ref": reference}]
+    said = ("type", "pattern", "minimum", "maximum", "examples")
+    field["anyOf"] = [{key: scalar[key] for key in said if key in scalar}, {"$ref": reference}]
 
 
 def _tidy(node: Any) -> Any:
@@ -99,9 +116,16 @@ def _tidy(node: Any) -> Any:
         node = {"allOf": [{"$ref": node["$ref"]}], **{key: value for key, value in node.items() if key != "$ref"}}
     default = node.get("default")
     spelled = isinstance(default, str | bool) or (isinstance(default, int) and node.get("type") == "integer")
-    tidied = {key: _tidy(value) for key, value in node.items() if key != "default" or spelled}
+    tidied = {key: _inside(key, value) for key, value in node.items() if key != "default" or spelled}
     if isinstance(tidied.get("description"), str):
         tidied["markdownDescription"] = tidied["description"]
     if isinstance(tidied.get("title"), str) and tidied["title"] != "guard policy":
         del tidied["title"]
     return tidied
+
+
+def _inside(key: str, value: Any) -> Any:
+    """What stands under a key of a schema, tidied; a field may be called `default` or `title`."""
+    if key == "properties":
+        return {name: _tidy(field) for name, field in value.items()}
+    return _tidy(value)

@@ -5,18 +5,20 @@ from itertools import islice
 
 from msgspec import structs
 
-from guard.model.policy import Bucket, Calendar, Limit, Meter, Slots
+from guard.model.policy import Limit
 from guard.model.rules import Mode, Rule
+from guard.policy.affordable import cost_warnings, too_costly
+from guard.policy.costs import Costing
 from guard.policy.diagnostic import Diagnostic, did_you_mean, quoted
 from guard.policy.document import Document
 from guard.policy.modes import limit_mode
 from guard.policy.schema import LimitPart, PolicyFile, RoutePart
+from guard.policy.tiers import kinds, meter
 from guard.policy.values import QUOTA_MAX, TOKENS_MAX
 
 _PERIOD_MS_MAX = 86_400_000
 _DANGLING_MAX = 5
 _FAULTS_MAX = 50
-_KINDS = ("rate", "quota", "concurrent")
 
 
 def compile_limits(document: Document, policy: PolicyFile) -> dict[str, Limit]:
@@ -33,6 +35,13 @@ def limits_of(key: str, route: RoutePart, policy: PolicyFile, limits: Mapping[st
     )
 
 
+def is_asked_first(limit: Limit, costing: Costing) -> bool:
+    """Whether a limit is charged before anything is verified: it counts addresses, and the head tells the cost."""
+    if not limit.before_auth or limit.of_bytes:
+        return False
+    return costing.known_before_auth or not limit.counts_cost
+
+
 def limit_faults(document: Document, policy: PolicyFile) -> list[Diagnostic]:
     """Limits out of range, that name what is not there, that apply to nothing, or that a request can never pass."""
     faults: list[Diagnostic] = []
@@ -42,8 +51,14 @@ def limit_faults(document: Document, policy: PolicyFile) -> list[Diagnostic]:
             break
         found = [*_kind_faults(document, name, part), *_out_of_range(document, name, part)]
         found += islice(_dangling(document, name, part, known), _DANGLING_MAX)
-        faults += found or [*_too_costly(document, name, part, policy)]
-    return faults
+        faults += found or [*_never_fits(document, name, part, policy)]
+    if faults:
+        return faults
+    charged = {
+        key: tuple(part for part in policy.limits.named.values() if _names(part, key, route))
+        for key, route in policy.routes.items()
+    }
+    return [*cost_warnings(document, policy, charged)]
 
 
 def _limit(document: Document, name: str, part: LimitPart) -> Limit:
@@ -51,23 +66,17 @@ def _limit(document: Document, name: str, part: LimitPart) -> Limit:
     return Limit(
         name=name,
         rule=Rule(f"limits.{name}", document.name, document.span(("limits", name), key=True).line),
-        meter=_meter(part),
+        meter=meter(part),
         per=part.per,
-        cost=part.cost,
+        cost=1 if part.count == "requests" else part.cost,
+        of_bytes=part.count == "bytes",
+        reserve=part.reserve or 0,
         exposed=exposed,
     )
 
 
 def _in_mode(limit: Limit, mode: Mode) -> Limit:
     return structs.replace(limit, rule=structs.replace(limit.rule, mode=mode))
-
-
-def _meter(part: LimitPart) -> Meter:
-    if part.rate is not None:
-        return Bucket(part.burst or part.rate.tokens, part.rate.tokens, part.rate.period_ms)
-    if part.quota is not None:
-        return Calendar(part.quota.tokens, part.quota.period_ms)
-    return Slots(part.concurrent or 0)
 
 
 def _names(part: LimitPart, key: str, route: RoutePart) -> bool:
@@ -78,19 +87,23 @@ def _names(part: LimitPart, key: str, route: RoutePart) -> bool:
 def _kind_faults(document: Document, name: str, part: LimitPart) -> Iterator[Diagnostic]:
     """A limit counts in one way, and has the fields that belong to it."""
     place = ("limits", name)
-    kinds = [kind for kind in _KINDS if getattr(part, kind) is not None]
-    if not kinds:
+    counts = kinds(part)
+    if not counts:
         message = f"the limit {quoted(name)} does not say how it counts"
         yield document.fault("P105", place, message, help_text="write `rate`, `quota` or `concurrent`", key=True)
         return
-    for other in kinds[1:]:
-        message = f"{quoted(kinds[0])} and {quoted(other)} exclude one another"
+    for other in counts[1:]:
+        message = f"{quoted(counts[0])} and {quoted(other)} exclude one another"
         yield document.fault("P110", (*place, other), message, help_text="make two limits of them", key=True)
     if part.rate is None and part.burst is not None:
-        message = f"`burst` belongs to `rate`, not to {quoted(kinds[0])}"
+        message = f"`burst` belongs to `rate`, not to {quoted(counts[0])}"
         yield document.fault("P110", (*place, "burst"), message, help_text="leave it out", key=True)
-    if part.concurrent is not None and part.cost is not None:
-        message = "`concurrent` counts requests, whatever they cost"
+    for other in ("cost", "count"):
+        if part.concurrent is not None and other in part.model_fields_set:
+            message = "`concurrent` counts requests, whatever they cost"
+            yield document.fault("P110", (*place, other), message, help_text=f"leave `{other}` out", key=True)
+    if part.cost is not None and part.count != "cost":
+        message = f"`count: {part.count}` counts no costs"
         yield document.fault("P110", (*place, "cost"), message, help_text="leave `cost` out", key=True)
 
 
@@ -112,23 +125,20 @@ def _dangling(document: Document, name: str, part: LimitPart, known: set[str]) -
                 yield document.fault("P201", path, message, help_text=did_you_mean(entry, known))
 
 
-def _too_costly(document: Document, name: str, part: LimitPart, policy: PolicyFile) -> Iterator[Diagnostic]:
+def _reserved(document: Document, name: str, part: LimitPart, charged: Mapping[str, RoutePart]) -> Iterator[Diagnostic]:
+    """What is kept for critical routes must be of use to one."""
+    if part.reserve is not None and not any(route.priority == "critical" for route in charged.values()):
+        message = f"the limit {quoted(name)} applies to no route with `priority: critical`"
+        hint = "leave `reserve` out, or let the limit apply to one"
+        yield document.fault("P309", ("limits", name, "reserve"), message, help_text=hint, key=True)
+
+
+def _never_fits(document: Document, name: str, part: LimitPart, policy: PolicyFile) -> Iterator[Diagnostic]:
     """Nothing that it applies to, or more than can ever be there."""
     place = ("limits", name)
     charged = {key: route for key, route in policy.routes.items() if _names(part, key, route)}
     if not charged:
         yield document.fault("P302", place, f"the limit {quoted(name)} applies to no route", key=True)
         return
-    if part.concurrent is not None:
-        return
-    capacity, what = _meter(part).capacity, "bucket" if part.quota is None else "quota"
-    holds = f"the {what} of {quoted(name)} holds {capacity}"
-    if part.cost is not None:
-        if part.cost > capacity:
-            yield document.fault("P303", (*place, "cost"), f"a cost of {part.cost} can never be paid: {holds}")
-        return
-    for key, route in charged.items():
-        if route.cost > capacity:
-            message = f"a cost of {route.cost} can never be paid: {holds}"
-            hint = f"raise its {'burst' if part.quota is None else 'quota'}, or lower the cost"
-            yield document.fault("P303", ("routes", key, "cost"), message, help_text=hint)
+    yield from _reserved(document, name, part, charged)
+    yield from too_costly(document, name, part, charged, policy)

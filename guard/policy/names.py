@@ -9,10 +9,13 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from guard.model.policy import APP
+from guard.signing.template import parse_pointer
 from guard.wire.client_address import canonical
 
 ID_PATTERN: Final = "^[a-z0-9]+(-[a-z0-9]+)*$"
 SCOPE_PATTERN: Final = "^[a-z][a-z0-9_.:-]{0,63}$"
+PARAMETER_PATTERN: Final = "^[A-Za-z_][A-Za-z0-9_.-]{0,63}$"
+POINTER_PATTERN: Final = "^(/([^~/]|~[01]){0,128}){0,8}$"
 FIELD_PATTERN: Final = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 VARIABLE_PATTERN: Final = r"^\$\{[A-Z][A-Z0-9_]{0,63}\}$"
 ORIGIN_PATTERN: Final = r"^(https?://[^/?#@\s]+/?|app|\$\{[A-Z][A-Z0-9_]{0,63}\})$"
@@ -24,6 +27,8 @@ _ID = re.compile(ID_PATTERN, re.ASCII)
 _ID_CHARACTERS_MAX = 64
 _SCOPE = re.compile(SCOPE_PATTERN, re.ASCII)
 _FIELD = re.compile(FIELD_PATTERN, re.ASCII)
+_PARAMETER = re.compile(PARAMETER_PATTERN, re.ASCII)
+_POINTER = re.compile(POINTER_PATTERN, re.ASCII)
 _REQUEST_PATH = re.compile(REQUEST_PATH_PATTERN, re.ASCII)
 _KEY_NAME = re.compile(KEY_NAME_PATTERN, re.ASCII)
 _STEP = re.compile(STEP_PATTERN, re.ASCII)
@@ -55,6 +60,22 @@ def scope(value: object) -> str:
     if _SCOPE.fullmatch(text) is None:
         raise NameFault("P106", "is not a scope", "use lower-case letters, digits, and . _ : - after the first letter")
     return text
+
+
+def parameter(value: object) -> str:
+    """A parameter of a query."""
+    text = _text(value)
+    if _PARAMETER.fullmatch(text) is None:
+        raise NameFault("P106", "is not a parameter's name", "use letters, digits, and . _ - after the first letter")
+    return text
+
+
+def pointer(value: object) -> tuple[str, ...]:
+    """A JSON Pointer, step by step. The empty text is the whole document."""
+    text = _text(value)
+    if _POINTER.fullmatch(text) is None:
+        raise NameFault("P106", "is not a JSON Pointer", "begin with a slash, such as /orders (RFC 6901)")
+    return parse_pointer(text)
 
 
 def field_name(value: object) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from guard.policy.case_schema import Tests
+from guard.policy.cost_schema import Cost, CostPart, TierLimit
 from guard.policy.part import Part, many
 from guard.policy.upstream_part import UpstreamPart
 from guard.policy.values import (
@@ -116,8 +117,8 @@ class LimitPart(Part):
     per: tuple[Dimension, ...] = Field(
         strict=False,
         min_length=1,
-        max_length=5,
-        description="Whom it counts: ip, key, account, route, service; or a mix.",
+        max_length=6,
+        description="Whom it counts: ip, key, account, route, group, service; or a mix.",
     )
     rate: RateValue | None = Field(default=None, description="Tokens that come back, evenly: `20/s`, `300/10s`.")
     burst: Tokens | None = Field(default=None, description="Tokens that the bucket holds. Default: one period's worth.")
@@ -126,6 +127,12 @@ class LimitPart(Part):
     )
     concurrent: SlotCount | None = Field(default=None, description="Requests at once, each until it is answered.")
     cost: Tokens | None = Field(default=None, description="What a request costs here, whatever its route's cost.")
+    count: Literal["cost", "requests", "bytes"] = Field(
+        default="cost", description="What it counts: costs, requests, or the bytes of their bodies. Default cost."
+    )
+    reserve: Tokens | None = Field(
+        default=None, description="The last so many are only for routes with `priority: critical`."
+    )
     routes: tuple[str, ...] = many("Only these: groups, or routes as they are written under `routes`.")
     except_: tuple[str, ...] = Field(
         default=(), alias="except", strict=False, min_length=1, max_length=200, description="All but these."
@@ -166,7 +173,9 @@ class RoutePart(Part):
     priority: Literal["normal", "critical"] = Field(
         default="normal", description="critical is shed last in an overload."
     )
-    cost: Tokens = Field(default=1, description="Tokens that a request takes from each limit. Default 1.")
+    cost: Cost = Field(
+        default=CostPart(hold=1), description="Tokens that a request takes from each limit, or how they are told."
+    )
     auth: Literal["none"] | None = Field(default=None, description="`none` opens the route to anyone.")
     schemes: tuple[Name, ...] = many("Signature schemes for this route, in place of the service's.")
     algorithms: tuple[Algorithm, ...] = many("Kinds of key for this route; fewer than the service's, never more.")
@@ -253,6 +262,9 @@ class PolicyFile(Part):
     )
     limits: LimitsPart = Field(
         default=LimitsPart(), description="Limits by name. All that apply must have room. `mode` is that of all."
+    )
+    tiers: dict[Name, dict[Name, TierLimit]] = Field(
+        default={}, max_length=50, description="Limits that are others for keys of a tier: `guard keys create --tier`."
     )
     routes: dict[str, RoutePart] = Field(
         min_length=1, max_length=ROUTES_MAX, description="METHOD and path. What matches none of them is 404."

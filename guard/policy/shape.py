@@ -38,8 +38,12 @@ _STAND_INS: Final[dict[str, object]] = {
 """What stands in for a part that cannot be read, so that the others can still be judged."""
 
 
-_LIMITS: Final = ("limits", "named")
-"""Where the model has what stands under `limits` in YAML (`schema.LimitsPart`)."""
+_NAMED: Final[dict[str, tuple[Path, int]]] = {
+    "limits": (("limits", "named"), 2),
+    "routes": (("routes",), 2),
+    "tiers": (("tiers",), 3),
+}
+"""Where the model has what stands under these in YAML (`schema.LimitsPart`), and how many names that takes there."""
 
 
 class Shaped(msgspec.Struct, frozen=True):
@@ -96,7 +100,7 @@ def _essential(errors: list[ErrorDetails], root: type[BaseModel]) -> list[ErrorD
 
 def _path(error: ErrorDetails) -> Path:
     path = tuple(part for part in error["loc"] if part != "[key]")
-    return (*path[:1], *path[2:]) if path[:2] == _LIMITS else path
+    return (*path[:1], *path[2:]) if path[:2] == ("limits", "named") else path
 
 
 def _fault(document: Document, error: ErrorDetails, root: type[BaseModel]) -> Diagnostic:
@@ -104,8 +108,7 @@ def _fault(document: Document, error: ErrorDetails, root: type[BaseModel]) -> Di
     if kind == "extra_forbidden":
         return _unknown_field(document, path, root)
     if value_comes_later(path, value):
-        what = quoted(value) if isinstance(value, str) else f"{quoted(path[-1])} as a mapping"
-        return document.fault("P190", path, f"{what} is not known yet: it {LATER}")
+        return document.fault("P190", path, f"{quoted(value)} is not known yet: it {LATER}")
     if kind == "missing":
         return document.fault("P105", path[:-1], f"the field {quoted(path[-1])} is missing", key=True)
     if kind == "policy":
@@ -167,8 +170,8 @@ def _found(value: object) -> str:
 def _fields_at(path: Path, root: type[BaseModel]) -> frozenset[str]:
     """The fields that the part at `path` may have."""
     part: Any = root
-    named = {"limits": _LIMITS, "routes": ("routes",)}.get(str(path[0])) if path else None
-    for step in (step for step in (path if named is None else named + path[2:]) if isinstance(step, str)):
+    named = _NAMED.get(str(path[0])) if path else None
+    for step in (step for step in (path if named is None else named[0] + path[named[1] :]) if isinstance(step, str)):
         field = next(field for name, field in part.model_fields.items() if step == (field.alias or name))
         part = next(kind for kind in _kinds(field.annotation) if _is_part(kind))
     return frozenset(field.alias or name for name, field in part.model_fields.items())

@@ -15,6 +15,7 @@ SKEW_PATTERN: Final = "^[+-]?[1-9][0-9]{0,8}(ms|s|m|h|d)$"
 RATE_PATTERN: Final = "^[1-9][0-9]{0,7}/([1-9][0-9]{0,5})?(ms|s|m|h|d)$"
 QUOTA_PATTERN: Final = "^[1-9][0-9]{0,8}/(h|hour|d|day)$"
 SIZE_PATTERN: Final = "^[1-9][0-9]{0,8}(B|KiB|MiB|GiB)$"
+STEP_PATTERN: Final = "^(0|[1-9][0-9]{0,11})$"
 PERCENT_PATTERN: Final = "^(100|[1-9][0-9]?)%$"
 ON_LOSS_PATTERN: Final = "^(deny|allow|local (100|[1-9][0-9]?)%)$"
 
@@ -22,6 +23,7 @@ _DURATION = re.compile(DURATION_PATTERN, re.ASCII)
 _RATE = re.compile(RATE_PATTERN, re.ASCII)
 _QUOTA = re.compile(QUOTA_PATTERN, re.ASCII)
 _SIZE = re.compile(SIZE_PATTERN, re.ASCII)
+_STEP = re.compile(STEP_PATTERN, re.ASCII)
 _PERCENT = re.compile(PERCENT_PATTERN, re.ASCII)
 
 
@@ -85,6 +87,13 @@ def size_bytes(value: object) -> int:
     if not isinstance(value, str) or _SIZE.fullmatch(value) is None:
         raise UnitFault("is not a size", "write a whole number and B, KiB, MiB or GiB, such as 256KiB")
     return _amount(value, _BYTES)
+
+
+def step(value: object) -> int:
+    """`100`: up to which number a step reaches; text, as every key is. Raises UnitFault."""
+    if not isinstance(value, str) or _STEP.fullmatch(value) is None:
+        raise UnitFault("is not a step", "write a whole number, such as 100")
+    return int(value)
 
 
 def percent(value: object) -> int:

@@ -8,20 +8,19 @@ _ANY: Final = "*"
 
 _FIELDS: Final[frozenset[Path]] = frozenset(
     {
-        *((name,) for name in ("abuse", "tiers", "keys", "log", "exempt")),
+        *((name,) for name in ("abuse", "keys", "log", "exempt")),
         *(("upstream", name) for name in ("retry",)),
         ("auth", "alternates"),
         *(("store", name) for name in ("timeout",)),
         ("store", "on_failure", "bans"),
         ("limits", "use"),
-        *(("limits", _ANY, name) for name in ("count", "reserve", "on_failure")),
+        ("limits", _ANY, "on_failure"),
         *(("routes", _ANY, name) for name in ("require", "allow_ips", "upgrade")),
     }
 )
 _VALUES: Final[dict[Path, frozenset[str]]] = {
-    ("limits", _ANY, "per"): frozenset({"country", "group"}),
+    ("limits", _ANY, "per"): frozenset({"country"}),
 }
-_COST: Final = ("routes", _ANY, "cost")
 
 
 def field_comes_later(path: Path) -> bool:
@@ -32,8 +31,6 @@ def field_comes_later(path: Path) -> bool:
 def value_comes_later(path: Path, value: object) -> bool:
     """Whether `value` is one that the field at `path` will take later."""
     general = _general(path)
-    if general == _COST:
-        return isinstance(value, dict)
     if general and isinstance(general[-1], int):
         general = general[:-1]
     return isinstance(value, str) and value in _VALUES.get(general, frozenset())

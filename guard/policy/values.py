@@ -15,7 +15,7 @@ TOKENS_MAX: Final = 10_000_000
 QUOTA_MAX: Final = 50_000_000  # times a day in ms it is still an integer that any store can count with: below 2^53
 SLOTS_MAX: Final = 10_000
 
-Dimension = Literal["ip", "key", "account", "route", "service"]
+Dimension = Literal["ip", "key", "account", "route", "group", "service"]
 RuleMode = Literal["enforce", "shadow", "off"]
 Algorithm = Literal["hmac-sha256", "hmac-sha512", "ed25519", "rsa", "ecdsa-p256", "api-key"]
 
@@ -81,6 +81,9 @@ Address = Annotated[
 ]
 RateValue = Annotated[Rate, _told(units.rate), _patterned(units.RATE_PATTERN, "20/s", "300/10s")]
 QuotaValue = Annotated[Rate, _told(units.quota), _patterned(units.QUOTA_PATTERN, "200000/day", "5000/hour")]
+ParameterName = Annotated[str, _told(names.parameter), _patterned(names.PARAMETER_PATTERN, "limit")]
+PointerValue = Annotated[tuple[str, ...], _told(names.pointer), _patterned(names.POINTER_PATTERN, "/orders")]
+StepValue = Annotated[int, _told(units.step), _patterned(units.STEP_PATTERN, "100")]
 Tokens = Annotated[int, Field(ge=1, le=TOKENS_MAX)]
 SlotCount = Annotated[int, Field(ge=1, le=SLOTS_MAX)]
 Text = Annotated[str, Field(min_length=1, max_length=1000)]

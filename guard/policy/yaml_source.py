@@ -175,7 +175,7 @@ class _Reading:
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, object]:
         content: dict[str, object] = {}
         for key, child in node.value:
-            if not self._key_is_text(key):
+            if not self._key_is_text(key, numbers=path[-1:] == ("steps",)):
                 continue
             here = (*path, key.value)
             if key.value in content:
@@ -189,12 +189,13 @@ class _Reading:
                 content[key.value] = self.value(child, here)
         return content
 
-    def _key_is_text(self, key: yaml.Node) -> bool:
+    def _key_is_text(self, key: yaml.Node, *, numbers: bool) -> bool:
+        """Where `numbers` stand for keys, they are taken as they are written."""
         if not isinstance(key, yaml.ScalarNode):
             self._add("Y011", key, "a key must be text")
         elif key.style is None and key.value == "<<":
             self._add("Y008", key, "merge keys are not allowed", "write the fields out")
-        elif key.tag != _TAG + "str":
+        elif key.tag != _TAG + "str" and not (numbers and _DECIMAL.fullmatch(key.value)):
             self._add("Y011", key, f"the key {quoted(key.value)} is not text", "put it in quotes")
         elif not _is_visible(key.value):
             self._add("Y003", key, "a character that cannot be seen, written as an escape", "leave it out")

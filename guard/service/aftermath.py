@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from guard.core.pricing import settled
 from guard.core.stages import Allow, Routed, Verified
 from guard.model.decision import About, DecisionEvent, Deny
 from guard.model.exchange import Sent
@@ -19,12 +20,14 @@ from guard.telemetry.meter import Meter
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What became of a message: the status that was sent, whether the backend has it, and how long it took.
 
-    `code` is the reason for which a message that was allowed got no answer of its backend.
+    `code` is the reason for which a message that was allowed got no answer of its backend. `cost` is what its answer
+    says that it has cost, None where that is not for the answer to say.
     """
 
     status: int
     sent: Sent
     code: str | None = None
+    cost: int | None = None
     guard_us: int
     upstream_us: int | None = None
     bytes_in: int = 0
@@ -53,12 +56,16 @@ class Aftermath:
         self._meter = meter
 
     async def conclude(self, facts: Facts, judgement: Judgement, outcome: Outcome) -> None:
-        """Count the decision; give slots back, and tokens if not one byte reached the backend; log it."""
+        """Count the decision; give slots back, and tokens if not one byte reached the backend; settle what its
+        answer was to tell; log it.
+        """
         self._count(judgement, outcome)
         paid, room = judgement.paid, judgement.room
         if paid is not None:
             if outcome.sent is Sent.NO:
                 await self._limits.refund(paid)
+            elif outcome.cost is not None:
+                await self._limits.settle(paid, settled(paid, outcome.cost))
             elif paid.hold_ms:
                 await self._limits.release(paid)
         if room is not None:
@@ -92,7 +99,7 @@ class Aftermath:
             method=facts.verb,
             route=None if routed is None else routed.route.name,
             shadow=tuple(would.code for would in _shadow(judgement)),
-            cost=None if routed is None else routed.route.cost,
+            cost=None if routed is None else _cost(judgement, routed.route.cost, outcome.cost),
             key=None if about is None else self._key_tag(about.key_id),  # as claimed: only an account is a proof
             account=None if about is None else about.account,
             ip=facts.peer if routed is None else routed.address,
@@ -116,6 +123,19 @@ def _about(judgement: Judgement) -> About | None:
         return None
     proved = reached.record if isinstance(reached, Allow | Verified) else None
     return About(identified.claim.key_id, identified.claim.scheme, None if proved is None else proved.account)
+
+
+def _cost(judgement: Judgement, constant: int, told: int | None) -> int:
+    """What it has cost where a limit does not say otherwise, as far as that was found."""
+    if told is not None:
+        return told
+    match judgement.reached:
+        case Allow():
+            return judgement.reached.verified.cost
+        case Verified():
+            return judgement.reached.cost
+        case _:
+            return constant
 
 
 def _shadow(judgement: Judgement) -> tuple[Deny, ...]:

@@ -93,6 +93,11 @@ class Endurance(LimitStore):
         if not self._share.withdraw(charge):
             await self._shared.refund(charge)
 
+    async def settle(self, charge: Charge, costs: tuple[int, ...]) -> None:
+        """Settle where it was taken."""
+        if not self._share.settle(charge, costs):
+            await self._shared.settle(charge, costs)
+
     async def release(self, charge: Charge) -> None:
         """The exchange is over, wherever its slots are held."""
         self._share.release(charge)

@@ -34,6 +34,7 @@ _AGAIN: Final = frozenset(check.__name__ for table in (pipeline.BODY, pipeline.S
 }
 """Asked only where something had changed meanwhile: told if they decided."""
 
+_COST: Final = "cost"
 _SUBJECTS: Final = {
     **dict.fromkeys((*_MESSAGE, _ROUTED), "route"),
     **dict.fromkeys((check.__name__ for check in pipeline.ARRIVAL), "gateway"),
@@ -56,6 +57,7 @@ _SUBJECTS: Final = {
     "key_is_not_buried": "nonce",
     "nonce_is_fresh": "nonce",
     "limits_have_room": "limits",
+    "cost_is_told": _COST,
 }
 """Under what name a check is told; one that is not here goes by its own."""
 
@@ -117,7 +119,9 @@ def _lines(judgement: Judgement, denied: Deny | None) -> Iterator[Line]:
     said_no = None if denied is None else denied.check or _ROUTED
     shadow = {} if judgement.reached is None else {deny.check: deny for deny in _shadow(judgement.reached)}
     ended = False
+    priced = judgement.routed is not None and judgement.routed.route.pricing is not None
     names = [name for name in _ORDER if name not in _AGAIN or name == said_no]
+    names = [name for name in names if priced or name == said_no or _SUBJECTS.get(name) != _COST]
     while names:
         subject = _SUBJECTS.get(names[0], names[0])
         group = [names.pop(0)]
@@ -168,7 +172,7 @@ def _limit_line(limit: Limit, reading: Reading | None, denied: Deny | None, *, r
         verdict = Verdict.PASS if reached and denied is None else Verdict.NOT_REACHED
         return Line(subject=name, verdict=verdict, detail="[off]" if off else "", place=place)
     mode = "" if reading.vetoes else f"[{Mode.SHADOW.value}]"
-    room = f"{reading.remaining}/{limit.meter.capacity}"
+    room = f"{reading.remaining}/{reading.limit.meter.capacity}"
     if not reading.short:
         nothing = "nothing taken: all or nothing" if denied is not None else ""
         return Line(subject=name, verdict=Verdict.PASS, detail=_joined(room, nothing, mode), place=place)
@@ -198,10 +202,23 @@ def _detail(subject: str, judgement: Judgement) -> tuple[str, Rule | None]:
             return "" if record is None else _joined(record.id, f"account={record.account}"), auth
         case "scope":
             return route.scope or "any key will do", route.rule
+        case "cost":
+            return _priced(judgement), route.rule
         case "nonce" | "bounds":
             return "", auth
         case _:
             return "", None
+
+
+def _priced(judgement: Judgement) -> str:
+    """The cost that was read out of the message."""
+    match judgement.reached:
+        case Allow():
+            return f"cost={judgement.reached.verified.cost}"
+        case Verified():
+            return f"cost={judgement.reached.cost}"
+        case _:
+            return ""
 
 
 def _auth(route: Route, identified: Identified | None) -> str:

@@ -176,11 +176,18 @@ class Judge:
         outcome = decide.admit(verified, receipt, self._record(verified.record, now), now, room, halts=self._keys.halts)
         if isinstance(outcome, Deny):
             if isinstance(receipt, Granted) and question is not None:
-                await self._limits.refund(question)
+                await self._void(question, verified)
             return Judgement(outcome=outcome, reached=verified)
         if verified.record is not None:
             self._keys.touch(verified.record.id, outcome.admitted_at)
         return Judgement(outcome=outcome, reached=outcome, paid=question)
+
+    async def _void(self, question: Charge, verified: Verified) -> None:
+        """Give back what a later No has made void. What names no cost that can be told has paid for being read."""
+        if verified.price is None or verified.price.fault is None:
+            await self._limits.refund(question)
+        elif question.hold_ms:
+            await self._limits.release(question)
 
     def _record(self, record: KeyRecord | None, now: UnixMs) -> KeyRecord | Unavailable | None:
         return None if record is None else self._keys.find(record.id, now)

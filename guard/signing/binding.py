@@ -9,8 +9,9 @@ from itertools import pairwise
 from types import MappingProxyType
 
 from guard.model.facts import Transport
-from guard.signing.scheme import Pointer, Source, SourceKind
+from guard.signing.scheme import Source, SourceKind
 from guard.signing.template import Call, Name, Node, Place, Tag, Text
+from guard.wire.documents import Pointer
 
 _PARTS: Mapping[Transport, Mapping[str, frozenset[str]]] = MappingProxyType(
     {

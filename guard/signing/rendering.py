@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from guard.model.facts import Facts
-from guard.signing import documents
 from guard.signing.functions import FUNCTIONS, BaseFault
-from guard.signing.scheme import BaseBuilder, Pointer, Values
+from guard.signing.scheme import BaseBuilder, Values
 from guard.signing.template import Call, Name, Node, Place, Tag, Text
+from guard.wire import documents
+from guard.wire.documents import Pointer
 
 
 def _method(facts: Facts, _: Values) -> bytes:

@@ -14,6 +14,7 @@ import msgspec
 from guard.model.facts import Facts, Transport
 from guard.model.keys import KeyAlgorithm
 from guard.model.policy import Window
+from guard.wire.documents import Pointer
 
 Values: TypeAlias = Mapping[str, bytes]
 """The values that a scheme took from a message, by the scheme's own name for each."""
@@ -23,9 +24,6 @@ BaseBuilder: TypeAlias = Callable[[Facts, Values], bytes]
 
 Pipe: TypeAlias = Callable[[bytes], bytes | None]
 """Picks a part out of a field's value; None if the part is not there."""
-
-Pointer: TypeAlias = tuple[str, ...]
-"""A JSON Pointer (RFC 6901), unescaped, one entry a step."""
 
 
 class SourceKind(StrEnum):

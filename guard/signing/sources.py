@@ -10,10 +10,11 @@ from functools import lru_cache
 
 from guard.model.claims import ClaimFault
 from guard.model.facts import Facts, FieldNames, Transport
-from guard.signing import documents
 from guard.signing.parameters import FORM_TYPE, JSON_TYPE, lookalike, media_type, pairs
-from guard.signing.scheme import Pipe, Pointer, Source, SourceKind, Sources
+from guard.signing.scheme import Pipe, Source, SourceKind, Sources
 from guard.signing.template import parse_pointer
+from guard.wire import documents
+from guard.wire.documents import Pointer
 from guard.wire.field_names import SEQUENCES_MAX
 
 _FIELD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`~-]{1,128}")

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import msgspec
 
 from guard.signing.functions import DOCUMENT_FUNCTIONS, FUNCTIONS
-from guard.signing.scheme import Pointer
+from guard.wire.documents import Pointer
 
 NESTING_MAX = 8
 CHARACTERS_MAX = 4096

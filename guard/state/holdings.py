@@ -41,10 +41,10 @@ class HeldBucket(msgspec.Struct, gc=False):
             self.level = token_bucket.rescaled(self.level, slower, new)
         self.meter = new
 
-    def take(self, cost: int, _holder: str) -> bool:
-        """Take the cost if it is there."""
+    def take(self, cost: int, _holder: str, spare: int = 0) -> bool:
+        """Take the cost if it is there, and `spare` beside it."""
         units = cost * self.meter.period_ms
-        if units > self.level:  # knockout: room
+        if units + spare * self.meter.period_ms > self.level:  # knockout: room
             return False
         self.level -= units
         return True
@@ -58,15 +58,18 @@ class HeldBucket(msgspec.Struct, gc=False):
         self.put_back(cost)
         self.level, self.at = token_bucket.settled(self.level, self.at, now, self.meter)
 
-    def wait_ms(self, cost: int, _holder: str) -> int | None:
-        """How long until the cost is there."""
-        return token_bucket.wait_ms(self.level, cost, self.meter)
+    def wait_ms(self, cost: int, _holder: str, spare: int = 0) -> int | None:
+        """How long until the cost is there, and `spare` beside it."""
+        return token_bucket.wait_ms(self.level, cost + spare, self.meter)
 
     def read(self, debit: Debit, wait: int | None) -> Reading:
         """How it stands, as the answer to a debit that must wait so long."""
         level, meter = self.level, self.meter
         left, next_ms = level // meter.period_ms, token_bucket.next_ms(level, meter)
-        return Reading(debit.limit, left, wait, next_ms, wait != 0, debit.cost, debit.vetoes)
+        if left < debit.spare:  # knockout: next_beyond_the_reserve
+            next_ms = token_bucket.wait_ms(level, debit.spare + 1, meter) or 0
+        left = max(left, 0)
+        return Reading(debit.limit, left, wait, next_ms, wait != 0, debit.cost, debit.vetoes, debit.spare)
 
     def forget_at(self, now: UnixMs) -> UnixMs:
         """When it will be full: then it holds no more than one that is not remembered.
@@ -100,9 +103,9 @@ class HeldCalendar(msgspec.Struct, gc=False):
             self.since = max(self.since, calendar_quota.begin(now, self.meter))
         self.meter = new
 
-    def take(self, cost: int, _holder: str) -> bool:
-        """Take the cost if it is there."""
-        if cost > calendar_quota.left(self.spent, self.since, self.at, self.meter):  # knockout: quota_has_room
+    def take(self, cost: int, _holder: str, spare: int = 0) -> bool:
+        """Take the cost if it is there, and `spare` beside it."""
+        if cost + spare > calendar_quota.left(self.spent, self.since, self.at, self.meter):  # knockout: quota_has_room
             return False
         self.spent += cost
         return True
@@ -118,15 +121,17 @@ class HeldCalendar(msgspec.Struct, gc=False):
         if taken_at >= counted_since:  # knockout: only_what_was_counted_is_refunded
             self.spent = max(self.spent - cost, 0)
 
-    def wait_ms(self, cost: int, _holder: str) -> int | None:
-        """How long until the cost is there."""
-        return calendar_quota.wait_ms(self.spent, cost, self.since, self.at, self.meter)
+    def wait_ms(self, cost: int, _holder: str, spare: int = 0) -> int | None:
+        """How long until the cost is there, and `spare` beside it."""
+        return calendar_quota.wait_ms(self.spent, cost + spare, self.since, self.at, self.meter)
 
     def read(self, debit: Debit, wait: int | None) -> Reading:
         """How it stands, as the answer to a debit that must wait so long."""
         known = self.spent, self.since, self.at, self.meter
         left, next_ms = calendar_quota.left(*known), calendar_quota.next_ms(*known)
-        return Reading(debit.limit, left, wait, next_ms, wait != 0, debit.cost, debit.vetoes)
+        if left < debit.spare:  # knockout: next_of_a_quota_beyond_the_reserve
+            next_ms = calendar_quota.wait_ms(self.spent, debit.spare + 1, self.since, self.at, self.meter) or 0
+        return Reading(debit.limit, left, wait, next_ms, wait != 0, debit.cost, debit.vetoes, debit.spare)
 
     def forget_at(self, now: UnixMs) -> UnixMs:
         """When the next period begins: then nothing is spent, and all of it is known, as of one not remembered."""
@@ -154,9 +159,9 @@ class HeldSlots(msgspec.Struct, gc=False):
         """Count by an edited rule."""
         self.meter = new
 
-    def take(self, _cost: int, holder: str) -> bool:
+    def take(self, _cost: int, holder: str, spare: int = 0) -> bool:
         """Whether there is a slot. `lease` takes it, once it is known that the charge is granted."""
-        return slots.wait_ms(self.leases, holder, self.meter) == 0
+        return slots.wait_ms(self.leases, holder, self.meter, spare) == 0
 
     def put_back(self, _cost: int) -> None:
         """Nothing was taken yet."""
@@ -164,9 +169,9 @@ class HeldSlots(msgspec.Struct, gc=False):
     def refund(self, _cost: int, _taken_at: UnixMs, _now: UnixMs) -> None:
         """Leases are ended by their holder's id: see `release`."""
 
-    def lease(self, holder: str, end: UnixMs) -> None:
+    def lease(self, holder: str, end: UnixMs, spare: int = 0) -> None:
         """Take a slot if there is one, or hold the one that it has for longer."""
-        if slots.wait_ms(self.leases, holder, self.meter) == 0:  # knockout: shadow_slot_is_free
+        if slots.wait_ms(self.leases, holder, self.meter, spare) == 0:  # knockout: shadow_slot_is_free
             self.leases[holder] = end
             self.first_end = min(self.first_end, end)
 
@@ -174,14 +179,14 @@ class HeldSlots(msgspec.Struct, gc=False):
         """Its exchange is over."""
         self.leases.pop(holder, None)
 
-    def wait_ms(self, _cost: int, holder: str) -> int:
+    def wait_ms(self, _cost: int, holder: str, spare: int = 0) -> int:
         """When to try again."""
-        return slots.wait_ms(self.leases, holder, self.meter)
+        return slots.wait_ms(self.leases, holder, self.meter, spare)
 
     def read(self, debit: Debit, wait: int | None) -> Reading:
         """How it stands, as the answer to a debit that must wait so long. Nobody knows when more will be free."""
         left = slots.free(self.leases, self.meter)
-        return Reading(debit.limit, left, wait, 0, wait != 0, debit.cost, debit.vetoes)
+        return Reading(debit.limit, left, wait, 0, wait != 0, debit.cost, debit.vetoes, debit.spare)
 
     def forget_at(self, now: UnixMs) -> UnixMs:
         """When the last lease is over."""

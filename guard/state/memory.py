@@ -113,6 +113,10 @@ class MemoryLimits(LimitStore):
             self._meters.give_back(charge, receipt, self._now)
         self._meters.release(charge)
 
+    async def settle(self, charge: Charge, costs: tuple[int, ...]) -> None:
+        """Give back what was paid too much, or take what was paid too little. See `LimitStore.settle`."""
+        await self.refund(charge.overpaid(costs))
+
     async def release(self, charge: Charge) -> None:
         """End the leases that the charge's id holds."""
         self._meters.release(charge)

@@ -58,6 +58,10 @@ class MeteredLimits(LimitStore):
         """See `LimitStore.refund`."""
         await self._store.refund(charge)
 
+    async def settle(self, charge: Charge, costs: tuple[int, ...]) -> None:
+        """See `LimitStore.settle`."""
+        await self._store.settle(charge, costs)
+
     async def release(self, charge: Charge) -> None:
         """See `LimitStore.release`."""
         await self._store.release(charge)

@@ -30,13 +30,13 @@ class Meters:
         for debit in charge.debits:
             holding = self._settled(debit, now)
             held.append(holding)
-            if debit.vetoes and not holding.take(debit.cost, charge.id):  # knockout: veto
+            if debit.vetoes and not holding.take(debit.cost, charge.id, debit.spare):  # knockout: veto
                 return self._short(charge, held, now)
         if charge.hold_ms:  # knockout: slots_are_leased
             end = UnixMs(now + charge.hold_ms)
-            for holding in held:
+            for debit, holding in zip(charge.debits, held, strict=True):
                 if isinstance(holding, HeldSlots):
-                    holding.lease(charge.id, end)
+                    holding.lease(charge.id, end, debit.spare)
         readings = []
         for debit, holding in zip(charge.debits, held, strict=True):
             wait: int | None = 0
@@ -63,14 +63,25 @@ class Meters:
     def give_back(self, charge: Charge, receipt: Granted, now: UnixMs) -> None:
         """The tokens of a granted charge, except those that a shadow limit could not take.
 
-        What is not remembered lacks none, and what has become another kind of meter since knows nothing of them.
+        What is not remembered lacks none, but must be remembered to owe some; and what has become another kind of meter
+        since knows nothing of them.
         """
         for debit, reading in zip(charge.debits, receipt.readings, strict=True):
             held = self._held.get(debit.bucket)
-            if held is None or reading.short:  # knockout: refund_only_what_was_taken
+            if reading.short:  # knockout: refund_only_what_was_taken
+                continue
+            if held is None and debit.cost < 0:  # knockout: full_meter_owes
+                held = self._settled(debit, now)
+            if held is None:
                 continue
             if type(held.meter) is type(debit.limit.meter):  # knockout: refund_to_the_same_kind
                 held.refund(debit.cost, receipt.now, now)
+
+    def adjust(self, key: BucketKey, tokens: int, now: UnixMs) -> None:
+        """Give tokens to a meter that is remembered, or take them though they be not there: then it owes them."""
+        held = self._held.get(key)
+        if held is not None:
+            held.refund(tokens, now, now)
 
     def release(self, charge: Charge) -> None:
         """End the leases that the charge's id holds."""
@@ -115,9 +126,9 @@ class Meters:
 
 
 def _taken_if_it_fits(debit: Debit, held: Holding, holder: str) -> int | None:
-    wait = held.wait_ms(debit.cost, holder)
+    wait = held.wait_ms(debit.cost, holder, debit.spare)
     if wait == 0:  # knockout: shadow_fits
-        held.take(debit.cost, holder)
+        held.take(debit.cost, holder, debit.spare)
     return wait
 
 
@@ -127,7 +138,7 @@ def _short_readings(charge: Charge, held: list[Holding]) -> tuple[Reading, ...]:
     readings = []
     for debit, holding in zip(charge.debits, held, strict=True):
         before = asked.get(debit.bucket, 0)
-        wait = holding.wait_ms(before + debit.cost, charge.id)
+        wait = holding.wait_ms(before + debit.cost, charge.id, debit.spare)
         if debit.vetoes:
             asked[debit.bucket] = before + debit.cost
         readings.append(holding.read(debit, wait))

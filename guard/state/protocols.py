@@ -15,8 +15,10 @@ class LimitStore(Protocol):
     `charge` is atomic: fresh and every vetoing meter has room, or nothing is taken. Asking again with the same charge
     id returns the same receipt and takes nothing. It never raises for a store that cannot answer: it is `Unavailable`.
     `refund` gives the tokens of a granted charge back, at most once; the message stays remembered. Tokens of a calendar
-    period that has ended are gone. `release` ends the leases that the charge's id holds, and so does `refund`; both may
-    be said again, and neither touches what others hold. A lease that nobody ends is over `hold_ms` after it was taken.
+    period that has ended are gone. `settle` is a refund of a part: each debit has cost what stands in its place in
+    `costs`. What was taken beyond that is given back; what was taken too little is taken too, even if it is not there:
+    the meter owes it then. `release` ends the leases that the charge's id holds, and so do the other two; all may be
+    said again, and none touches what others hold. A lease that nobody ends is over `hold_ms` after it was taken.
 
     `ask` is the same question without waiting: its answer where it is known at once, else what to await for it. A store
     that must ask others may answer at once that an address is Short, if it is sure to be.
@@ -48,6 +50,10 @@ class LimitStore(Protocol):
 
     async def refund(self, charge: Charge) -> None:
         """Give the tokens back, and the slots."""
+        ...
+
+    async def settle(self, charge: Charge, costs: tuple[int, ...]) -> None:
+        """It has cost otherwise: give back the difference, or take it; and give the slots back."""
         ...
 
     async def release(self, charge: Charge) -> None:

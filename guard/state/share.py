@@ -116,6 +116,23 @@ class LocalShare:
         self.release(charge)
         return self._granted.pop(charge.id, None) is not None
 
+    def settle(self, charge: Charge, costs: tuple[int, ...]) -> bool:
+        """A charge that was granted here and not told to the store yet has cost otherwise: that is told then.
+
+        What it has cost more is taken of the part; what it has cost less is not given back to it.
+        """
+        self.release(charge)
+        granted = self._granted.get(charge.id)
+        if granted is None:
+            return False
+        for debit, over in zip(granted.debits, charge.overpaid(costs).debits, strict=False):
+            begun = self._begun.get(debit.bucket)
+            if begun is not None and over.cost < 0:  # knockout: share_settles
+                self._meters.adjust(begun.key, over.cost, UnixMs(self._lost_for(charge.now)))
+        settled = [msgspec.structs.replace(debit, cost=cost) for debit, cost in zip(charge.debits, costs, strict=True)]
+        self._granted[charge.id] = msgspec.structs.replace(granted, debits=tuple(settled) if granted.debits else ())
+        return True
+
     def release(self, charge: Charge) -> None:
         """End the leases that the charge's id holds here."""
         held = tuple(
@@ -159,7 +176,8 @@ class LocalShare:
             most = left * charge.loss.limits_percent // (100 * self._processes)
             self._bring_down(Debit(begun.key, part, 0), most, at)
         begun.full_at = UnixMs(charge.now + _fill_ms(debit.limit.meter))
-        return Debit(begun.key, part, debit.cost, debit.vetoes)
+        spare = min(-(-debit.spare * charge.loss.limits_percent // (100 * self._processes)), part.meter.capacity - 1)
+        return Debit(begun.key, part, debit.cost, debit.vetoes, max(spare, 0))
 
     def _bring_down(self, debit: Debit, most: int, at: UnixMs) -> None:
         (reading,) = self._meters.collect(Charge(id="", now=at, debits=(debit,)), at).readings

@@ -25,8 +25,8 @@ def free(leases: Mapping[str, UnixMs], slots: Slots) -> int:
     return max(slots.count - len(leases), 0)
 
 
-def wait_ms(leases: Mapping[str, UnixMs], holder: str, slots: Slots) -> int:
-    """0 if there is a slot for `holder`, or it has one; else when to try again."""
+def wait_ms(leases: Mapping[str, UnixMs], holder: str, slots: Slots, spare: int = 0) -> int:
+    """0 if there is a slot for `holder` and `spare` more, or it has one; else when to try again."""
     if holder in leases:  # knockout: holder_has_its_slot
         return 0
-    return 0 if free(leases, slots) else TRY_AGAIN_MS
+    return 0 if free(leases, slots) > spare else TRY_AGAIN_MS

@@ -21,7 +21,7 @@ def rate_limit(readings: tuple[Reading, ...]) -> tuple[tuple[bytes, bytes], ...]
     shown = [reading for reading in readings if reading.limit.exposed and reading.vetoes]
     if not shown:
         return ()
-    policies = [_policy(reading.limit.name, reading.limit.meter, reading.cost > 1) for reading in shown]
+    policies = [_policy(reading.limit.name, reading.limit.meter, reading.spare, reading.cost > 1) for reading in shown]
     return ((RATELIMIT_POLICY, members(policies)), (RATELIMIT, members([_room(reading) for reading in shown])))
 
 
@@ -31,12 +31,16 @@ def seconds(wait_ms: int) -> int:
 
 
 @lru_cache(maxsize=1024)
-def _policy(name: str, meter: Meter, costly: bool) -> bytes:  # noqa: FBT001  # a cache key, not a switch for callers
-    """`q` is the most that there can be; `w` how many seconds it takes to come back. Slots come back at no time."""
-    parameters = [(b"q", integer(min(meter.capacity, _COUNT_MAX)))]
+def _policy(name: str, meter: Meter, spare: int, costly: bool) -> bytes:  # noqa: FBT001  # a cache key, not a switch for callers
+    """`q` is the most that there can be, but for what is kept for others; `w` how many seconds it takes to come back.
+
+    Slots come back at no time.
+    """
+    most = max(meter.capacity - spare, 0)
+    parameters = [(b"q", integer(min(most, _COUNT_MAX)))]
     match meter:
         case Bucket():
-            window_s = -(-meter.capacity * meter.period_ms // (meter.refill_tokens * 1000))
+            window_s = -(-most * meter.period_ms // (meter.refill_tokens * 1000))
             parameters.append((b"w", integer(min(window_s, _COUNT_MAX))))
         case Calendar():
             parameters.append((b"w", integer(seconds(meter.period_ms))))
@@ -52,9 +56,7 @@ _name = lru_cache(maxsize=1024)(string)
 
 def _room(reading: Reading) -> bytes:
     """`r` is what is left; `t` how many seconds until there is more, absent when there can be no more."""
-    left, next_ms = reading.remaining, reading.next_ms
-    if not 0 <= left <= _COUNT_MAX:
-        left = 0 if left < 0 else _COUNT_MAX
+    left, next_ms = min(reading.usable, _COUNT_MAX), reading.next_ms
     if next_ms <= 0:
         return b"%b;r=%d" % (_name(reading.limit.name), left)
     return b"%b;r=%d;t=%d" % (_name(reading.limit.name), left, min(-(-next_ms // 1000), _COUNT_MAX))

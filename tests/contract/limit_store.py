@@ -40,9 +40,14 @@ def metered(meter: Meter, name: str = "key") -> Limit:
 
 
 def debit(
-    cost: int = 1, of: Limit | None = None, bucket: BucketKey = ("exchange", "key", "k1"), *, vetoes: bool = True
+    cost: int = 1,
+    of: Limit | None = None,
+    bucket: BucketKey = ("exchange", "key", "k1"),
+    *,
+    vetoes: bool = True,
+    spare: int = 0,
 ) -> Debit:
-    return Debit(bucket, of or limit(), cost, vetoes)
+    return Debit(bucket, of or limit(), cost, vetoes, spare)
 
 
 def once(

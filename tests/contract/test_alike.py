@@ -33,16 +33,21 @@ LIMITS: tuple[Limit, ...] = (
 )
 
 debits = st.builds(
-    lambda of, cost, who, vetoes: debit(
-        1 if isinstance(of.meter, Slots) else cost, of, ("exchange", f"{of.name}{LIMITS.index(of)}", who), vetoes=vetoes
+    lambda of, cost, who, vetoes, spare: debit(
+        1 if isinstance(of.meter, Slots) else cost,
+        of,
+        ("exchange", f"{of.name}{LIMITS.index(of)}", who),
+        vetoes=vetoes,
+        spare=spare,
     ),
     st.sampled_from(LIMITS),
     st.sampled_from((0, 1, 1, 2, 5, 30)),
     st.sampled_from(("k1", "k2")),
     st.sampled_from((True, True, False)),
+    st.sampled_from((0, 0, 1, 2, 7)),
 )
 steps = st.tuples(
-    st.sampled_from(("charge", "charge", "charge", "again", "refund", "release")),
+    st.sampled_from(("charge", "charge", "charge", "again", "refund", "settle", "release")),
     st.sampled_from((0, 0, 1, 20, 90, 400, 3_000, 60_000, HOUR_MS)),
     st.lists(debits, max_size=4),
     st.none() | st.tuples(st.integers(0, 9), st.booleans(), st.booleans(), st.sampled_from((b"read", b"write"))),
@@ -91,6 +96,11 @@ class TestAlike:
                     undone = past.pop()
                     await memory.refund(undone)
                     await shared.refund(undone)
+                elif what == "settle":
+                    found = past.pop()
+                    costs = tuple((debit.cost * 7 + number) % 11 for debit in found.debits)
+                    await memory.settle(found, costs)
+                    await shared.settle(found, costs)
                 else:
                     await memory.release(past[-1])
                     await shared.release(past[-1])

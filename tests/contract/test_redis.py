@@ -9,13 +9,15 @@ from guard.state.protocols import LimitStore
 from tests.contract.calendar_quota import CalendarContract
 from tests.contract.limit_store import BORN, LimitStoreContract
 from tests.contract.repay import RepayContract
+from tests.contract.reserve import ReserveContract
+from tests.contract.settle import SettleContract
 from tests.contract.slots import SlotsContract
 from tests.state.redis.timed import TimedRedis, flushed
 
 pytestmark = pytest.mark.system
 
 
-class TestRedis(LimitStoreContract, CalendarContract, SlotsContract, RepayContract):
+class TestRedis(LimitStoreContract, CalendarContract, SlotsContract, RepayContract, ReserveContract, SettleContract):
     @pytest.fixture(autouse=True)
     async def _closing(self, redis_url: str) -> AsyncIterator[None]:
         self.url = redis_url

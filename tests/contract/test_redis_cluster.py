@@ -9,6 +9,8 @@ from guard.state.protocols import LimitStore
 from tests.contract.calendar_quota import CalendarContract
 from tests.contract.limit_store import BORN, LimitStoreContract
 from tests.contract.repay import RepayContract
+from tests.contract.reserve import ReserveContract
+from tests.contract.settle import SettleContract
 from tests.contract.slots import SlotsContract
 from tests.servers.redis_cluster import RedisCluster, redis_cluster
 from tests.state.redis.timed import TimedRedis
@@ -22,7 +24,9 @@ def cluster() -> Iterator[RedisCluster]:
         yield servers
 
 
-class TestRedisCluster(LimitStoreContract, CalendarContract, SlotsContract, RepayContract):
+class TestRedisCluster(
+    LimitStoreContract, CalendarContract, SlotsContract, RepayContract, ReserveContract, SettleContract
+):
     @pytest.fixture(autouse=True)
     async def _closing(self, cluster: RedisCluster) -> AsyncIterator[None]:
         self.cluster = cluster

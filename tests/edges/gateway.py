@@ -19,6 +19,7 @@ from guard.model.decision import DecisionEvent
 from guard.model.facts import Facts, Field
 from guard.model.names import RequestId, UnixMs
 from guard.model.policy import PolicySet
+from guard.model.pricing import Settlement
 from guard.service.aftermath import Aftermath
 from guard.service.judge import Judge
 from guard.service.policies import Rulebook, Rules
@@ -134,6 +135,7 @@ def rules(url: str = "http://127.0.0.1:1") -> PolicySet:
         route(limits_principal=(per_key,), total_ms=600),
         route("GET", "/v1/orders", limits_principal=(per_key,), scope="read", total_ms=600),
         route("ANY", "/open", auth=None, scope=None, reads=False, total_ms=600),
+        route("POST", "/v1/search", limits_principal=(per_key,), settlement=Settlement(b"guard-cost", 3), total_ms=600),
         route("POST", "/v1/pending", limits_principal=(slots(),), limits_address=(slots(per=("ip",)),), total_ms=600),
     )
     upstream = msgspec.structs.replace(served.upstream, urls=(url,), response_ms=300)

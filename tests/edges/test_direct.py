@@ -309,3 +309,17 @@ async def test_an_answer_that_cannot_be_passed_on_is_refused_and_counted() -> No
         asked.answer_whole = None  # type: ignore[method-assign,assignment]  # a bug of ours
         response = await _serve(gateway, asked)
         assert (response.status, gateway.failures, gateway.pressure.in_flight) == (500, [1], 0)
+
+
+COSTLY = b"HTTP/1.1 200 OK\r\nguard-cost: 2\r\ncontent-length: 2\r\n\r\nhi"
+
+
+async def test_what_an_answer_says_that_it_cost_is_settled_and_told_to_nobody() -> None:
+    async with front(answering(COSTLY)) as gateway:
+        await _warm(gateway)  # one of the three tokens
+        response = await _serve(gateway, _asked(signed(path=b"/v1/search")))
+        assert (response.status, b"guard-cost" in response.fields) == (200, False)
+        assert response.fields[b"ratelimit"] == b'"key";r=1;t=1', "as it was held"
+        assert [event.cost for event in gateway.events] == [2]
+        refused = await _serve(gateway, _asked(signed(nonce="nonce-0123456789-another")))
+        assert (refused.status, refused.fields[b"guard-reason"]) == (429, b"limit.key")

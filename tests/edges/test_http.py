@@ -162,3 +162,14 @@ async def test_a_clock_that_is_off_is_told_by_how_much(age_ms: int) -> None:
         answer = await gateway.ask(signed(at=UnixMs(NOW - age_ms), request_id=RequestId("req_x")))
         assert answer.problem["server_time_ms"] == NOW
         assert answer.problem["skew_ms"] == age_ms
+
+
+@pytest.mark.parametrize(("said", "cost"), [(b"2", 2), (b"0", 0), (b"9", 3), (b"-5", 1), (b"1, 1", 1), (b"", 1)])
+async def test_what_an_answer_says_that_it_cost_is_settled_within_bounds(said: bytes, cost: int) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nguard-cost: " + said + b"\r\ncontent-length: 2\r\n\r\nhi"
+    async with front(answering(answer)) as gateway:
+        response = await gateway.ask(signed(path=b"/v1/search"))
+        assert (response.status, b"guard-cost" in response.fields) == (200, False)
+        assert [event.cost for event in gateway.events] == [cost]
+        orders = [await gateway.ask(signed(nonce=f"nonce-0123456789-{number:07d}")) for number in range(4)]
+        assert [order.status for order in orders] == [200] * (3 - cost) + [429] * (cost + 1)

@@ -374,3 +374,15 @@ def test_admitted_cannot_be_changed() -> None:
 
 def test_nothing_stands_in_the_way_of_an_application() -> None:
     assert Wrapped(answers(), None).obstacle(service()) is None  # type: ignore[func-returns-value]
+
+
+async def test_what_an_application_says_that_it_cost_is_settled_and_told_to_nobody() -> None:
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"Guard-Cost", b"3")]})
+        await send({"type": "http.response.body", "body": b"hi"})
+
+    door = Door(app)
+    response = await door.ask(signed(path=b"/v1/search"))
+    assert (response.status, b"guard-cost" in response.fields) == (200, False)
+    assert [event.cost for event in door.events] == [3]
+    assert (await door.ask(signed(nonce="nonce-0123456789-another"))).status == 429

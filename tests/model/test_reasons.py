@@ -8,6 +8,7 @@ from guard.model.reasons import TABLE, Fault, Reason, reason
 _TOLD_BEFORE = {
     *("route.unknown", "route.method"),
     *("request.misdirected", "request.malformed", "request.bad_path", "request.bad_body", "request.too_large"),
+    "request.too_many_items",
     *("request.head_too_large", "request.incomplete", "request.timeout"),
     *("auth.missing", "auth.malformed", "auth.stale", "auth.future", "auth.invalid"),
     *("abuse.address_denied", "limit.*", "store.unavailable"),
@@ -29,6 +30,7 @@ _STATUS = {
     "request.malformed": 400,
     "request.bad_path": 400,
     "request.bad_body": 400,
+    "request.too_many_items": 400,
     "request.too_large": 413,
     "request.head_too_large": 431,
     "request.incomplete": 400,

@@ -2,7 +2,7 @@ import pytest
 
 from guard.model.policy import Bucket, Calendar, Meter, Slots
 from guard.model.rules import Mode, Rule
-from tests.policy_text import found, policy, routes, told
+from tests.policy_text import codes, found, policy, routes, told
 
 OPEN_AND_SIGNED = (
     "routes:\n"
@@ -124,7 +124,7 @@ def test_all_three_ways_at_once_are_told_apart_from_the_first() -> None:
 
 
 def test_one_at_once_is_enough_for_a_route_of_any_cost() -> None:
-    assert told(with_limits("x: {per: [key], concurrent: 1}")) == []
+    assert codes(with_limits("x: {per: [key], concurrent: 1}")) == ["P304"]
 
 
 @pytest.mark.parametrize(
@@ -210,10 +210,70 @@ def test_a_limit_that_cannot_work_is_refused(limit: str, fault: tuple[str, int, 
 
 
 def test_a_cost_of_its_own_makes_the_routes_cost_irrelevant() -> None:
-    assert told(with_limits("x: {per: [key], rate: 2/s, cost: 2}")) == []
+    assert codes(with_limits("x: {per: [key], rate: 2/s, cost: 2}")) == ["P304"]
 
 
 def test_a_flood_of_dangling_names_is_cut_short() -> None:
     names = ", ".join(f"GET /{n}" for n in range(150))
     limits = [f"l{n}: {{per: [key], rate: 9/s, routes: [{names}]}}" for n in range(100)]
     assert len(told(with_limits(*limits))) == 50
+
+
+def test_a_limit_that_counts_requests_takes_one_of_each_and_one_that_counts_bytes_says_so() -> None:
+    route = routes(with_limits("x: {per: [key], rate: 9/s, count: requests}", "y: {per: [key], rate: 9/s}"))
+    assert [(one.cost, one.of_bytes) for one in route["GET /v1/orders"].limits_principal] == [(1, False), (None, False)]
+    (of_bytes,) = routes(with_limits("x: {per: [key], rate: 2000000/s, count: bytes}"))[
+        "GET /v1/orders"
+    ].limits_principal
+    assert (of_bytes.cost, of_bytes.of_bytes, of_bytes.counts_cost) == (None, True, False)
+
+
+@pytest.mark.parametrize(
+    ("limit", "fault"),
+    [
+        ("x: {per: [key], concurrent: 9, count: bytes}", "`concurrent` counts requests, whatever they cost"),
+        ("x: {per: [key], rate: 9/s, count: requests, cost: 2}", "`count: requests` counts no costs"),
+        ("x: {per: [key], rate: 9/s, count: bytes, cost: 2}", "`count: bytes` counts no costs"),
+    ],
+)
+def test_what_is_counted_goes_with_what_it_costs(limit: str, fault: str) -> None:
+    assert [(code, message) for code, _, message in told(with_limits(limit))] == [("P110", fault)]
+
+
+def test_a_reserve_is_for_critical_routes_and_one_that_none_may_use_is_refused() -> None:
+    text = policy(
+        "limits:\n  x: {per: [ip], rate: 9/s, reserve: 4}",
+        routes="routes:\n  POST /v1/orders: {}\n  DELETE /v1/orders: {priority: critical}\n",
+    )
+    assert [limit.reserve for limit in routes(text)["POST /v1/orders"].limits_address] == [4]
+    assert told(text.replace(", reserve: 4", ", reserve: 4, except: [DELETE /v1/orders]")) == [
+        ("P309", 5, "the limit `x` applies to no route with `priority: critical`")
+    ]
+
+
+BY_BODY = (
+    "limits:\n"
+    "  cost: {per: [ip], rate: 99/s}\n"
+    "  requests: {per: [ip], rate: 99/s, count: requests}\n"
+    "  own: {per: [ip], rate: 99/s, cost: 2}\n"
+    "  bytes: {per: [ip], rate: 2000000/s, count: bytes}\n"
+    "  slots: {per: [ip], concurrent: 9}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("cost", "first"),
+    [
+        ("3", ["cost", "requests", "own", "slots"]),
+        ("{query: limit, default: 5, steps: {100: 5}}", ["cost", "requests", "own", "slots"]),
+        ("{items: /orders, max: 9}", ["requests", "own", "slots"]),
+        ("{field: /depth, default: 5, steps: {100: 5}}", ["requests", "own", "slots"]),
+        ("{response_header: Guard-Cost, hold: 1, max: 9}", ["requests", "own", "slots"]),
+        ("{hold: 1, on_success: 0}", ["requests", "own", "slots"]),
+    ],
+)
+def test_a_limit_of_addresses_is_charged_first_only_where_the_head_tells_the_cost(cost: str, first: list[str]) -> None:
+    route = routes(policy(BY_BODY, routes=f"routes:\n  POST /v1/orders: {{cost: {cost}}}\n"))["POST /v1/orders"]
+    assert [limit.name for limit in route.limits_address] == first
+    names = {limit.name for limit in (*route.limits_address, *route.limits_principal)}
+    assert names == {"cost", "requests", "own", "bytes", "slots"}

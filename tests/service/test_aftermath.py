@@ -3,18 +3,19 @@
 import msgspec
 import pytest
 
+from guard.core.pricing import Price
 from guard.core.stages import Allow
 from guard.model.decision import DecisionEvent, Deny
 from guard.model.exchange import Sent
 from guard.model.facts import Facts
 from guard.model.names import UnixMs
-from guard.model.questions import Charge
+from guard.model.questions import Charge, Debit
 from guard.service.aftermath import Aftermath, Outcome
 from guard.service.judge import Judgement
 from guard.state.memory import MemoryLimits
 from guard.telemetry.meter import Meter
 from guard.telemetry.tally import Key, Tally
-from tests.build import NOW, facts, signed
+from tests.build import NOW, facts, limit, signed, slots
 from tests.line import decided
 
 
@@ -24,10 +25,14 @@ class Store(MemoryLimits):
     def __init__(self) -> None:
         super().__init__(UnixMs(0))
         self.refunded: list[str] = []
+        self.settled: list[tuple[str, tuple[int, ...]]] = []
         self.released: list[str] = []
 
     async def refund(self, charge: Charge) -> None:
         self.refunded.append(charge.id)
+
+    async def settle(self, charge: Charge, costs: tuple[int, ...]) -> None:
+        self.settled.append((charge.id, costs))
 
     async def release(self, charge: Charge) -> None:
         self.released.append(charge.id)
@@ -39,13 +44,13 @@ _ROOM = Charge(id="req_test/address", now=NOW, hold_ms=21_000)
 
 
 async def _concluded(
-    message: Facts, judgement: Judgement, sent: Sent = Sent.NO, store: Store | None = None
+    message: Facts, judgement: Judgement, sent: Sent = Sent.NO, store: Store | None = None, cost: int | None = None
 ) -> DecisionEvent:
     events: list[DecisionEvent] = []
     aftermath = Aftermath(
         store or Store(), events.append, lambda key_id: f"tag:{key_id}", lambda at: f"at:{at}", Meter()
     )
-    outcome = Outcome(status=200, sent=sent, guard_us=7, upstream_us=9, bytes_in=1, bytes_out=2)
+    outcome = Outcome(status=200, sent=sent, cost=cost, guard_us=7, upstream_us=9, bytes_in=1, bytes_out=2)
     await aftermath.conclude(message, judgement, outcome)
     [event] = events
     return event
@@ -171,3 +176,37 @@ async def test_what_a_shadow_rule_would_have_denied_is_counted_beside_what_was_d
     outcome = Outcome(status=200, sent=Sent.YES, guard_us=7)
     tally = await _counted(Judgement(outcome=allowed, reached=allowed), outcome)
     assert _decisions(tally) == {(*_ROUTE, "allow", "", "enforce"): 1, (*_ROUTE, "deny", "limit.key", "shadow"): 1}
+
+
+def _settled_debits() -> Charge:
+    of_cost, of_requests = limit("key"), msgspec.structs.replace(limit("requests"), cost=1)
+    debits = (Debit(("x", "key"), of_cost, 5), Debit(("x", "requests"), of_requests, 1), Debit(("x", "s"), slots(), 1))
+    return Charge(id="req_test", now=NOW, debits=debits, hold_ms=11_000)
+
+
+async def test_what_an_answer_says_that_it_cost_is_settled_with_the_limits_that_count_costs() -> None:
+    store, allowed = Store(), _allowed()
+    judgement = Judgement(outcome=allowed, reached=allowed, paid=_settled_debits())
+    event = await _concluded(signed(), judgement, Sent.YES, store, cost=9)
+    assert (store.settled, store.released, store.refunded) == ([("req_test", (9, 1, 1))], [], [])
+    assert event.cost == 9
+
+
+async def test_what_was_never_sent_is_refunded_and_what_was_not_told_stays_as_it_was_held() -> None:
+    store, allowed = Store(), _allowed()
+    judgement = Judgement(outcome=allowed, reached=allowed, paid=_settled_debits())
+    await _concluded(signed(), judgement, Sent.NO, store, cost=9)
+    assert (store.settled, store.refunded) == ([], ["req_test"])
+    event = await _concluded(signed(), judgement, Sent.YES, store)
+    assert (store.settled, store.released) == ([], ["req_test"])
+    assert event.cost == 1
+
+
+async def test_the_cost_that_was_read_out_of_a_message_is_logged() -> None:
+    allowed = _allowed()
+    priced = msgspec.structs.replace(allowed, verified=msgspec.structs.replace(allowed.verified, price=Price(7)))
+    for judgement in (
+        Judgement(outcome=priced, reached=priced),
+        Judgement(outcome=Deny(code="limit.key"), reached=priced.verified),
+    ):
+        assert (await _concluded(signed(), judgement, Sent.YES)).cost == 7

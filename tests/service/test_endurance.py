@@ -177,3 +177,24 @@ async def test_several_processes_give_out_their_parts_of_one_limit() -> None:
         *(pair.ask(f"{one}-{number}", debit(1, of)) for one, pair in enumerate(fleet) for number in range(50))
     )
     assert sum(isinstance(answer, Granted) for answer in answers) == 48  # 4 × 12, at most half of 100
+
+
+async def test_what_is_settled_reaches_the_store_that_took_it() -> None:
+    pair = Pair()
+    spent = charge("a", debit(4))
+    await pair.store.charge(spent)
+    await pair.store.settle(spent, (1,))
+    assert remaining(await pair.ask("b", debit(0))) == [9]
+
+
+async def test_what_was_granted_here_is_settled_here_and_told_as_it_was_found() -> None:
+    pair = Pair()
+    await pair.ask("a", debit(0))
+    pair.shared.lost = True
+    spent = charge("b", debit(4))
+    await pair.store.charge(spent)
+    await pair.store.settle(spent, (1,))
+    pair.shared.lost = False
+    await pair.ask("c", debit(0))
+    await pair.store.close()
+    assert remaining(await pair.ask("d", debit(0))) == [9]

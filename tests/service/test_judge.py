@@ -14,6 +14,7 @@ from guard.model.halts import HaltKind
 from guard.model.keys import KeyState
 from guard.model.names import KeyId, RequestId, UnixMs
 from guard.model.policy import PolicySet
+from guard.model.pricing import ByItems
 from guard.model.questions import Charge, Receipt, Unavailable
 from guard.model.rules import Mode
 from guard.service.judge import Judge, Judgement
@@ -497,3 +498,51 @@ async def test_a_message_ends_under_the_rules_that_it_met_and_the_next_one_meets
     outcome = (await line.judged(_again(2))).outcome
     assert isinstance(outcome, Allow)
     assert outcome.service is after.services[0]
+
+
+def _batches() -> PolicySet:
+    batch = ByItems(pointer=("orders",), each=1, base=1, per=1, items_max=5)
+    limits = (limit("key", capacity=10), slots(count=2))
+    return policies(service(route(pricing=batch, limits_principal=limits)))
+
+
+def _batch(number: int, count: int) -> Facts:
+    body = b'{"orders": [' + b", ".join([b"1"] * count) + b"]}"
+    json = ((b"content-type", b"application/json"),)
+    return signed(
+        body=body, fields=json, nonce=f"nonce-{number:020d}", request_id=RequestId(f"req_{number}")
+    ).with_body(body)
+
+
+async def test_a_batch_is_charged_by_what_is_in_it() -> None:
+    line = Line(_batches())
+    judgement = await line.judged(_batch(1, 3))
+    assert judgement.paid is not None
+    assert [debit.cost for debit in judgement.paid.debits] == [4, 1]
+
+
+async def test_a_body_that_names_no_cost_has_paid_the_least_cannot_be_executed_later_and_holds_no_slot() -> None:
+    line = Line(_batches())
+    for number in range(3):
+        assert await line.code(_batch(number, 6)) == "request.too_many_items"
+    assert line.store.refunded == []
+    judgement = await line.judged(_batch(3, 1))
+    assert isinstance(judgement.outcome, Allow)
+    assert [reading.remaining for reading in judgement.outcome.readings] == [10 - 3 * 2 - 2, 1]
+    assert await line.code(msgspec.structs.replace(_batch(1, 6), request_id="req_9")) == "auth.replayed"
+
+
+async def test_who_sends_nothing_that_can_be_counted_runs_out_of_tokens() -> None:
+    line = Line(_batches())
+    codes = [await line.code(_batch(number, 6)) for number in range(6)]
+    assert codes == ["request.too_many_items"] * 5 + ["limit.key"]
+
+
+async def test_a_key_of_a_tier_is_charged_by_its_own_limits_and_others_by_theirs() -> None:
+    base, maker = limit("key", capacity=1), msgspec.structs.replace(limit("key", capacity=3), tier="maker")
+    line = Line(policies(service(route(limits_principal=(base,), limits_by_tier={"maker": (maker,)}))))
+    assert [await line.code(_again(n)) for n in range(2)] == ["allow", "limit.key"]
+    line.keys.records[record().id] = record(tier="maker")
+    assert [await line.code(_again(n)) for n in range(2, 6)] == ["allow", "allow", "allow", "limit.key"]
+    line.keys.records[record().id] = record(tier="retail")
+    assert await line.code(_again(7)) == "limit.key"

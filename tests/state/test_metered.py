@@ -105,8 +105,9 @@ async def test_the_rest_is_passed_on_and_told_where_it_is_awaited() -> None:
     assert metered.born_at == 7
     assert await metered.repay(_CHARGE) == _ANSWERS["granted"]
     await metered.refund(_CHARGE)
+    await metered.settle(_CHARGE, ())
     await metered.release(_CHARGE)
-    assert store.given == ["refund a", "release a"]
+    assert store.given == ["refund a", "refund a", "release a"]
     assert await metered.bury(AccountId("acme"), KeyId("k"), UnixMs(9))
     store.stands = False
     assert not await metered.bury(AccountId("acme"), KeyId("k"), UnixMs(9))

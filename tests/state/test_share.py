@@ -243,3 +243,34 @@ def test_answers_name_the_limit_that_they_are_about() -> None:
     assert (reading.limit.name, reading.remaining, answer.now) == ("key", 24, NOW)
     assert reading.limit.meter == Bucket(25, 50, 200_000)
     assert msgspec.structs.replace(reading.limit, meter=limit().meter) == limit()
+
+
+@pytest.mark.parametrize(("processes", "plain", "critical"), [(1, 30, 20), (2, 15, 10), (50, 1, 0)])
+def test_part_keeps_its_part_of_the_reserve(processes: int, plain: int, critical: int) -> None:
+    share, of = lost(processes), limit(capacity=100)
+    keeps = [share.charge(charge(f"a{n}", debit(1, of, spare=40))) for n in range(100)]
+    rest = [share.charge(charge(f"b{n}", debit(1, of))) for n in range(100)]
+    assert [sum(isinstance(answer, Granted) for answer in answers) for answers in (keeps, rest)] == [plain, critical]
+
+
+def test_what_was_granted_here_and_has_cost_more_is_taken_of_the_part_and_told_as_it_was_found() -> None:
+    share, of = lost(), limit(capacity=20)
+    held = charge("a", debit(2, of))
+    assert isinstance(share.charge(held), Granted)
+    assert share.settle(held, (8,))
+    assert admitted(share, of) == 10 - 8
+    told = {each.id: [one.cost for one in each.debits] for each in share.find(UnixMs(NOW))}
+    assert told["a"] == [8]
+
+
+def test_what_was_granted_here_and_has_cost_less_is_told_so_and_gives_nothing_back_to_the_part() -> None:
+    share, of = lost(), limit(capacity=20)
+    held = charge("a", debit(8, of))
+    share.charge(held)
+    assert share.settle(held, (0,))
+    assert admitted(share, of) == 2
+    assert [[one.cost for one in each.debits] for each in share.find(UnixMs(NOW)) if each.id == "a"] == [[0]]
+
+
+def test_what_was_not_granted_here_is_not_settled_here() -> None:
+    assert not lost().settle(charge("a", debit(8)), (0,))

@@ -21,9 +21,10 @@ def reading(
     cost: int = 1,
     exposed: bool = True,
     vetoes: bool = True,
+    spare: int = 0,
 ) -> Reading:
     limit = Limit(name=name, rule=rule(name), meter=meter or Bucket(*bucket), per=("key",), exposed=exposed)
-    return Reading(limit, left, 0, next_ms, short=False, cost=cost, vetoes=vetoes)
+    return Reading(limit, left, 0, next_ms, short=False, cost=cost, vetoes=vetoes, spare=spare)
 
 
 def written(*readings: Reading) -> tuple[str, str]:
@@ -34,6 +35,11 @@ def written(*readings: Reading) -> tuple[str, str]:
 
 def test_a_bucket_is_told_as_the_draft_asks() -> None:
     assert written(reading()) == ('"key";q=40;w=2', '"key";r=39;t=1')
+
+
+def test_what_is_kept_for_others_is_told_to_nobody_else() -> None:
+    assert written(reading(left=39, spare=10)) == ('"key";q=30;w=2', '"key";r=29;t=1')
+    assert written(reading(left=7, spare=10, next_ms=200)) == ('"key";q=30;w=2', '"key";r=0;t=1')
 
 
 def test_a_quota_by_the_calendar_is_told_with_its_period_and_the_time_to_its_end() -> None:

@@ -34,5 +34,5 @@ def _severity(reading: Reading) -> tuple[bool, bool, int]:
 def _detail(reading: Reading) -> str:
     if not reading.limit.exposed:
         return ""
-    need = f'needs {reading.cost} of "{reading.limit.name}", {reading.remaining} left'
+    need = f'needs {reading.cost} of "{reading.limit.name}", {reading.usable} left'
     return f"{need}; try again in {reading.wait_ms} ms" if reading.wait_ms is not None else f"{need}; can never fit"

@@ -56,7 +56,9 @@ class Exhausted:
         if charge.now < known.asked_at:
             return None
         for debit, reading in zip(charge.debits, known.readings, strict=True):
-            if debit.limit is not reading.limit or debit.cost < reading.cost or debit.vetoes is not reading.vetoes:
+            if debit.limit is not reading.limit or debit.vetoes is not reading.vetoes:
+                return None
+            if debit.cost < reading.cost or debit.spare < reading.spare:  # knockout: exhausted_for_less
                 return None
         passed_ms = charge.now - known.asked_at
         return Short(charge.now, tuple([_later(each, passed_ms) for each in known.readings]))

@@ -52,6 +52,10 @@ class RedisLimits(LimitStore):
         for part in self._parts(charge):
             self._give_back(part, tokens=True)
 
+    async def settle(self, charge: Charge, costs: tuple[int, ...]) -> None:
+        """Give back the difference, or take it, and give the slots back, in the next flush."""
+        await self.refund(charge.overpaid(costs))
+
     async def release(self, charge: Charge) -> None:
         """Give the slots back, in the next flush."""
         if charge.hold_ms:

@@ -22,11 +22,11 @@ def readings(charge: Charge, now: UnixMs, told: Sequence[float], *, granted: boo
         wait: int | None = 0
         if not granted:
             before = asked.get(debit.bucket, 0)
-            wait = held.wait_ms(before + debit.cost, charge.id)
+            wait = held.wait_ms(before + debit.cost, charge.id, debit.spare)
             if debit.vetoes:
                 asked[debit.bucket] = before + debit.cost
         elif not taken:
-            wait = held.wait_ms(debit.cost, charge.id)
+            wait = held.wait_ms(debit.cost, charge.id, debit.spare)
         read.append(held.read(debit, wait))
     return tuple(read)
 

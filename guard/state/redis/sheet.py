@@ -33,7 +33,7 @@ _BUCKET, _QUOTA, _SLOTS = 1, 2, 3
 _GRANTED, _SHORT, _REPLAYED, _BEFORE_EPOCH, _REVOKED = 1, 2, 3, 4, 5
 _ASKED = Struct("<HHBB8sddd")
 _GIVEN_BACK = Struct("<HBB")
-_DEBIT = Struct("<BB8sdddd")
+_DEBIT = Struct("<BB8sddddd")
 _ANSWER = Struct("<Bd")
 _TIME = Struct("<d")
 _TOLD = tuple(Struct("<" + "Bdd" * count) for count in range(256))
@@ -47,11 +47,14 @@ NONSENSE: Final = Unavailable("redis: an answer that guard cannot read")
 
 
 class Spelled(msgspec.Struct, frozen=True):
-    """A debit as bytes, whose value it counts in where that is not the account's, and whose leases are its (if any)."""
+    """A debit as bytes, whose value it counts in where that is not the account's, whose leases are its (if any), and
+    which of the value's meters it is.
+    """
 
     debit: Debit
     subject: bytes
     leases: bytes
+    meter: bytes
     wire: bytes
 
 
@@ -69,8 +72,11 @@ class Spelling:
         known = self._debits.get(debit.bucket)
         if known is not None:
             same = known.debit
-            if same.limit is debit.limit and same.cost == debit.cost and same.vetoes is debit.vetoes:
-                return known
+            if same.limit is debit.limit and same.vetoes is debit.vetoes:
+                if same.cost == debit.cost and same.spare == debit.spare:
+                    return known
+                wire = _wire(debit, known.meter)  # what computed costs and reserves change, again and again
+                return Spelled(debit, known.subject, known.leases, known.meter, wire)
         if len(self._debits) >= _REMEMBERED_MAX:
             self._debits.clear()
         known = self._debits[debit.bucket] = _spelled(debit)
@@ -203,18 +209,24 @@ def spelled_out(parts: tuple[str, ...]) -> bytes:
 
 
 def _spelled(debit: Debit) -> Spelled:
-    meter, bucket, leases = debit.limit.meter, debit.bucket, b""
+    bucket = debit.bucket
+    leases = spelled_out(bucket) if isinstance(debit.limit.meter, Slots) else b""
+    meter = digest(bucket)
+    return Spelled(debit, spelled_out(subject_of(debit)), leases, meter, _wire(debit, meter))
+
+
+def _wire(debit: Debit, name: bytes) -> bytes:
+    meter, cost, spare = debit.limit.meter, debit.cost, debit.spare
     match meter:
         case Bucket():
             period = meter.period_ms
-            numbers = _BUCKET, debit.cost * period, meter.capacity * period, meter.refill_tokens, period
+            numbers = _BUCKET, cost * period, spare * period, meter.capacity * period, meter.refill_tokens, period
         case Calendar():
-            numbers = _QUOTA, debit.cost, meter.tokens, 0, -meter.period_ms
+            numbers = _QUOTA, cost, spare, meter.tokens, 0, -meter.period_ms
         case Slots():
-            numbers, leases = (_SLOTS, 0, meter.count, 0, 0), spelled_out(bucket)
+            numbers = _SLOTS, 0, spare, meter.count, 0, 0
     kind, *amounts = numbers
-    wire = _DEBIT.pack(debit.vetoes, kind, digest(bucket), *amounts)
-    return Spelled(debit, spelled_out(subject_of(debit)), leases, wire)
+    return _DEBIT.pack(debit.vetoes, kind, name, *amounts)
 
 
 def _claim_key(tag: bytes, charge: Charge) -> bytes:

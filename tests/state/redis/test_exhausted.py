@@ -12,13 +12,22 @@ from tests.contract.limit_store import NOW, by_address, charge, debit
 IP = by_address()
 
 
-def asked(cost: int = 4, *, now: int = NOW, limit: int = 0, address: str = "192.0.2.1", vetoes: bool = True) -> Charge:
-    one = debit(cost, by_address(limit) if limit else IP, ("exchange", "ip", "ip", address), vetoes=vetoes)
+def asked(
+    cost: int = 4,
+    *,
+    now: int = NOW,
+    limit: int = 0,
+    address: str = "192.0.2.1",
+    vetoes: bool = True,
+    spare: int = 2,
+) -> Charge:
+    rule, bucket = by_address(limit) if limit else IP, ("exchange", "ip", "ip", address)
+    one = debit(cost, rule, bucket, vetoes=vetoes, spare=spare)
     return charge("a", one, now=now, account=None, key_id=None)
 
 
 def short(cost: int = 4, wait_ms: int | None = 1700, *, vetoes: bool = True) -> Short:
-    return Short(NOW, (Reading(IP, 2, wait_ms, 700, short=True, cost=cost, vetoes=vetoes),))
+    return Short(NOW, (Reading(IP, 2, wait_ms, 700, short=True, cost=cost, vetoes=vetoes, spare=2),))
 
 
 def known() -> Exhausted:
@@ -30,7 +39,7 @@ def known() -> Exhausted:
 def test_an_address_is_refused_until_its_wait_is_over_and_told_what_is_left_of_it() -> None:
     knows = known()
     refused = knows.refusal(asked(now=NOW + 1000))
-    assert refused == Short(UnixMs(NOW + 1000), (Reading(IP, 2, 700, 0, short=True, cost=4),))
+    assert refused == Short(UnixMs(NOW + 1000), (Reading(IP, 2, 700, 0, short=True, cost=4, spare=2),))
     assert knows.refusal(asked(now=NOW + 1699)) is not None
     assert knows.refusal(asked(now=NOW + 1700)) is None
     assert len(knows) == 0
@@ -38,8 +47,8 @@ def test_an_address_is_refused_until_its_wait_is_over_and_told_what_is_left_of_i
 
 @pytest.mark.parametrize(
     "other",
-    [asked(3), asked(limit=11), asked(address="192.0.2.2"), asked(vetoes=False), asked(now=NOW - 1)],
-    ids=["cheaper", "another rule", "another address", "shadow", "earlier"],
+    [asked(3), asked(limit=11), asked(address="192.0.2.2"), asked(vetoes=False), asked(now=NOW - 1), asked(spare=0)],
+    ids=["cheaper", "another rule", "another address", "shadow", "earlier", "critical"],
 )
 def test_what_is_not_sure_is_asked(other: Charge) -> None:
     assert known().refusal(other) is None

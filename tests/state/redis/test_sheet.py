@@ -45,7 +45,7 @@ def test_a_debit_is_spelled_anew_when_its_rule_cost_or_mode_changes() -> None:
     spelling, one = Spelling(), limit()
     first = spelling.debit(debit(1, one))
     assert spelling.debit(debit(1, one)) is first
-    for other in (debit(2, one), debit(1, limit(capacity=11)), debit(1, one, vetoes=False)):
+    for other in (debit(2, one), debit(1, one, spare=1), debit(1, limit(capacity=11)), debit(1, one, vetoes=False)):
         assert spelling.debit(other).wire != first.wire
 
 
@@ -93,8 +93,8 @@ def test_an_answer_that_ends_early_is_nonsense() -> None:
 def test_numbers_of_the_largest_limits_are_exact_in_redis() -> None:
     """TOKENS_MAX x a day is the largest level, a day x a day the largest product (`lua/packed.lua`)."""
     largest = limit(capacity=10_000_000, refill_tokens=10_000_000, period_ms=86_400_000)
-    wire = Spelling().debit(debit(10_000_000, largest)).wire
-    assert struct.unpack_from("<dddd", wire, 10) == (864_000_000_000_000, 864_000_000_000_000, 10_000_000, 86_400_000)
+    wire, level = Spelling().debit(debit(10_000_000, largest)).wire, 864_000_000_000_000
+    assert struct.unpack_from("<ddddd", wire, 10) == (level, 0, level, 10_000_000, 86_400_000)
     assert max(864_000_000_000_000, 86_400_000**2, 86_400_000 * 50_000_000) < 1 << 53
 
 

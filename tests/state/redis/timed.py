@@ -43,6 +43,9 @@ class TimedRedis(LimitStore):
     async def refund(self, charge: Charge) -> None:
         await self.store.refund(charge)
 
+    async def settle(self, charge: Charge, costs: tuple[int, ...]) -> None:
+        await self.store.settle(charge, costs)
+
     async def release(self, charge: Charge) -> None:
         await self.store.release(charge)
 

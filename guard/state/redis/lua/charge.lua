@@ -38,10 +38,11 @@ local function left(entry, now)
   return max(tokens - entry.amount, 0)
 end
 
+-- Whether the cost is there, and what must be spared for others beside it.
 local function has(entry, debit, holder, now)
-  if debit.kind ~= SLOTS then return debit.cost <= left(entry, now) end
+  if debit.kind ~= SLOTS then return debit.cost + debit.spare <= left(entry, now) end
   local count, mine = leases(debit, holder, now)
-  return mine or count < entry.capacity
+  return mine or count + debit.spare < entry.capacity
 end
 
 local function spend(entry, cost)
@@ -111,7 +112,7 @@ local function collect(debits, holder, now)
     local debit, taken = debits[number], true
     local entry = settled(values[debit.value], debit, now)
     if debit.kind ~= SLOTS then
-      local there = left(entry, now)
+      local there = max(left(entry, now), 0)
       if debit.kind == BUCKET then there = there - there % entry.period end
       taken = debit.cost <= there
       spend(entry, math.min(debit.cost, there))

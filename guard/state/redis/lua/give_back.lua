@@ -1,10 +1,11 @@
--- What a granted charge took, given back; or only its slots, because its exchange is over.
+-- What a granted charge took, given back, or a part of it; or only its slots, because its exchange is over. A part of
+-- less than nothing is taken instead: it has cost more than it took, and if that is not there, the meter owes it.
 --
 -- Why it is right. The claim says what was granted under which charge id, and a mark in it says that it was given back:
 -- both are read and written in this call, so it happens once. Only what the claim says was taken is added, to what the
--- meter holds now, and never above its capacity; what a quota lost in a period that is over, or before it is known, is gone. What is not
--- remembered lacks nothing. The message stays seen. A slot is its holder's, by the charge's id, so that ending a lease
--- twice ends nobody else's.
+-- meter holds now, and never above its capacity; what a quota lost in a period that is over, or before it is known, is
+-- gone. What is not remembered lacks nothing, but must be remembered to owe. The message stays seen. A slot is its
+-- holder's, by the charge's id, so that ending a lease twice ends nobody else's.
 
 local GRANTED, READING = 1, 17
 
@@ -25,9 +26,12 @@ local function give_back(claim_index, id, debits)
   for number, debit in ipairs(debits) do
     local value = opened(debit.value)
     local taken = string.byte(text, mark + 1 + (number - 1) * READING) == 1
-    local at = not value.unusable and taken and debit.kind ~= SLOTS and position(value, debit.id)
-    if at and kind_of(value.entries[debit.id] or unpacked(value.text, at)) == debit.kind then
-      local entry = settled(value, debit, max(clock, value.at))
+    local given = not value.unusable and taken and debit.kind ~= SLOTS
+    local entry = given and value.entries[debit.id]
+    local at = given and not entry and position(value, debit.id)
+    if at then entry = unpacked(value.text, at) end
+    if given and (entry and kind_of(entry) == debit.kind or not entry and debit.cost < 0) then
+      entry = settled(value, debit, max(clock, value.at))
       refund(entry, debit, now_then)
       change(value, entry)
     end

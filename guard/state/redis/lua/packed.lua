@@ -232,9 +232,9 @@ end
 
 -- The next debit of the questions in ARGV[4].
 local function debit_at(text, at)
-  local value, leases, vetoes, kind, id, cost, capacity, rate, period, after = read('<HHBBc8dddd', text, at)
+  local value, leases, vetoes, kind, id, cost, spare, capacity, rate, period, after = read('<HHBBc8ddddd', text, at)
   return {
-    value = value, leases = leases, vetoes = vetoes == 1, kind = kind, id = id, cost = cost, capacity = capacity,
-    rate = rate, period = period,
+    value = value, leases = leases, vetoes = vetoes == 1, kind = kind, id = id, cost = cost, spare = spare,
+    capacity = capacity, rate = rate, period = period,
   }, after
 end

@@ -1,4 +1,4 @@
-"""JSON as a signature scheme needs it (RFC 8259, RFC 6901): strictly, so that no two programs read two things in it.
+"""JSON as it is judged here (RFC 8259, RFC 6901): strictly, so that no two programs read two things in it.
 
 Refused are duplicate names, NaN and infinities, a byte order mark, bad UTF-8, lone surrogates in what is taken, and
 nesting beyond 32. Numbers keep the text they arrived in.
@@ -7,8 +7,10 @@ nesting beyond 32. Numbers keep the text they arrived in.
 import json
 import re
 from json import JSONDecoder
+from typing import TypeAlias
 
-from guard.signing.scheme import Pointer
+Pointer: TypeAlias = tuple[str, ...]
+"""A JSON Pointer (RFC 6901), unescaped, one entry a step."""
 
 DEPTH_MAX = 32
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.signing.documents import DocumentFault, find, parse, raw_value, scalar, sorted_pairs
+from guard.wire.documents import DocumentFault, find, parse, raw_value, scalar, sorted_pairs
 
 _ROOT = Path(__file__).parents[2]
 _PUBLIC = Path(os.environ.get("GUARD_PUBLIC_VECTORS", _ROOT / "../shared/vectors/public"))
