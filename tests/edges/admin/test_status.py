@@ -114,8 +114,6 @@ async def test_an_administrator_puts_a_version_in_force_again_whatever_the_files
         done = (await office.ask("POST", "/admin/v1/policy:rollback", by="admin", body=back)).json
         assert (done["outcome"], done["digest"], done["why"]) == ("swapped", digest, "INC-42")
         assert (await office.ask("GET", "/admin/v1/policy", by="viewer")).json["digest"] == digest
-        unknown = {"digest": "0000000"}
+        unknown, odd = {"digest": "0000000"}, {"digest": "../a"}
         assert (await office.ask("POST", "/admin/v1/policy:rollback", by="admin", body=unknown)).status == 404
-        assert (
-            await office.ask("POST", "/admin/v1/policy:rollback", by="admin", body={"digest": "../a"})
-        ).status == 422
+        assert (await office.ask("POST", "/admin/v1/policy:rollback", by="admin", body=odd)).status == 400
