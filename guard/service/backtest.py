@@ -10,6 +10,7 @@ import msgspec
 
 from guard.core import decide
 from guard.core.checks.limits import short_limit
+from guard.core.pricing import price_at_head
 from guard.core.stages import Routed
 from guard.core.subjects import debits
 from guard.model.decision import Deny
@@ -17,7 +18,7 @@ from guard.model.facts import Facts, Transport
 from guard.model.keys import KeyAlgorithm, KeyRecord, Secret
 from guard.model.names import AccountId, KeyId, RequestId, UnixMs
 from guard.model.policy import PolicySet, Service, Slots
-from guard.model.questions import Charge, Granted, Reading, Receipt, Short
+from guard.model.questions import Charge, Debit, Granted, Reading, Receipt, Short
 from guard.model.rules import Mode
 from guard.state.memory import MemoryLimits
 from guard.wire.access_log import LogLine
@@ -62,14 +63,17 @@ class Backtest:
         return self._judged(routed, line)
 
     def _judged(self, routed: Routed, line: LogLine) -> Verdict:
-        room = self._ask(routed, None, "address")
+        cost = _cost(routed, line)
+        room = self._ask(debits(routed, None, routed.route.limits_address, cost, line.body_bytes), "address")
         entered = decide.enter(routed, room)
         if isinstance(entered, Deny):
             return Verdict(entered.code, (), entered.readings)
         shadow = tuple(deny.code for deny in entered.shadow)
         if routed.route.auth is not None and line.outcome.startswith(("auth.", "authz.")):
             return Verdict(line.outcome, shadow, entered.readings)
-        receipt = self._ask(routed, self._holder(line), "principal")
+        limits = routed.route.limits_principal
+        taken = debits(routed, self._holder(line), limits, cost, line.body_bytes)
+        receipt = self._ask(taken, "principal")
         readings = receipt.readings if isinstance(receipt, Granted | Short) else ()
         deny = short_limit(readings)
         everything = (*entered.readings, *readings)
@@ -92,11 +96,9 @@ class Backtest:
             request_id=RequestId(str(self._count)),
         )
 
-    def _ask(self, routed: Routed, record: KeyRecord | None, what: str) -> Receipt | None:
-        """What the limits of the address, or of the principal, answer. None where there are none."""
-        route = routed.route
-        limits = route.limits_address if what == "address" else route.limits_principal
-        taken = tuple(debit for debit in debits(routed, record, limits) if not isinstance(debit.limit.meter, Slots))
+    def _ask(self, due: tuple[Debit, ...], what: str) -> Receipt | None:
+        """What the limits answer that are charged this; None where there are none."""
+        taken = tuple(debit for debit in due if not isinstance(debit.limit.meter, Slots))
         if not taken:
             return None
         if self._store is None:  # whoever was there before the log began is taken to have been idle
@@ -105,6 +107,14 @@ class Backtest:
 
     def _holder(self, line: LogLine) -> KeyRecord | None:
         return None if line.key is None else self._record(line.key, line.account or line.key)
+
+
+def _cost(routed: Routed, line: LogLine) -> int | None:
+    """What it costs if its route does not say: as the log tells, or as far as its head does."""
+    route = routed.route
+    if route.pricing is None and route.settlement is None:
+        return None
+    return line.cost if line.cost is not None else price_at_head(route, routed.facts)
 
 
 def _record(key: str, account: str) -> KeyRecord:

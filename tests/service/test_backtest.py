@@ -6,6 +6,7 @@ import pytest
 
 from guard.model.names import Address, UnixMs
 from guard.model.policy import PolicySet
+from guard.model.pricing import ByItems
 from guard.model.rules import Mode
 from guard.service.backtest import Backtest
 from guard.wire.access_log import LogLine
@@ -91,3 +92,14 @@ def test_a_service_is_found_by_its_name_where_it_answers_to_hosts() -> None:
 def test_a_log_begins_with_full_meters_and_a_verdict_shows_how_full_they_are() -> None:
     verdict = Backtest(limited()).judge(line())
     assert [(reading.limit.name, reading.remaining) for reading in verdict.readings] == [("key", 1)]
+
+
+def test_a_cost_that_only_a_body_tells_is_taken_from_the_log() -> None:
+    items = ByItems(pointer=("orders",), base=0, each=1, per=1, items_max=40)
+    rules = policies(service(route(auth=auth(), pricing=items, limits_principal=(limit("key", capacity=5),))))
+    assert said(rules, line(cost=3), line(cost=3), line(cost=2)) == ["allow", "limit.key", "allow"]
+
+
+def test_a_constant_cost_is_that_of_the_policy_whatever_it_was() -> None:
+    rules = policies(service(route(auth=auth(), cost=2, limits_principal=(limit("key", capacity=5),))))
+    assert said(rules, line(cost=1), line(cost=1), line(cost=1)) == ["allow", "allow", "limit.key"]
