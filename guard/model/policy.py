@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from guard.model.abuse import AbusePolicy
 from guard.model.keys import KeyAlgorithm
 from guard.model.names import UnixMs
 from guard.model.pricing import Pricing, Settlement
@@ -285,6 +286,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     secrets: frozenset[bytes] = frozenset()
     drop_fields: frozenset[bytes] = frozenset()
     local_replay: Rule | None = None
+    abuse: AbusePolicy | None = None
 
 
 class PolicySet(msgspec.Struct, frozen=True, kw_only=True, eq=False):
