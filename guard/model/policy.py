@@ -1,7 +1,6 @@
 """A compiled policy: what `policy/` made of the YAML files, in the form that the decision core reads.
 
-Everything is resolved: defaults filled, names looked up, durations in milliseconds. A rule that can deny knows the file
-and line that it came from. No YAML, no paths to open, no behaviour.
+Everything is resolved: defaults filled, names looked up, durations in ms. A rule that can deny knows its file and line.
 """
 
 from collections.abc import Iterator, Mapping
