@@ -1,6 +1,6 @@
 """A compiled policy: what `policy/` made of the YAML files, in the form that the decision core reads.
 
-Everything is resolved: defaults filled, names looked up, durations in ms. A rule that can deny knows its file and line.
+Everything is resolved, and a rule that can deny knows its file and line.
 """
 
 from collections.abc import Iterator, Mapping
@@ -217,9 +217,8 @@ class ClientAddressPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UpstreamTls(msgspec.Struct, frozen=True, kw_only=True):
-    """What TLS to a backend needs beside the defaults: files with its authority and our own certificate, in PEM.
-
-    `ca` None: the public authorities that the system trusts. `server_name` None: the host of the URL.
+    """What TLS to a backend needs beside the defaults: PEM files with its authority (`ca` None: those that the system
+    trusts) and our own certificate. `server_name` None: the host of the URL.
     """
 
     ca: str | None = None
