@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from guard.model.abuse import AbusePolicy, Action, Rung, Signal, SubjectKind
+from guard.model.bans import Ban, BanId
 from guard.model.facts import Facts, Field, Transport
 from guard.model.halts import Halt, HaltId, HaltKind
 from guard.model.keys import KeyAlgorithm, KeyRecord, KeyState, Secret
@@ -196,3 +198,43 @@ def _node(tree: dict[Any, Any]) -> RouteNode:
     return RouteNode(
         literals=literals, folded=frozenset(segment.lower() for segment in literals), here=tree.get(None, {})
     )
+
+
+def signal(name: str = "replay", *, mode: Mode = Mode.ENFORCE, **changes: Any) -> Signal:
+    fields: dict[str, Any] = {"per": SubjectKind.IP, "points": 20}
+    return Signal(name=name, rule=rule(f"abuse.{name}", mode), **{**fields, **changes})
+
+
+LADDER = (
+    Rung(at=20, action=Action.SLOW, delay_ms=250, terms_ms=(60_000,)),
+    Rung(at=40, action=Action.THROTTLE, percent=25, terms_ms=(300_000,)),
+    Rung(at=60, action=Action.QUARANTINE, terms_ms=(900_000,)),
+    Rung(at=80, action=Action.BAN, terms_ms=(120_000, 600_000, 3_600_000), forgive_ms=604_800_000),
+)
+
+
+def abuse(by_code: Mapping[str, tuple[Signal, ...]] | None = None, **changes: Any) -> AbusePolicy:
+    """A policy that watches for these; answers of the backend by `outcome.Nxx` among them."""
+    watched = dict(by_code or {})
+    fields: dict[str, Any] = {
+        "rule": rule("abuse"),
+        "half_life_ms": 600_000,
+        "by_code": watched,
+        "by_status": ((), *(watched.get(f"outcome.{digit}xx", ()) for digit in range(1, 6))),
+        "ladder": LADDER,
+    }
+    return AbusePolicy(**{**fields, **changes})
+
+
+def ban(kind: SubjectKind = SubjectKind.IP, name: str = "203.0.113.7", **changes: Any) -> Ban:
+    """By the ladder of the service `exchange`, for two minutes from NOW on."""
+    fields: dict[str, Any] = {
+        "id": BanId("ban_test"),
+        "service": "exchange",
+        "action": Action.BAN,
+        "rule": rule("abuse.replay"),
+        "since": NOW,
+        "until": UnixMs(NOW + 120_000),
+        "strikes": 1,
+    }
+    return Ban(kind=kind, name=name, **{**fields, **changes})

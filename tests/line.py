@@ -2,6 +2,8 @@
 
 from guard.core import decide
 from guard.core.stages import Allow
+from guard.core.standing import address_standing
+from guard.model.bans import NO_BANS, Bans
 from guard.model.decision import Deny
 from guard.model.facts import Body, BodyRead, Facts
 from guard.model.halts import NO_HALTS, Halts
@@ -30,6 +32,8 @@ def decided(
     clock_is_sure: bool = True,
     halts: Halts = NO_HALTS,
     halts_later: Halts | None = None,
+    bans: Bans = NO_BANS,
+    crowded: bool = False,
 ) -> Allow | Deny:
     """`room` is None and `receipt` granted unless given; what ends in `later` is so after the charge.
 
@@ -41,7 +45,8 @@ def decided(
     kept_out = decide.let_in(routed, 0, halts)
     if kept_out is not None:
         return kept_out
-    entered = decide.enter(routed, room)
+    held = address_standing(bans, routed, now)
+    entered = decide.enter(routed, room, held=held, now=now, crowded=crowded)
     if isinstance(entered, Deny):
         return entered
     identified = decide.identify(entered, SCHEMES, now, clock_is_sure=clock_is_sure)
@@ -53,10 +58,10 @@ def decided(
     signed = decide.verify_head(screened)
     if isinstance(signed, Deny):
         return signed
-    verified = decide.verify(signed, BodyRead(body) if isinstance(body, bytes) else body, now)
+    verified = decide.verify(signed, BodyRead(body) if isinstance(body, bytes) else body, now, bans)
     if isinstance(verified, Deny):
         return verified
-    blocked = decide.charge(verified, now, halts=halts)
+    blocked = decide.charge(verified, now, halts=halts, bans=bans)
     if isinstance(blocked, Deny):
         return blocked
     at = now if later is None else later

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from guard.app.abuse import watching
 from guard.app.audit import signing_checkpoints
 from guard.app.clock import AnchoredClock
 from guard.app.following import Followed, clock_heard, following
@@ -38,6 +39,7 @@ from guard.service.judge import Judge
 from guard.service.key_steps import By
 from guard.service.policies import Rulebook, Rules
 from guard.service.pressure import Pressure
+from guard.service.watch import Watch
 from guard.settings import Settings
 from guard.state.directory import STALE_AFTER_MS, FollowingDirectory
 from guard.state.memory import MemoryLimits
@@ -63,6 +65,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     meter: Meter
     draining: asyncio.Event
     log: DecisionLog | None
+    watch: Watch
     now: Callable[[], UnixMs]
     prepare: Prepare
     rules: Rules
@@ -85,17 +88,16 @@ async def open_gateway(
         followed = await stack.enter_async_context(following(vault, settings, clock, meter))
         store = _limits(settings, vault, clock.now, meter, followed, filled_since=buckets_filled_since)
         limits = await stack.enter_async_context(store)
+        watch = await stack.enter_async_context(
+            watching(vault.bans, followed.directory, lambda: rules.policies, clock.now, meter)
+        )
         log = _decision_log(settings.decision_log, vault.sealing.log_tag_key, stack)
         outlet = open_outlet(settings, rules.current, app, stack)
         http = HttpEdge(
-            judge=Judge(
-                *(rules, followed.directory, limits, clock.now),
-                strain=_strain(pressure, outlet.onward),
-                obstacle=outlet.onward.obstacle,
-                body_ms_max=settings.body_ms_max,
-                clock_is_sure=followed.clocks.is_sure,
+            judge=_judge(
+                rules, limits, followed, clock.now, settings=settings, outlet=outlet, load=pressure, watch=watch
             ),
-            aftermath=_aftermath(limits, log, meter),
+            aftermath=_aftermath(limits, log, meter, watch),
             onward=outlet.onward,
             budget=UnverifiedBudget(settings.body_bytes_unverified_max, settings.body_bytes_unverified_per_address_max),
             body_ms_max=settings.body_ms_max,
@@ -111,10 +113,32 @@ async def open_gateway(
             meter=meter,
             draining=draining,
             log=log,
+            watch=watch,
             now=clock.now,
             prepare=_prepare(settings, outlet),
             rules=rules,
         )
+
+
+def _judge(
+    rules: Rules,
+    limits: LimitStore,
+    followed: Followed,
+    now: Callable[[], UnixMs],
+    *,
+    settings: Settings,
+    outlet: Outlet,
+    load: Pressure,
+    watch: Watch,
+) -> Judge:
+    return Judge(
+        *(rules, followed.directory, limits, now),
+        strain=_strain(load, outlet.onward),
+        obstacle=outlet.onward.obstacle,
+        body_ms_max=settings.body_ms_max,
+        clock_is_sure=followed.clocks.is_sure,
+        board=watch.board,
+    )
 
 
 def _limits(
@@ -199,10 +223,10 @@ async def _stopped(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-def _aftermath(limits: LimitStore, log: DecisionLog | None, meter: Meter) -> Aftermath:
+def _aftermath(limits: LimitStore, log: DecisionLog | None, meter: Meter, watch: Watch) -> Aftermath:
     if log is None:
-        return Aftermath(limits, None, str, timestamp, meter)
-    return Aftermath(limits, log.record, log.key_tag, timestamp, meter)
+        return Aftermath(limits, None, str, timestamp, meter, watch=watch)
+    return Aftermath(limits, log.record, log.key_tag, timestamp, meter, watch=watch)
 
 
 def _decision_log(name: str, tag_key: bytes, stack: AsyncExitStack) -> DecisionLog | None:

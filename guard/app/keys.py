@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from guard.model.names import AccountId, KeyId, UnixMs
 from guard.model.nodes import NodeStatus
 from guard.service.admins import Admins
+from guard.service.banning import Banning
 from guard.service.enforcement import Enforcement
 from guard.service.halting import Halting
 from guard.service.keyring import Keyring
@@ -41,6 +42,11 @@ def keyring_of(vault: Vault, tombstones: Tombstones | None = None) -> Keyring:
 def halting_of(vault: Vault) -> Halting:
     """The halts of an open vault."""
     return Halting(vault, now=_wall_clock, random=secrets.token_bytes, enforcement=_enforcement(vault))
+
+
+def banning_of(vault: Vault) -> Banning:
+    """The bans of an open vault."""
+    return Banning(vault, now=_wall_clock, enforcement=_enforcement(vault))
 
 
 def revoking_of(vault: Vault, tombstones: Tombstones | None) -> Revoking:

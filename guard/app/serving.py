@@ -5,6 +5,7 @@ import gc
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
 import msgspec
 import structlog
@@ -15,11 +16,13 @@ from guard.app.node import Node, open_node
 from guard.app.notify import READY, STOPPING, notify
 from guard.app.reloading import reloading_by
 from guard.edges.health import Readiness
+from guard.model.abuse import Action, SubjectKind
+from guard.model.bans import Ban
 from guard.model.decision import DecisionEvent
 from guard.model.facts import Transport
 from guard.model.halts import Halt, HaltKind
 from guard.model.keys import KeyRecord, KeyState
-from guard.model.names import AccountId, KeyId
+from guard.model.names import AccountId, KeyId, UnixMs
 from guard.server import listener
 from guard.server.listener import Shared
 from guard.server.refusal import Refused
@@ -115,6 +118,7 @@ def _recorder(running: Running) -> Callable[[Refused], None]:
 
     def record(refused: Refused) -> None:
         meter.decision("", "", "deny", refused.code, "enforce")
+        running.watch.refused(refused.address or "", refused.code, refused.request_id)
         if log is None:
             return
         event = DecisionEvent(
@@ -140,10 +144,30 @@ def _cut_with(front: Listener | None, running: Running) -> None:
     directory = running.directory
     directory.on_change = lambda changed: front.abort(subjects=_ended(changed))
     directory.on_halt = lambda changed: front.abort(subjects=_halted(changed, directory))
+    running.watch.board.on_ban = lambda bans: _cut_banned(front, bans, directory, running.now())
 
 
 def _ended(changed: tuple[KeyRecord, ...]) -> frozenset[KeyId]:
     return frozenset(record.id for record in changed if record.state is not KeyState.ACTIVE)
+
+
+def _cut_banned(front: listener.Listener, bans: tuple[Ban, ...], directory: FollowingDirectory, now: UnixMs) -> None:
+    """Once what is being answered has gone out: cut whoever is banned, but not the guests of an address."""
+    loop = asyncio.get_running_loop()
+    for ban in bans:
+        if ban.action is not Action.BAN or ban.is_shadow or not ban.is_in_force(now):
+            continue
+        if ban.kind is SubjectKind.IP:
+            loop.call_soon(partial(front.abort_from, ban.name, spared=frozenset(ban.guests)))
+        else:
+            loop.call_soon(partial(front.abort, subjects=_banned(ban, directory)))
+
+
+def _banned(ban: Ban, directory: FollowingDirectory) -> frozenset[KeyId]:
+    """The keys of an account, or all that follow from one by rotation."""
+    if ban.kind is SubjectKind.ACCOUNT:
+        return frozenset(directory.keys_of(AccountId(ban.name)))
+    return frozenset(directory.lineage_of(KeyId(ban.name)))
 
 
 def _halted(changed: tuple[Halt, ...], directory: FollowingDirectory) -> frozenset[KeyId]:

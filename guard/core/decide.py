@@ -9,13 +9,15 @@ from collections.abc import Mapping
 from msgspec import structs
 
 from guard.core import pipeline
-from guard.core.drafts import draft_of, record_to_try
+from guard.core.drafts import draft_of, hearing_of, record_to_try
 from guard.core.evidence import Admission, Arrival, Departure, Entry, Hearing, Screening
 from guard.core.once import once_of
 from guard.core.pricing import price, price_at_head
 from guard.core.routing import place_for
 from guard.core.stages import Allow, Entered, Identified, Routed, Screened, Signed, Verified
+from guard.core.standing import delay_ms, holder_standing, throttled
 from guard.core.subjects import debits, due, hold_ms
+from guard.model.bans import NO_BANS, Ban, Bans
 from guard.model.claims import Claim, ClaimFault
 from guard.model.decision import About, Deny
 from guard.model.facts import Body, BodyRead, Facts
@@ -25,7 +27,6 @@ from guard.model.names import UnixMs
 from guard.model.policy import PolicySet
 from guard.model.questions import Charge, Debit, Granted, Once, Receipt, Short, Unavailable
 from guard.model.rules import Mode
-from guard.signing.credentials import make_claim
 from guard.signing.scheme import Scheme
 from guard.wire.client_address import client_address
 
@@ -51,15 +52,18 @@ def let_in(routed: Routed, strain: int, halts: Halts = NO_HALTS) -> Deny | None:
     return kept_out if isinstance(kept_out, Deny) else None
 
 
-def room(routed: Routed, now: UnixMs, body_ms_max: int = 0) -> Charge | None:
+def room(routed: Routed, now: UnixMs, body_ms_max: int = 0, held: tuple[Ban, ...] = ()) -> Charge | None:
     """The question whether the address has room, None where no limit asks. Its charge stands whatever follows.
 
-    Its slots are held from before the body is read, which takes up to `body_ms_max`.
+    Its slots are held from before the body is read, which takes up to `body_ms_max`. `held` is what is in force
+    against it (`core/standing.py`).
     """
     limits = routed.route.limits_address
     if not limits:
         return None
     taken = debits(routed, None, limits, price_at_head(routed.route, routed.facts))
+    if held:
+        taken = throttled(taken, held, routed.service)
     return Charge(
         id=f"{routed.facts.request_id}/address",
         now=now,
@@ -70,13 +74,23 @@ def room(routed: Routed, now: UnixMs, body_ms_max: int = 0) -> Charge | None:
     )
 
 
-def enter(routed: Routed, room: Receipt | None) -> Entered | Deny:
-    """May the address ask?"""
-    shadow = pipeline.run(pipeline.ADDRESS, Entry(routed, room))
+def enter(
+    routed: Routed,
+    room: Receipt | None,
+    *,
+    held: tuple[Ban, ...] = (),
+    now: UnixMs = UnixMs(0),  # noqa: B008  # an integer
+    crowded: bool = False,
+) -> Entered | Deny:
+    """May the address ask? `held` is what is in force against it; `crowded`: nobody more can be made to wait."""
+    shadow = pipeline.run(pipeline.ADDRESS, Entry(routed, room, now, held, crowded))
     if isinstance(shadow, Deny):
         return shadow
     readings = room.readings if isinstance(room, (Granted, Short)) else ()
-    return Entered(routed=routed, readings=readings, shadow=shadow)
+    if not held:
+        return Entered(routed=routed, readings=readings, shadow=shadow)
+    delay = delay_ms(held, routed.service)
+    return Entered(routed=routed, readings=readings, shadow=shadow, standing=held, delay_ms=delay)
 
 
 def identify(
@@ -101,6 +115,7 @@ def identify(
         at=now,
         readings=entered.readings,
         shadow=(*entered.shadow, *shadow),
+        standing=entered.standing,
     )
 
 
@@ -123,9 +138,9 @@ def verify_head(screened: Screened) -> Signed | Deny:
     return Signed(screened=screened, proved=proved, shadow=(*screened.shadow, *shadow))
 
 
-def verify(signed: Signed, body: Body | None, now: UnixMs) -> Verified | Deny:
+def verify(signed: Signed, body: Body | None, now: UnixMs, bans: Bans = NO_BANS) -> Verified | Deny:
     """Who is it, and may they do this? `body` None says that it streams, which only an open route may do."""
-    hearing = _hearing(signed, body, now)
+    hearing = hearing_of(signed, body, now, bans)
     brought = _brought(hearing)
     if isinstance(brought, Deny):
         return brought
@@ -153,7 +168,7 @@ def verify(signed: Signed, body: Body | None, now: UnixMs) -> Verified | Deny:
 
 
 def charge(
-    verified: Verified, now: UnixMs, obstacle: str | None = None, halts: Halts = NO_HALTS
+    verified: Verified, now: UnixMs, obstacle: str | None = None, halts: Halts = NO_HALTS, bans: Bans = NO_BANS
 ) -> Charge | Deny | None:
     """The question whether the message is fresh and every limit of its principal has room; None if nothing asks.
 
@@ -167,6 +182,9 @@ def charge(
     taken, once = due(verified), once_of(verified)
     if once is None and not taken:
         return None
+    if bans is not NO_BANS:
+        service = verified.identified.service
+        taken = throttled(taken, holder_standing(bans, verified.record, service, now), service)
     return _question(verified, now, once, taken)
 
 
@@ -247,17 +265,6 @@ def _brought(hearing: Hearing) -> Deny | tuple[Deny, ...]:
     if isinstance(hearing.body, BodyRead) and hearing.facts is identified.facts and hearing.now == identified.at:
         return ()
     return pipeline.run(pipeline.BODY, hearing)
-
-
-def _hearing(signed: Signed, body: Body | None, now: UnixMs) -> Hearing:
-    identified = signed.screened.identified
-    facts = identified.facts
-    claim: Claim | ClaimFault | None = identified.claim
-    if isinstance(body, BodyRead) and facts.body is None:
-        facts = facts.with_body(body.content)
-        if identified.scheme is not None and identified.scheme.claims_in_body:
-            claim = make_claim(identified.scheme, facts)
-    return Hearing(signed=signed, body=body, facts=facts, claim=claim, now=now)
 
 
 def _about(deny: Deny, claim: Claim | ClaimFault | None, proved: KeyRecord | None) -> Deny:

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 
-from guard.core.evidence import Draft
-from guard.core.stages import Identified, Routed
+from guard.core.evidence import Draft, Hearing
+from guard.core.stages import Identified, Routed, Signed
+from guard.model.bans import Bans
+from guard.model.claims import Claim, ClaimFault
+from guard.model.facts import Body, BodyRead
 from guard.model.keys import KeyRecord, KeyState
 from guard.model.names import UnixMs
 from guard.model.questions import Unavailable
@@ -47,3 +50,15 @@ def record_to_try(
     if record.algorithm not in auth.algorithms or record.algorithm not in scheme.algorithms:
         return decoy(scheme, claim.key_id, auth.algorithms), "auth.algorithm"
     return record, None
+
+
+def hearing_of(signed: Signed, body: Body | None, now: UnixMs, bans: Bans) -> Hearing:
+    """The message with its body in place, and the whole claim."""
+    identified = signed.screened.identified
+    facts = identified.facts
+    claim: Claim | ClaimFault | None = identified.claim
+    if isinstance(body, BodyRead) and facts.body is None:
+        facts = facts.with_body(body.content)
+        if identified.scheme is not None and identified.scheme.claims_in_body:
+            claim = make_claim(identified.scheme, facts)
+    return Hearing(signed=signed, body=body, facts=facts, claim=claim, now=now, bans=bans)

@@ -7,6 +7,7 @@ once its table of checks has held.
 import msgspec
 
 from guard.core.stages import Identified, Routed, Signed, Verified
+from guard.model.bans import NO_BANS, Ban, Bans
 from guard.model.claims import Claim, ClaimFault
 from guard.model.facts import Body, Facts
 from guard.model.halts import Halts
@@ -53,10 +54,16 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """A message whose route is known, and how the limits that count its address took it: None if there are none."""
+    """A message whose route is known, and how the limits that count its address took it: None if there are none.
+
+    `standing` is what is in force against the address; `crowded` says that nobody more can be made to wait.
+    """
 
     routed: Routed
     room: Receipt | None
+    now: UnixMs
+    standing: tuple[Ban, ...] = ()
+    crowded: bool = False
 
 
 class Screening(msgspec.Struct, frozen=True, gc=False):
@@ -77,6 +84,7 @@ class Hearing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     facts: Facts
     claim: Claim | ClaimFault | None
     now: UnixMs
+    bans: Bans = NO_BANS
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -11,6 +11,12 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from guard.core.checks.address import address_had_room, address_has_room, address_is_permitted
+from guard.core.checks.bans import (
+    address_is_not_banned,
+    banned_address_is_a_guest,
+    key_is_not_banned,
+    slow_address_may_wait,
+)
 from guard.core.checks.bounds import resources_are_within_bounds, use_is_within_bounds
 from guard.core.checks.cost import cost_is_told
 from guard.core.checks.credentials import claim_is_complete, credentials_are_present
@@ -59,6 +65,8 @@ ARRIVAL = (
 # The address's room has been asked for. Nothing that the message claims is read before its address may ask.
 ADDRESS = (
     address_is_permitted,
+    address_is_not_banned,
+    slow_address_may_wait,
     address_has_room,
 )
 
@@ -72,7 +80,10 @@ CREDENTIALS = (
 )
 
 # The key record has been asked for.
-SCREEN = (key_record_is_at_hand,)
+SCREEN = (
+    banned_address_is_a_guest,
+    key_record_is_at_hand,
+)
 
 # Before a byte of the body is read, where the signature base allows it.
 HEAD = (
@@ -97,6 +108,7 @@ WHO = (
 # Who it is has been proved: may they?
 MAY = (
     key_state_permits_use,
+    key_is_not_banned,
     network_is_allowed,
     scope_covers_route,
     use_is_within_bounds,

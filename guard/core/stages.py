@@ -8,6 +8,7 @@ step is a type error.
 import msgspec
 
 from guard.core.pricing import Price
+from guard.model.bans import Ban
 from guard.model.claims import Claim
 from guard.model.decision import Deny
 from guard.model.facts import Facts
@@ -28,11 +29,16 @@ class Routed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Entered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The address that the message came from may ask, and has room. Nothing was read yet of what it claims."""
+    """The address that the message came from may ask, and has room. Nothing was read yet of what it claims.
+
+    `standing` is what is in force against the address all the same, and `delay_ms` how long the message must wait.
+    """
 
     routed: Routed
     readings: tuple[Reading, ...]
     shadow: tuple[Deny, ...]
+    standing: tuple[Ban, ...] = ()
+    delay_ms: int = 0
 
 
 class Identified(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -54,6 +60,7 @@ class Identified(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     at: UnixMs
     readings: tuple[Reading, ...]
     shadow: tuple[Deny, ...]
+    standing: tuple[Ban, ...] = ()
 
 
 class Screened(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -17,9 +17,10 @@ from guard.edges.http import HttpEdge
 from guard.edges.render import Responder, Scope
 from guard.model.decision import Deny
 from guard.model.exchange import Sent
-from guard.model.facts import Body, Field, FieldNames
+from guard.model.facts import Body, Facts, Field, FieldNames
 from guard.model.names import RequestId
 from guard.service.at_once import at_once
+from guard.service.judge import Judgement
 from guard.upstream.answer import Answer, UpstreamFailure
 from guard.upstream.forward import Sending
 from guard.wire.forwarding import answer_lines
@@ -119,14 +120,10 @@ class DirectRoad:
             received_at=edge.now(),
             request_id=request_id,
         )
+        if edge.judge.may_wait:
+            return self._patiently(asked, facts, responder, started_ns)
         judgement = at_once(edge.judge.judge(facts, _unread))
-        exchange = Exchange(
-            *(_NO_SCOPE, peer, facts, judgement),
-            reader=self._nothing_to_read,
-            responder=responder,
-            started_ns=started_ns,
-            aftermath=edge.aftermath,
-        )
+        exchange = self._exchange(peer, facts, judgement, responder, started_ns)
         outcome = judgement.outcome
         if isinstance(outcome, Deny):
             if judgement.shed:
@@ -136,6 +133,23 @@ class DirectRoad:
         exchange.name(outcome)
         passage = Passage(self, asked, exchange, outcome, guarded)
         return None if passage.begin() else edge.run(exchange)
+
+    async def _patiently(self, asked: Asked, facts: Facts, responder: Responder, started_ns: int) -> None:
+        """The same in a task: judging may take its time."""
+        judgement = await self.edge.judge.judge(facts, _unread)
+        exchange = self._exchange(asked.peer, facts, judgement, responder, started_ns)
+        await (self.edge.shed(exchange) if judgement.shed else self.edge.run(exchange))
+
+    def _exchange(
+        self, peer: Peer, facts: Facts, judgement: Judgement, responder: Responder, started_ns: int
+    ) -> Exchange:
+        return Exchange(
+            *(_NO_SCOPE, peer, facts, judgement),
+            reader=self._nothing_to_read,
+            responder=responder,
+            started_ns=started_ns,
+            aftermath=self.edge.aftermath,
+        )
 
 
 class Passage:

@@ -1,7 +1,6 @@
 """A compiled policy: what `policy/` made of the YAML files, in the form that the decision core reads.
 
-Everything is resolved: defaults filled, names looked up, durations in milliseconds. A rule that can deny knows the file
-and line that it came from. No YAML, no paths to open, no behaviour.
+Everything is resolved, and a rule that can deny knows its file and line.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,6 +9,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from guard.model.abuse import AbusePolicy
 from guard.model.keys import KeyAlgorithm
 from guard.model.names import UnixMs
 from guard.model.pricing import Pricing, Settlement
@@ -217,9 +217,8 @@ class ClientAddressPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UpstreamTls(msgspec.Struct, frozen=True, kw_only=True):
-    """What TLS to a backend needs beside the defaults: files with its authority and our own certificate, in PEM.
-
-    `ca` None: the public authorities that the system trusts. `server_name` None: the host of the URL.
+    """What TLS to a backend needs beside the defaults: PEM files with its authority (`ca` None: those that the system
+    trusts) and our own certificate. `server_name` None: the host of the URL.
     """
 
     ca: str | None = None
@@ -285,6 +284,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     secrets: frozenset[bytes] = frozenset()
     drop_fields: frozenset[bytes] = frozenset()
     local_replay: Rule | None = None
+    abuse: AbusePolicy | None = None
 
 
 class PolicySet(msgspec.Struct, frozen=True, kw_only=True, eq=False):

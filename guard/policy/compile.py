@@ -10,6 +10,7 @@ import msgspec
 
 from guard.model.policy import Limit, Meter, PolicySet, Route, Service, UpstreamPolicy
 from guard.model.rules import Mode, Rule
+from guard.policy.abuse import abuse_faults, compile_abuse
 from guard.policy.auth import Acceptance, judge_auth, route_reads
 from guard.policy.case_files import read_cases
 from guard.policy.cases import Case
@@ -100,6 +101,8 @@ def _draft(source: Source, schemes: Schemes, environment: Mapping[str, str]) -> 
         faults += judged.faults
     if not broken & {"limits", "routes", "tiers"}:
         faults += cost_faults(document, policy) or [*limit_faults(document, policy), *tier_faults(document, policy)]
+    if not broken & {"abuse", "limits", "routes"}:
+        faults += abuse_faults(document, policy)
     upstream, upstream_faults = compile_upstream(document, policy, environment)
     faults += [*upstream_faults, *client_ip_faults(document, policy.client_ip)]
     faults += [*_open_routes(document, policy), *_drops(document, policy), *loss_faults(document, policy)]
@@ -155,6 +158,7 @@ def _service(draft: _Draft, widest: Mapping[str, int]) -> Service:
         secrets=frozenset[bytes]().union(*(scheme.secret_fields for scheme in accepted)),
         drop_fields=frozenset(name.encode() for name in policy.fields.drop),
         local_replay=local_replay(document, policy),
+        abuse=compile_abuse(document, policy),
     )
 
 

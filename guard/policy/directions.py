@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
+import msgspec
+
+from guard.model.abuse import AbusePolicy, Signal
 from guard.model.policy import (
     BreakerPolicy,
     Bucket,
@@ -47,6 +50,18 @@ Direction: TypeAlias = Callable[[Any, Any], Kind]
 def either(_: object, __: object) -> Kind:
     """Nobody can tell from the values which is the safer one."""
     return Kind.WEAKENS
+
+
+def watched(old: Mapping[str, tuple[Signal, ...]], new: Mapping[str, tuple[Signal, ...]]) -> Kind:
+    """What is watched for: only where it is written may change without a word."""
+    return Kind.NEUTRAL if _placeless(old) == _placeless(new) else Kind.WEAKENS
+
+
+def _placeless(signals: Mapping[str, tuple[Signal, ...]]) -> dict[str, list[Signal]]:
+    return {
+        code: [msgspec.structs.replace(each, rule=Rule(each.rule.name, "", 0, each.rule.mode)) for each in found]
+        for code, found in signals.items()
+    }
 
 
 def neutral(_: object, __: object) -> Kind:
@@ -146,6 +161,18 @@ TABLE: Final[Mapping[type, Mapping[str, Say]]] = {
         "secrets": shrinks,
         "drop_fields": shrinks,
         "local_replay": Skipped.DERIVED,
+        "abuse": Part.STRUCT,
+    },
+    AbusePolicy: {
+        "rule": Part.STRUCT,
+        "half_life_ms": either,
+        "by_code": watched,
+        "by_status": Skipped.DERIVED,
+        "ladder": either,
+        "exempt_ips": grows,
+        "exempt_keys": grows,
+        "max_banned_percent": either,
+        "tries": Skipped.DERIVED,
     },
     Rule: {
         "name": Skipped.NAME,

@@ -37,6 +37,10 @@ _LIMIT_EXAMPLES: Final[list[Schema]] = [
     {"daily": {"per": ["account"], "quota": "200000/day"}},
     {"pending": {"per": ["key"], "concurrent": 10, "except": ["cancels"]}},
 ]
+_SIGNAL_EXAMPLES: Final[list[Schema]] = [
+    {"replay": {"on": "auth.replayed", "per": "ip", "points": 20}},
+    {"ignores-429": {"on": "limit.*", "per": "key", "over": "10s", "at_least": 50, "points": 15}},
+]
 
 _TIER_EXAMPLES: Final[list[Schema]] = [
     {"market-maker": {"key": "200/s", "orders": {"rate": "3000/10s", "burst": 6000}}}
@@ -74,6 +78,11 @@ def policy_schema() -> Schema:
         schema["definitions"]["OnFailurePart"]["properties"]["replay"],
         {"type": "string", "pattern": "^(deny|allow|local)$", "examples": ["deny", "local"]},
     )
+    signals = schema["definitions"]["AbusePart"]["properties"]["signals"]
+    _named(signals, ID_PATTERN, _SIGNAL_EXAMPLES)
+    terms = schema["definitions"]["RungPart"]["properties"]["for"]
+    once = {"type": "string", "pattern": DURATION_PATTERN, "examples": ["10m"]}
+    terms["anyOf"] = [once, *(one for one in terms["anyOf"] if one != {"type": "null"})]
     tidied: Schema = _tidy(schema)
     return tidied
 

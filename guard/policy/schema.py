@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
+from guard.policy.abuse_schema import AbusePart
 from guard.policy.case_schema import Tests
 from guard.policy.cost_schema import Cost, CostPart, TierLimit
 from guard.policy.part import Part, many
@@ -268,6 +269,9 @@ class PolicyFile(Part):
     )
     routes: dict[str, RoutePart] = Field(
         min_length=1, max_length=ROUTES_MAX, description="METHOD and path. What matches none of them is 404."
+    )
+    abuse: AbusePart | None = Field(
+        default=None, description="What is watched for after each answer, and what follows."
     )
     store: StorePart = Field(default=StorePart(), description="What follows while the shared store does not answer.")
     fields: FieldsPart = Field(default=FieldsPart(), description="What happens to request fields.")

@@ -38,10 +38,11 @@ _STAND_INS: Final[dict[str, object]] = {
 """What stands in for a part that cannot be read, so that the others can still be judged."""
 
 
-_NAMED: Final[dict[str, tuple[Path, int]]] = {
-    "limits": (("limits", "named"), 2),
-    "routes": (("routes",), 2),
-    "tiers": (("tiers",), 3),
+_NAMED: Final[Mapping[Path, tuple[Path, int]]] = {
+    ("limits",): (("limits", "named"), 1),
+    ("routes",): (("routes",), 1),
+    ("tiers",): (("tiers",), 2),
+    ("abuse", "signals"): (("abuse", "signals"), 1),
 }
 """Where the model has what stands under these in YAML (`schema.LimitsPart`), and how many names that takes there."""
 
@@ -170,11 +171,18 @@ def _found(value: object) -> str:
 def _fields_at(path: Path, root: type[BaseModel]) -> frozenset[str]:
     """The fields that the part at `path` may have."""
     part: Any = root
-    named = _NAMED.get(str(path[0])) if path else None
-    for step in (step for step in (path if named is None else named[0] + path[named[1] :]) if isinstance(step, str)):
+    for step in _without_names(path):
         field = next(field for name, field in part.model_fields.items() if step == (field.alias or name))
         part = next(kind for kind in _kinds(field.annotation) if _is_part(kind))
     return frozenset(field.alias or name for name, field in part.model_fields.items())
+
+
+def _without_names(path: Path) -> Path:
+    """The path without the names that authors choose, and the positions in lists."""
+    for outer, (inner, names) in _NAMED.items():
+        if path[: len(outer)] == outer:
+            return tuple(step for step in inner + path[len(outer) + names :] if isinstance(step, str))
+    return tuple(step for step in path if isinstance(step, str))
 
 
 def _is_part(kind: object) -> bool:

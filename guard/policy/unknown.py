@@ -8,7 +8,7 @@ _ANY: Final = "*"
 
 _FIELDS: Final[frozenset[Path]] = frozenset(
     {
-        *((name,) for name in ("abuse", "keys", "log", "exempt")),
+        *((name,) for name in ("keys", "log", "exempt")),
         *(("upstream", name) for name in ("retry",)),
         ("auth", "alternates"),
         *(("store", name) for name in ("timeout",)),

@@ -22,7 +22,7 @@ from guard.server.peer import Names
 from guard.server.refusal import Refused, log_refused
 from guard.server.spread import ABSENT, Spread
 from guard.server.tls import Certificates, Secured, Tls
-from guard.wire.client_address import canonical
+from guard.wire.client_address import canonical, in_networks
 
 _LAST_S = 1
 _DEFAULTS = Limits()
@@ -124,6 +124,20 @@ class Listener:
             for connection in self._connections
             if (connection.peer.subject is not None and connection.peer.subject in subjects)
             or (host is not None and connection.peer.client is not None and connection.peer.client[0] == host)
+        ]
+        for connection in found:
+            connection.abort()
+        return len(found)
+
+    def abort_from(self, network: str, *, spared: Container[Hashable] = ()) -> int:
+        """Close at once every connection from these addresses, but those that serve one of the spared: how many."""
+        found = [
+            connection
+            for connection in self._connections
+            if connection.peer.subject not in spared
+            and connection.peer.client is not None
+            and (address := canonical(connection.peer.client[0])) is not None
+            and in_networks(address, (network,))
         ]
         for connection in found:
             connection.abort()

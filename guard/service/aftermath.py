@@ -13,6 +13,7 @@ from guard.model.exchange import Sent
 from guard.model.facts import Facts
 from guard.model.names import KeyId, UnixMs
 from guard.service.judge import Judgement
+from guard.service.watch import Watch
 from guard.state.protocols import LimitStore
 from guard.telemetry.meter import Meter
 
@@ -38,7 +39,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Aftermath:
     """Concludes one message after another. `record` takes a finished event, where anybody wants one (else None).
 
-    `key_tag` hides a key id behind a tag.
+    `key_tag` hides a key id behind a tag; `watch` is told of each message, last.
     """
 
     def __init__(
@@ -48,12 +49,15 @@ class Aftermath:
         key_tag: Callable[[KeyId], str],
         timestamp: Callable[[UnixMs], str],
         meter: Meter,
+        *,
+        watch: Watch | None = None,
     ) -> None:
         self._limits = limits
         self._record = record
         self._key_tag = key_tag
         self._timestamp = timestamp
         self._meter = meter
+        self._watch = watch
 
     async def conclude(self, facts: Facts, judgement: Judgement, outcome: Outcome) -> None:
         """Count the decision; give slots back, and tokens if not one byte reached the backend; settle what its
@@ -72,6 +76,8 @@ class Aftermath:
             await self._limits.release(room)
         if self._record is not None:
             self._record(self._event(facts, judgement, outcome))
+        if self._watch is not None:
+            self._watch.saw(facts, judgement, outcome.status, outcome.code, outcome.upstream_us)
 
     def _count(self, judgement: Judgement, outcome: Outcome) -> None:
         judged, routed, meter = judgement.outcome, judgement.routed, self._meter

@@ -38,7 +38,7 @@ _COST: Final = "cost"
 _SUBJECTS: Final = {
     **dict.fromkeys((*_MESSAGE, _ROUTED), "route"),
     **dict.fromkeys((check.__name__ for check in pipeline.ARRIVAL), "gateway"),
-    "address_is_permitted": "ip",
+    **dict.fromkeys(("address_is_permitted", "address_is_not_banned", "slow_address_may_wait"), "ip"),
     "address_has_room": "limits of the address",
     **dict.fromkeys(
         (
@@ -49,6 +49,7 @@ _SUBJECTS: Final = {
         "auth",
     ),
     "key_state_permits_use": "key",
+    "key_is_not_banned": "key",
     "network_is_allowed": "key",
     "use_is_within_bounds": "bounds",
     "resources_are_within_bounds": "bounds",

@@ -13,13 +13,17 @@ from msgspec import structs
 
 from guard.core import decide
 from guard.core.stages import Allow, Identified, Routed, Screened, Signed, Verified
+from guard.core.standing import address_standing, holder_delay_ms
+from guard.model.bans import NO_BANS, Ban
 from guard.model.decision import Deny
 from guard.model.facts import Body, BodyRead, Facts
 from guard.model.keys import KeyRecord
 from guard.model.names import UnixMs
 from guard.model.policy import Service
 from guard.model.questions import Charge, Granted, Receipt, Short, Unavailable
+from guard.service.patience import Patience
 from guard.service.rulebook import Rulebook, Rules
+from guard.state.ban_board import BanBoard
 from guard.state.protocols import KeyDirectory, LimitStore
 from guard.wire.problem import GATEWAY
 
@@ -80,7 +84,8 @@ class Judge:
 
     `strain` tells for a service how strained the gateway is, or its backend: messages less urgent must wait. `obstacle`
     tells why its backend cannot take a request now (the code of a reason), None if it can. Reading a body takes at most
-    `body_ms_max`. `clock_is_sure` tells whether `now` can be trusted: else nothing signed is judged.
+    `body_ms_max`. `clock_is_sure` tells whether `now` can be trusted: else nothing signed is judged. `board` has the
+    bans in force; whom one of them slows waits in `patience`.
     """
 
     def __init__(
@@ -94,6 +99,8 @@ class Judge:
         obstacle: Callable[[Service], str | None] = lambda _: None,
         body_ms_max: int = 0,
         clock_is_sure: Callable[[], bool] = lambda: True,
+        board: BanBoard | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self.rules = rules
         self._strain = strain
@@ -103,6 +110,8 @@ class Judge:
         self._limits = limits
         self._now = now
         self._body_ms_max = body_ms_max
+        self._board = BanBoard() if board is None else board
+        self._patience = Patience() if patience is None else patience
 
     async def judge(self, facts: Facts, read_body: ReadBody) -> Judgement:
         """May this message go to its backend? Nothing reaches a backend before the answer is an Allow."""
@@ -113,16 +122,22 @@ class Judge:
         kept_out = decide.let_in(routed, self._strain(routed.service), self._keys.halts)
         if kept_out is not None:
             return Judgement(outcome=kept_out, reached=routed)
-        now = self._now()
-        question = decide.room(routed, now, self._body_ms_max)
+        now, bans = self._now(), self._board.bans
+        held = () if bans is NO_BANS else address_standing(bans, routed, now)
+        question = decide.room(routed, now, self._body_ms_max, held)
         room = None if question is None else self._limits.ask(question)
         if routed.route.auth is None and isinstance(room, Future):
             room = await room
-        judgement = await self._entered(rules, routed, room, now, read_body)
+        judgement = await self._entered(rules, routed, room, now, read_body, held=held)
         if question is None or not question.hold_ms:
             return judgement
         taken = await room if isinstance(room, Future) else room
         return structs.replace(judgement, room=question) if isinstance(taken, Granted) else judgement
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether judging may take its time though no store is asked: somebody is slowed."""
+        return self._board.bans.may_slow
 
     def still(self, allow: Allow) -> Deny | None:
         """Whether what was admitted may still go, asked directly before its first byte does."""
@@ -130,13 +145,24 @@ class Judge:
         return decide.still(allow, self._record(allow.record, now), now, self._keys.halts)
 
     async def _entered(
-        self, rules: Rulebook, routed: Routed, room: "Answer | None", now: UnixMs, read_body: ReadBody
+        self,
+        rules: Rulebook,
+        routed: Routed,
+        room: "Answer | None",
+        now: UnixMs,
+        read_body: ReadBody,
+        *,
+        held: tuple[Ban, ...],
     ) -> Judgement:
         """Judge a message whose address was asked for: `room` is the answer, or it comes with the next one."""
         late = room if isinstance(room, Future) else None
-        entered = decide.enter(routed, None if isinstance(room, Future) else room)
+        at_hand = None if isinstance(room, Future) else room
+        entered = decide.enter(routed, at_hand, held=held, now=now, crowded=self._patience.is_full)
         if isinstance(entered, Deny):
             return Judgement(outcome=entered, reached=routed)
+        if entered.delay_ms:
+            await self._patience.wait(entered.delay_ms)
+            now = self._now()
         identified = decide.identify(entered, rules.schemes, now, clock_is_sure=self._clock_is_sure())
         if isinstance(identified, Deny):
             return Judgement(outcome=identified, reached=routed)
@@ -153,14 +179,20 @@ class Judge:
         elif identified.scheme is not None:
             body = await read_body(signed)
             now = self._now()
-        verified = decide.verify(signed, body, now)
+        verified = decide.verify(signed, body, now, self._board.bans)
         if isinstance(verified, Deny):
             return Judgement(outcome=verified, reached=signed)
         return await self._admission(verified, late, now)
 
     async def _admission(self, verified: Verified, late: "Future[Receipt] | None", now: UnixMs) -> Judgement:
-        obstacle = self._obstacle(verified.identified.service)
-        question = decide.charge(verified, now, obstacle, self._keys.halts)
+        bans = self._board.bans
+        service = verified.identified.service
+        delay_ms = 0 if bans is NO_BANS else holder_delay_ms(bans, verified.record, service, now)
+        if delay_ms:
+            await self._patience.wait(delay_ms)
+            now = self._now()
+        obstacle = self._obstacle(service)
+        question = decide.charge(verified, now, obstacle, self._keys.halts, bans)
         if isinstance(question, Deny):
             burnt = decide.burn(verified, now)
             if burnt is not None:

@@ -5,8 +5,10 @@ Times are Unix milliseconds.
 
 import msgspec
 
+from guard.model.abuse import Action, SubjectKind
 from guard.model.admins import AdminToken, Release, ReleaseState, Role
 from guard.model.audit import Subject, Touched
+from guard.model.bans import Ban
 from guard.model.halts import Halt, HaltKind
 from guard.model.nodes import NodeStatus
 
@@ -50,6 +52,31 @@ class HaltView(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     actor: str
     since_ms: int
+    lifted_at_ms: int | None
+    revision: int
+
+
+class BanView(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is banned or held back, by whom or by which line of which policy, and why. `service` is empty for all.
+
+    `shadow`: it is only recorded. `signals` says how often each raised the score, `requests` which were the last.
+    """
+
+    id: str
+    service: str
+    kind: SubjectKind
+    name: str
+    action: Action
+    shadow: bool
+    rule: str | None
+    since_ms: int
+    until_ms: int
+    strikes: int
+    points: int
+    signals: dict[str, int]
+    requests: tuple[str, ...]
+    why: str
+    actor: str
     lifted_at_ms: int | None
     revision: int
 
@@ -114,6 +141,30 @@ def halt_view(halt: Halt) -> HaltView:
         since_ms=halt.since,
         lifted_at_ms=halt.lifted_at,
         revision=halt.revision,
+    )
+
+
+def ban_view(ban: Ban) -> BanView:
+    """What may be shown of it: all but the keys that an address lets in."""
+    evidence = ban.evidence
+    return BanView(
+        id=ban.id,
+        service=ban.service,
+        kind=ban.kind,
+        name=ban.name,
+        action=ban.action,
+        shadow=ban.is_shadow,
+        rule=None if ban.rule is None else str(ban.rule),
+        since_ms=ban.since,
+        until_ms=ban.until,
+        strikes=ban.strikes,
+        points=ban.points,
+        signals={} if evidence is None else evidence.signals,
+        requests=() if evidence is None else evidence.requests,
+        why=ban.why,
+        actor=ban.actor,
+        lifted_at_ms=ban.lifted_at,
+        revision=ban.revision,
     )
 
 

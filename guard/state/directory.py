@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from guard.model.bans import Ban
 from guard.model.halts import NO_HALTS, Halt, HaltId, Halts, halts_of
 from guard.model.keys import KeyRecord
 from guard.model.names import AccountId, KeyId, UnixMs
@@ -33,7 +34,7 @@ _STALE = Unavailable("keys")
 
 
 class Poll(msgspec.Struct, frozen=True, kw_only=True):
-    """The revision of the last change, every record and halt that changed after the one that was asked about, and the
+    """The revision of the last change, every record, halt and ban that changed after the one asked about, and the
     database's clock, None if it is this machine's.
     """
 
@@ -41,6 +42,7 @@ class Poll(msgspec.Struct, frozen=True, kw_only=True):
     changed: tuple[KeyRecord, ...]
     halts: tuple[Halt, ...]
     clock_ms: UnixMs | None
+    bans: tuple[Ban, ...] = ()
 
 
 class KeySource(Protocol):
@@ -86,6 +88,8 @@ class FollowingDirectory(KeyDirectory):
         """Hears of the records that a poll found changed."""
         self.on_halt: Callable[[tuple[Halt, ...]], object] = lambda _: None
         """Hears of what a poll found halted, and of what it found lifted."""
+        self.on_bans: Callable[[tuple[Ban, ...]], object] = lambda _: None
+        """Hears of the bans that a poll found changed, which may come again: see `ban_board.py`."""
         self._source = source
         self._now = now
         self._lease_ms = lease_ms
@@ -127,6 +131,10 @@ class FollowingDirectory(KeyDirectory):
         """The ids of all keys of an account."""
         return tuple(record.id for record in self._records.values() if record.account == account)
 
+    def lineage_of(self, first: KeyId) -> tuple[KeyId, ...]:
+        """The ids of a key and of all that took its place."""
+        return tuple(record.id for record in self._records.values() if record.lineage == first)
+
     def find(self, key_id: KeyId, now: UnixMs) -> KeyRecord | Unavailable | None:
         """See `KeyDirectory.find`."""
         if self.is_older_than(self._lease_ms, now):  # knockout: view_is_young
@@ -154,6 +162,8 @@ class FollowingDirectory(KeyDirectory):
                 "its place? restart guard if that was meant"
             )
         moved = self._take(poll.changed)
+        if poll.bans:
+            self.on_bans(poll.bans)
         if (self._take_halts(poll.halts) or moved) and self._confirmed_at is not None:
             self._on_delay(self._now() - self._confirmed_at)
         self._revision = max(self._revision, poll.revision)

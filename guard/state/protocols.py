@@ -3,6 +3,7 @@
 from asyncio import Future
 from typing import Protocol
 
+from guard.model.abuse import Raised, Sighting, SubjectKind
 from guard.model.halts import Halts
 from guard.model.keys import KeyRecord
 from guard.model.names import AccountId, KeyId, UnixMs
@@ -110,4 +111,20 @@ class Tombstones(Protocol):
 
     async def bury(self, account: AccountId, key_id: KeyId, until: UnixMs) -> bool:
         """Refuse every charge of this key until then. False if the store did not answer: the revision comes anyway."""
+        ...
+
+
+class ScoreStore(Protocol):
+    """Who does what how often, and what it comes to. Nothing that is asked here decides on a message."""
+
+    async def score(self, sightings: tuple[Sighting, ...], now: UnixMs) -> tuple[Raised, ...]:
+        """Count each; of those with which a signal fires, the score that follows. Of a store that cannot answer: none.
+
+        Where there is no room for a subject of its own, it is counted with its neighbours: as a wider name of its
+        sighting. Never not at all.
+        """
+        ...
+
+    async def forget(self, kind: SubjectKind, name: str) -> None:
+        """Its scores and counts begin anew: somebody has lifted what came of them."""
         ...

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = "0008"
+SCHEMA_VERSION = "0009"
 """The newest migration. Versions are digits of equal length, so that they can be compared."""
 
 METADATA = MetaData(
@@ -132,6 +132,14 @@ NODES = Table(
     Column("seen_at", BigInteger, nullable=False),
     Column("revision", BigInteger, nullable=False),
     Column("clock_offset_ms", BigInteger),
+)
+
+BANS = Table(
+    "bans",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("revision", BigInteger, nullable=False, index=True),
+    Column("document", Text, nullable=False),
 )
 
 HALTS = Table(

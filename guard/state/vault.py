@@ -4,6 +4,7 @@ in it by subject. It has no behaviour of its own.
 
 from guard.state.admin_tokens import AdminTokenTable
 from guard.state.audit import AuditTrail
+from guard.state.ban_table import BanTable
 from guard.state.database import Database
 from guard.state.halt_table import HaltTable
 from guard.state.key_seals import KeySeals
@@ -22,6 +23,7 @@ class Vault:
         self.sealing = sealing
         self.keys = KeyTable(database, sealing)
         self.halts = HaltTable(database)
+        self.bans = BanTable(database)
         self.seals = KeySeals(database, sealing)
         self.trail = AuditTrail(database)
         self.tokens = AdminTokenTable(database)

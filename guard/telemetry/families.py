@@ -68,6 +68,16 @@ FALLBACKS: Final = _counter(
     "guard_store_fallback_total", "Answers that policy gave in place of a store that did not", "function"
 )
 RESTARTS: Final = _counter("guard_worker_restarts_total", "Workers started in the place of one that had ended")
+SIGNALS: Final = _counter("guard_abuse_signals_total", "Signals that fired, by service and name", "service", "signal")
+BANS: Final = _counter(
+    "guard_bans_total", "Effects of scores: slow, throttle, quarantine or ban, enforced or in shadow", "action", "mode"
+)
+BANS_CAPPED: Final = _counter(
+    "guard_bans_capped_total", "Bans that were only recorded because too many are banned; must stay 0"
+)
+SIGHTINGS_LOST: Final = _counter(
+    "guard_abuse_lost_total", "Events that no score counted because shared state did not answer in time"
+)
 ADDED: Final = _histogram(
     "guard_added_latency_seconds",
     "What guard added to a message, waiting for its client's body included",
@@ -119,6 +129,7 @@ WORKERS: Final = _gauge("guard_workers", "Worker processes by state", "state")
 
 FAMILIES: Final = (
     *(DECISIONS, REPLAYS, FAILURES, FALLBACKS, RESTARTS, RELOADS),
+    *(SIGNALS, BANS, BANS_CAPPED, SIGHTINGS_LOST),
     *(ADDED, UPSTREAM, STORE_OPS, REVOCATIONS),
     *(STORE_UP, CLOCK_SKEW, POLICY, RELOADED, IN_FLIGHT, WORKERS),
 )

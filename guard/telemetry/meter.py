@@ -104,6 +104,22 @@ class Meter:
             self._count((families.RELOADS.name, outcome))
         self._gauge((families.RELOADED.name,), int(good))
 
+    def signal(self, service: str, signal: str) -> None:
+        """A signal of a policy fired."""
+        self._count((families.SIGNALS.name, service, signal))
+
+    def ban(self, action: str, mode: str) -> None:
+        """A score had an effect."""
+        self._count((families.BANS.name, action, mode))
+
+    def ban_capped(self) -> None:
+        """A ban was only recorded, because too many are banned."""
+        self._count((families.BANS_CAPPED.name,))
+
+    def sightings_lost(self, count: int) -> None:
+        """So many events were counted by nobody."""
+        self._count((families.SIGHTINGS_LOST.name,), count)
+
     def workers(self, states: Mapping[str, int]) -> None:
         """How many workers are in each state now."""
         self._counts.setdefault(_RESTARTS, 0)
@@ -139,9 +155,9 @@ class Meter:
             self._decided[key] = _Decided(added, upstream)
         return self._decided[key]
 
-    def _count(self, key: Key) -> None:
+    def _count(self, key: Key, more: int = 1) -> None:
         key = self._row(self._counts, key)
-        self._counts[key] = self._counts.get(key, 0) + 1
+        self._counts[key] = self._counts.get(key, 0) + more
 
     def _observe(self, family: Family, key: Key, value: int) -> None:
         timing = self._timing(family, key)

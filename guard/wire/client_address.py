@@ -15,6 +15,9 @@ from guard.model.policy import ClientAddressPolicy
 
 _TEXT_MAX = 45  # the longest text of an IPv6 address; longer ones are no address and must not fill the cache
 _HOPS_MAX = 64
+_V4_BITS = 32
+_V4_WIDENING = (32, 24, 16, 8)
+_V6_WIDENING = (48, 32, 16)
 _V4_MAPPED_BITS = 96  # a network of IPv4-mapped addresses has at least these
 
 _HOP = re.compile(r"(?:\[([0-9A-Fa-f:.]++)\]|([0-9.]++))(?::[0-9]{1,5})?|([0-9A-Fa-f:.]++)")
@@ -53,6 +56,21 @@ def subject(address: Address, v6_prefix: int) -> str:
     if ":" not in address:
         return address
     return str(IPv6Network((int(IPv6Address(address)), v6_prefix), strict=False))
+
+
+@lru_cache(maxsize=8192)
+def network_of(address: Address, prefix: int) -> str:
+    """The network of `prefix` bits around an address, as `subject` writes it: an IPv4 address alone is itself."""
+    if ":" in address:
+        return subject(address, prefix)
+    return address if prefix == _V4_BITS else str(ip_network(f"{address}/{prefix}", strict=False))
+
+
+def widening(address: Address, v6_prefix: int) -> tuple[str, ...]:
+    """The narrowest name that is counted for an address, and wider networks around it: 16 bits of IPv6, 8 of IPv4."""
+    if ":" not in address:
+        return tuple([network_of(address, prefix) for prefix in _V4_WIDENING])
+    return tuple([network_of(address, p) for p in (v6_prefix, *(p for p in _V6_WIDENING if p < v6_prefix))])
 
 
 def in_networks(address: Address, networks: tuple[str, ...]) -> bool:

@@ -24,6 +24,7 @@ from guard.service.aftermath import Aftermath
 from guard.service.judge import Judge
 from guard.service.policies import Rulebook, Rules
 from guard.service.pressure import Pressure
+from guard.state.ban_board import BanBoard
 from guard.state.memory import MemoryLimits
 from guard.telemetry.meter import Meter
 from guard.upstream.backend import Backend as Upstream
@@ -59,6 +60,7 @@ class Front:
     limits: MemoryLimits
     pressure: Pressure
     failures: list[int]
+    board: BanBoard
     connection: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(subject=None, left=None))
 
     async def ask(
@@ -154,13 +156,14 @@ async def front(
         upstream = Upstream(policy_set.services[0].upstream, lambda: time.monotonic_ns() // 1_000_000)
         numbers = iter(range(1_000_000))
         failures: list[int] = []
-        pressure = Pressure(1000)
+        pressure, board = Pressure(1000), BanBoard()
         onward = Backends(lambda _: upstream, None)
         edge = HttpEdge(
             judge=Judge(
                 *(Rules(Rulebook(policies=policy_set, schemes=SCHEMES)), keys, limits, lambda: now),
                 strain=lambda _: pressure.strain(),
                 clock_is_sure=lambda: clock_is_sure,
+                board=board,
             ),
             aftermath=Aftermath(limits, events.append, str, str, Meter()),
             pressure=pressure,
@@ -172,5 +175,5 @@ async def front(
         served = Gateway(
             edge, lambda: RequestId(f"req_{next(numbers)}"), lambda: failures.append(1), DirectRoad(edge, onward)
         )
-        yield Front(served, keys, behind, events, limits, pressure, failures)
+        yield Front(served, keys, behind, events, limits, pressure, failures, board)
         await upstream.aclose()

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from guard.model.abuse import Action
 from guard.model.facts import Facts
 from guard.model.halts import HaltKind
 from guard.model.names import KeyId, UnixMs
@@ -15,7 +16,7 @@ from guard.model.policy import Urgency
 from guard.server.head import RequestHead
 from guard.server.peer import Names, Peer
 from guard.wire.field_names import field_names
-from tests.build import KEY_ID, facts, halt, signed
+from tests.build import KEY_ID, NOW, ban, facts, halt, signed
 from tests.edges.gateway import Front, Response, front, scope
 from tests.upstream.asking import until
 from tests.upstream.scripted_backend import OK, answering
@@ -189,6 +190,24 @@ async def test_an_ambiguous_message_that_says_where_its_body_ends_is_the_last_of
         await _serve(gateway, asked)
         [(status, _, _, closes)] = asked.answers
         assert (status, closes) == (400, True)
+
+
+async def test_who_is_slowed_waits_in_a_task_and_is_answered_and_others_are_not_kept_from_their_backend() -> None:
+    async with front(_ok) as gateway:
+        await _warm(gateway)
+        slow = ban(name="192.0.2.1", rule=None, service="", action=Action.SLOW, delay_ms=10)
+        gateway.board.put(slow, NOW)
+        asked = _asked(signed("GET"))
+        assert (await _serve(gateway, asked)).status == 200
+        assert (len(asked.tasks), gateway.pressure.in_flight, len(gateway.backend.received)) == (1, 0, 1)
+
+
+async def test_who_is_banned_is_refused_at_once_on_the_direct_road_too() -> None:
+    async with front(_ok) as gateway:
+        gateway.board.put(ban(name="192.0.2.1", rule=None, service=""), NOW)
+        asked = _asked(signed("GET"))
+        assert (await _serve(gateway, asked)).problem["code"] == "abuse.ban"
+        assert asked.tasks == []
 
 
 async def test_what_is_shed_waits_for_its_answer_in_a_task() -> None:

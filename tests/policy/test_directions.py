@@ -19,7 +19,9 @@ from guard.policy.directions import (
     once_off,
     once_on,
     shrinks,
+    watched,
 )
+from tests.build import signal
 
 NOT_COMPARED = {policy.RouteNode}  # the tree is compared route by route
 
@@ -70,3 +72,11 @@ def test_nothing_is_classified_that_is_no_part_of_a_policy() -> None:
 )
 def test_which_of_two_values_lets_more_through(direction: object, old: object, new: object, kind: str) -> None:
     assert direction(old, new) is Kind(kind)  # type: ignore[operator]
+
+
+def test_a_signal_that_only_stands_elsewhere_is_neutral_and_any_other_change_of_it_is_not() -> None:
+    old = {"auth.replayed": (signal(),)}
+    moved = {"auth.replayed": (msgspec.structs.replace(signal(), rule=Rule("abuse.replay", "p.yaml", 99)),)}
+    assert watched(old, moved) is Kind.NEUTRAL
+    assert watched(old, {"auth.replayed": (signal(points=1),)}) is Kind.WEAKENS
+    assert watched(old, {}) is Kind.WEAKENS

@@ -94,7 +94,6 @@ def test_each_fault_of_shape_is_one_diagnostic(text: str, fault: tuple[str, int,
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        (policy("abuse: {}"), "`abuse`"),
         (policy("limits: {x: {per: [country], rate: 5/s}}"), "`country`"),
         *((route(f"{{{name}: 1}}"), f"`{name}`") for name in ("require", "allow_ips", "upgrade")),
         (

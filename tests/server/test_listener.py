@@ -259,8 +259,9 @@ async def test_whoever_serves_a_subject_is_aborted_whatever_is_under_way_and_oth
         reader, writer = clients[0]
         writer.write(GET)
         assert b"/x " in await asyncio.wait_for(reader.readuntil(b"/x "), 5)
+        assert listener.abort_from("192.0.2.0/24") == listener.abort_from("127.0.0.0/8", spared={"key-x"}) == 0
         assert listener.abort(address="192.0.2.1") == 0
-        assert listener.abort(address="::ffff:127.0.0.1") == 1
+        assert listener.abort_from("127.0.0.0/8", spared={"key-2"}) == 1
         writer.close()
         go.set()
 

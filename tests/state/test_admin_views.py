@@ -1,9 +1,18 @@
+from guard.model.abuse import Evidence
 from guard.model.admins import AdminToken, Release, Role
 from guard.model.halts import HaltKind
-from guard.model.names import KeyId, UnixMs
+from guard.model.names import KeyId, RequestId, UnixMs
 from guard.model.nodes import NodeStatus
-from guard.state.admin_views import halt_view, node_view, release_view, token_view, touched_release, touched_token
-from tests.build import NOW, halt
+from guard.state.admin_views import (
+    ban_view,
+    halt_view,
+    node_view,
+    release_view,
+    token_view,
+    touched_release,
+    touched_token,
+)
+from tests.build import NOW, ban, halt
 from tests.state.test_nodes import node
 
 TOKEN = AdminToken(
@@ -63,3 +72,13 @@ def test_the_audit_trail_gets_both_sides_as_json_values() -> None:
     assert (made.subject.kind, made.subject.id, made.before) == ("admin_token", "gt_1", None)
     assert (made.after or {})["role"] == "admin"
     assert (changed.subject.kind, (changed.before or {})["state"]) == ("release", "pending")
+
+
+def test_a_ban_is_shown_with_its_evidence_and_without_the_keys_that_it_lets_in() -> None:
+    evidence = Evidence(signals={"forgery": 2}, requests=(RequestId("req_a"),))
+    view = ban_view(ban(guests=(KeyId("gk_secret"),), evidence=evidence))
+    assert (view.name, view.signals, view.requests, view.rule) == (
+        *("203.0.113.7", {"forgery": 2}, ("req_a",), "abuse.replay (test.yaml:1)"),
+    )
+    assert "gk_secret" not in repr(view)
+    assert (ban_view(ban(rule=None)).rule, ban_view(ban()).signals) == (None, {})

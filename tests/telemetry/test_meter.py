@@ -140,6 +140,10 @@ def test_every_family_is_counted_by_somebody_with_as_many_labels_as_it_has(famil
     meter.clock_skew("redis", 1)
     meter.workers({"ready": 1})
     meter.policy_reloaded("swapped", good=True)
+    meter.signal("s", "forgery")
+    meter.ban("ban", "enforce")
+    meter.ban_capped()
+    meter.sightings_lost(2)
     tally = meter.tally()
     keys = [key for key in (*tally.counts, *tally.timings, *tally.gauges) if key[0] == family.name]
     assert keys

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from guard.model.facts import Field
 from guard.model.names import Address
 from guard.model.policy import ClientAddressPolicy
-from guard.wire.client_address import canonical, client_address, in_networks, subject
+from guard.wire.client_address import canonical, client_address, in_networks, network_of, subject, widening
 from tests.build import rule
 
 PROXY = Address("10.0.0.1")
@@ -276,3 +276,31 @@ def test_hostile_fields_cost_linear_time(hostile: bytes, field: bytes) -> None:
     begun = time.perf_counter()
     behind_proxy(hostile, field=field)
     assert time.perf_counter() - begun < 0.5
+
+
+@pytest.mark.parametrize(
+    ("address", "prefix", "expected"),
+    [
+        ("192.0.2.1", 32, "192.0.2.1"),
+        ("192.0.2.1", 24, "192.0.2.0/24"),
+        ("192.0.2.1", 8, "192.0.0.0/8"),
+        ("2001:db8:1:2:3::", 64, "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:3::", 32, "2001:db8::/32"),
+    ],
+)
+def test_a_network_around_an_address_is_named_as_limits_name_it(address: str, prefix: int, expected: str) -> None:
+    assert network_of(Address(address), prefix) == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "v6_prefix", "expected"),
+    [
+        ("192.0.2.1", 64, ("192.0.2.1", "192.0.2.0/24", "192.0.0.0/16", "192.0.0.0/8")),
+        ("2001:db8:1:2::3", 64, ("2001:db8:1:2::/64", "2001:db8:1::/48", "2001:db8::/32", "2001::/16")),
+        ("2001:db8:1:2::3", 48, ("2001:db8:1::/48", "2001:db8::/32", "2001::/16")),
+    ],
+)
+def test_an_address_has_wider_and_wider_names_down_to_few(
+    address: str, v6_prefix: int, expected: tuple[str, ...]
+) -> None:
+    assert widening(Address(address), v6_prefix) == expected

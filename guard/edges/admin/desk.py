@@ -8,6 +8,7 @@ import msgspec
 from guard.model.admins import AdminToken
 from guard.model.nodes import NodeStatus
 from guard.service.admins import Admins
+from guard.service.banning import Banning
 from guard.service.halting import Halting
 from guard.service.key_steps import By
 from guard.service.keyring import Keyring
@@ -30,6 +31,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     admins: Admins
     releases: Releases
     halting: Halting
+    banning: Banning
     revoking: Revoking
     reloading: Reloading
     sign_trail: Callable[[], Awaitable[object]]

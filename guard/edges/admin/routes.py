@@ -8,10 +8,11 @@ from typing import Any, TypeAlias
 import msgspec
 
 from guard.core.lifecycle import KeyCommand
-from guard.edges.admin import keys, people, policy_shapes, shapes, status, stop_shapes, stops, trail
+from guard.edges.admin import ban_shapes, bans, keys, people, policy_shapes, shapes, status, stop_shapes, stops, trail
 from guard.edges.admin.problems import Lines
 from guard.edges.admin.shapes import Nothing, Reason
 from guard.model.admins import Role
+from guard.state.admin_views import BanView
 
 PREFIX = "/admin/v1"
 
@@ -162,5 +163,26 @@ ROUTES: tuple[Route, ...] = (
         shapes.NodeList,
         summary="The processes that serve the keys of the database.",
     ),
-    _get("/bans", _VIEWER, status.list_bans, shapes.BanList, summary="Who may send nothing for a while."),
+    _get(
+        *("/bans", _VIEWER, bans.list_bans, ban_shapes.BanList),
+        summary="Who is banned or held back, oldest first.",
+        query=ban_shapes.BanQuery,
+    ),
+    _post(
+        *("/bans", _OPERATOR, bans.create_ban, ban_shapes.BanDone),
+        summary="Ban an address, a network, a key or an account, on all nodes.",
+        body=ban_shapes.CreateBan,
+        status=_MADE,
+    ),
+    _get("/bans/{id}", _VIEWER, bans.show_ban, BanView, summary="One ban, and what it was evidence of."),
+    _post(
+        *("/bans/{id}/lift", _OPERATOR, bans.lift_ban, ban_shapes.BanDone),
+        summary="Lift a ban; its scores begin anew.",
+        body=stop_shapes.Because,
+    ),
+    _post(
+        *("/bans/{id}/extend", _OPERATOR, bans.extend_ban, ban_shapes.BanDone),
+        summary="Have a ban end so long from now.",
+        body=ban_shapes.ExtendBan,
+    ),
 )

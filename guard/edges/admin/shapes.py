@@ -234,18 +234,3 @@ class NodeList(AnswerShape, frozen=True, kw_only=True):
 
     items: tuple[NodeView, ...]
     revision: int
-
-
-class Ban(AnswerShape, frozen=True, kw_only=True):
-    """Who may send nothing for a while."""
-
-    subject: str
-    reason: str
-    since_ms: int
-    until_ms: int
-
-
-class BanList(AnswerShape, frozen=True, kw_only=True):
-    """Who is banned. Empty: this version bans nobody."""
-
-    items: tuple[Ban, ...]

@@ -1,4 +1,4 @@
-"""What is in force: policies, nodes, bans; and having policies read again."""
+"""What is in force: policies, nodes; and having policies read again."""
 
 from guard.edges.admin import policy_shapes, shapes
 from guard.edges.admin.desk import Call, Desk
@@ -45,11 +45,6 @@ async def list_nodes(desk: Desk, _: Call[Nothing, None]) -> shapes.NodeList:
     """The nodes of the database."""
     revision = await desk.vault.keys.head()
     return shapes.NodeList(items=tuple(map(node_view, await desk.nodes())), revision=revision)
-
-
-async def list_bans(_: Desk, __: Call[Nothing, None]) -> shapes.BanList:
-    """Who is banned: nobody, while nothing bans."""
-    return shapes.BanList(items=())
 
 
 def _attempt(attempt: Attempt) -> policy_shapes.ReloadStatus:

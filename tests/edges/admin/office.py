@@ -22,6 +22,7 @@ from guard.model.names import UnixMs
 from guard.model.policy import PolicySet
 from guard.policy.load import Invalid
 from guard.service.admins import Admins
+from guard.service.banning import Banning
 from guard.service.halting import Halting
 from guard.service.key_steps import By
 from guard.service.keyring import Keyring
@@ -81,6 +82,7 @@ class Office:
             keyring=self.keyring,
             admins=self.admins,
             releases=self.releases,
+            banning=Banning(vault, now=now, enforcement=enforcement),
             halting=Halting(vault, now=now, random=random, enforcement=enforcement),
             revoking=Revoking(vault, now=now),
             reloading=standing(policies, at=START, read=lambda: self.policy_found),

@@ -62,11 +62,6 @@ async def test_every_node_of_the_database_is_told_and_where_its_keys_are(tmp_pat
     assert told["revision"] == 1
 
 
-async def test_bans_are_a_list(tmp_path: Path) -> None:
-    async with opened_office(tmp_path) as office:
-        assert (await office.ask("GET", "/admin/v1/bans", by="viewer")).json == {"items": []}
-
-
 async def test_an_administrator_has_the_policies_read_again_and_is_told_each_fault_with_its_place(
     tmp_path: Path,
 ) -> None:

@@ -1,0 +1,88 @@
+"""How an address or a key stands: which bans are in force against it for one service, and what the milder ones ask for.
+
+A ban that a policy's ladder made is meant no more earnestly than that policy now means its `abuse` section: whoever
+turns it to shadow or off is obeyed at once. What an operator put in force stands whatever policies say.
+"""
+
+from typing import Final
+
+from msgspec import structs
+
+from guard.core.stages import Routed
+from guard.model.abuse import Action
+from guard.model.bans import EVERY_SERVICE, Ban, Bans
+from guard.model.keys import KeyRecord
+from guard.model.names import UnixMs
+from guard.model.policy import Service
+from guard.model.questions import Debit
+from guard.model.rules import Mode, Rule
+from guard.wire.client_address import network_of
+
+_WHOLE: Final = 100
+
+
+def address_standing(bans: Bans, routed: Routed, now: UnixMs) -> tuple[Ban, ...]:
+    """What is in force against the address, or a network around it."""
+    address, service = routed.address, routed.service
+    prefixes = bans.v6_prefixes if ":" in address else bans.v4_prefixes
+    found: tuple[Ban, ...] = ()
+    for prefix in prefixes:
+        found = (*found, *bans.addresses.get(network_of(address, prefix), ()))
+    return _in_force(found, service, now)
+
+
+def holder_standing(bans: Bans, record: KeyRecord | None, service: Service, now: UnixMs) -> tuple[Ban, ...]:
+    """What is in force against the key, by its lineage, or against its account."""
+    if record is None or not (bans.keys or bans.accounts):
+        return ()
+    return _in_force(bans.of_holder(record.lineage, record.account), service, now)
+
+
+def holder_delay_ms(bans: Bans, record: KeyRecord | None, service: Service, now: UnixMs) -> int:
+    """How long a message of this key must wait before anything is charged."""
+    return delay_ms(holder_standing(bans, record, service, now), service) if bans.may_slow else 0
+
+
+def rule_of(ban: Ban, service: Service) -> Rule | None:
+    """The rule with which it denies, and how earnestly; None for an operator's, which always ends the line."""
+    rule, policy = ban.rule, service.abuse
+    if rule is None or policy is None or policy.rule.mode is rule.mode or rule.mode is not Mode.ENFORCE:
+        return rule
+    return structs.replace(rule, mode=policy.rule.mode)
+
+
+def is_meant(ban: Ban, service: Service) -> bool:
+    """Whether it is more than a record."""
+    rule = rule_of(ban, service)
+    return rule is None or rule.mode is Mode.ENFORCE
+
+
+def delay_ms(standing: tuple[Ban, ...], service: Service) -> int:
+    """How long a message waits: the longest of what is meant."""
+    delays = [ban.delay_ms for ban in standing if ban.action is Action.SLOW and is_meant(ban, service)]
+    return max(delays, default=0)
+
+
+def throttled(taken: tuple[Debit, ...], standing: tuple[Ban, ...], service: Service) -> tuple[Debit, ...]:
+    """What it costs a subject whose rates are scaled down: as much more, and never more than a meter can hold."""
+    left = [ban.percent for ban in standing if ban.action is Action.THROTTLE and is_meant(ban, service)]
+    if not left:
+        return taken
+    percent = min(left)
+    return tuple([structs.replace(debit, cost=_scaled(debit, percent)) for debit in taken])
+
+
+def _scaled(debit: Debit, percent: int) -> int:
+    """At least what it costs anyway, so that throttling never makes anything cheaper."""
+    scaled = -(-debit.cost * _WHOLE // percent)
+    return max(debit.cost, min(scaled, debit.limit.meter.capacity))
+
+
+def _in_force(found: tuple[Ban, ...], service: Service, now: UnixMs) -> tuple[Ban, ...]:
+    return tuple([ban for ban in found if ban.is_in_force(now) and _is_for(ban, service)])
+
+
+def _is_for(ban: Ban, service: Service) -> bool:
+    if ban.rule is None:
+        return ban.service in (EVERY_SERVICE, service.name)
+    return ban.service == service.name and service.abuse is not None and service.abuse.rule.mode is not Mode.OFF

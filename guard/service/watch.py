@@ -1,0 +1,215 @@
+"""The line after the answer, for abuse: what a message was evidence of, which score that raises, and what follows.
+
+An ordinary message costs one look into a table that its policy compiled. With scores in memory the effect is there
+before the next message is judged; with shared ones `drain` is called again and again, off every road.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import structlog
+
+from guard.core import abuse
+from guard.model.abuse import AbusePolicy, Action, Raised, Rung, Sighting, SubjectKind
+from guard.model.bans import Ban, BanId
+from guard.model.decision import Deny
+from guard.model.facts import Facts
+from guard.model.names import Address, RequestId, UnixMs
+from guard.model.policy import PolicySet, Service
+from guard.model.rules import Mode, Rule
+from guard.service.at_once import at_once
+from guard.service.guests import Guests
+from guard.service.judge import Judgement
+from guard.service.sightings import Event, holder_of, sightings_of
+from guard.state.ban_board import BanBoard
+from guard.state.protocols import ScoreStore
+from guard.telemetry.meter import Meter
+from guard.wire.client_address import client_address
+
+PENDING_MAX: Final = 20_000
+GATEWAY: Final = "gateway"
+
+_ID_CHARACTERS: Final = 12
+_PAGE_EVERY_MS: Final = 10_000
+_ACTIVE_MS: Final = 3_600_000
+_FAULTY: Final = 5
+
+_log = structlog.get_logger()
+
+
+class Watch:
+    """Sees every concluded message. `chance` draws a number below its argument; `waits` says that scores are shared."""
+
+    def __init__(
+        self,
+        policies: Callable[[], PolicySet],
+        scores: ScoreStore,
+        board: BanBoard,
+        now: Callable[[], UnixMs],
+        *,
+        chance: Callable[[int], int],
+        meter: Meter,
+        waits: bool = False,
+    ) -> None:
+        self.board = board
+        self.guests = Guests()
+        self._policies = policies
+        self._scores = scores
+        self._now = now
+        self._chance = chance
+        self._meter = meter
+        self._waits = waits
+        self._pending: deque[Sighting] = deque()
+        self._lifted: list[Ban] = []
+        self._active: dict[tuple[SubjectKind, str], UnixMs] = {}
+        self._paged_at = UnixMs(0)
+
+    def saw(self, facts: Facts, judgement: Judgement, status: int, code: str | None, upstream_us: int | None) -> None:
+        """A message was judged and answered: with this status, `code` being why its backend did not answer."""
+        routed, outcome = judgement.routed, judgement.outcome
+        if routed is None:
+            if isinstance(outcome, Deny):
+                self._unrouted(facts, outcome.code)
+            return
+        policy = routed.service.abuse
+        if policy is None:
+            return
+        if isinstance(outcome, Deny):
+            signals = policy.by_code.get(outcome.code)
+        else:
+            signals = policy.by_status[min(status // 100, _FAULTY)] if code is None else policy.by_code.get(code)
+            if outcome.record is not None:
+                self.guests.verified(routed.address, outcome.record.id, facts.received_at)
+        if not signals:
+            return
+        identified = judgement.identified
+        claim = None if identified is None else identified.claim
+        event = Event(
+            routed.service,
+            routed.address,
+            facts.request_id,
+            route=routed.route.name,
+            holder=holder_of(judgement),
+            claimed="" if claim is None else claim.key_id,
+            upstream_ms=(upstream_us or 0) // 1000,
+        )
+        self._count(sightings_of(signals, policy, event))
+
+    def refused(self, address: str, code: str, request_id: RequestId) -> None:
+        """The listener refused something that is no message: it counts in each service that watches for that."""
+        for service in self._watching(code):
+            self._address_did(service, Address(address), code, request_id)
+
+    async def drain(self) -> None:
+        """Count what was seen, and put in force what follows."""
+        while self._lifted:  # what was lifted begins anew, so that the next event does not bring it back
+            ban = self._lifted.pop()
+            await self._scores.forget(ban.kind, ban.name)
+        if not self._pending:
+            return
+        seen, now = tuple(self._pending), self._now()
+        self._pending.clear()
+        for raised in await self._scores.score(seen, now):
+            self._meter.signal(raised.sighting.service, raised.sighting.signal.name)
+            self._follow(raised, now)
+
+    def heard(self, bans: tuple[Ban, ...]) -> None:
+        """The database tells of bans. This node adds the keys that it knows to come from a banned address."""
+        self.board.take(tuple(map(self._with_guests, bans)), self._now())
+        self._lifted += [ban for ban in bans if ban.lifted_at is not None]
+        if not self._waits:
+            at_once(self.drain())
+
+    def _unrouted(self, facts: Facts, code: str) -> None:
+        for service in self._watching(code):
+            address = client_address(facts.peer, facts.fields, service.client_ip)
+            self._address_did(service, address, code, facts.request_id)
+
+    def _watching(self, code: str) -> Iterable[Service]:
+        services = self._policies().services
+        return [service for service in services if service.abuse is not None and code in service.abuse.by_code]
+
+    def _address_did(self, service: Service, address: Address, code: str, request_id: RequestId) -> None:
+        policy = service.abuse
+        if policy is not None and address:
+            event = Event(service, address, request_id)
+            self._count(sightings_of(policy.by_code[code], policy, event))
+
+    def _count(self, sightings: Iterable[Sighting]) -> None:
+        for sighting in sightings:
+            if len(self._pending) >= PENDING_MAX:  # knockout: sightings_max
+                self._meter.sightings_lost(1)
+                return
+            self._pending.append(sighting)
+        if not self._waits:
+            at_once(self.drain())
+
+    def _follow(self, raised: Raised, now: UnixMs) -> None:
+        sighting = raised.sighting
+        policy, kind = sighting.policy, sighting.signal.per
+        self._touch(kind, raised.name, now)
+        rung = abuse.rung_for(policy.ladder, raised.points)
+        if rung is None:
+            return
+        mode = sighting.score.mode
+        before = self.board.of(ban_id(sighting.service, kind, raised.name, mode))
+        if not abuse.replaces(rung, before, now):
+            return
+        if mode is Mode.ENFORCE and rung.action is Action.BAN and self._too_many(policy, now):
+            mode = Mode.SHADOW
+            before = self.board.of(ban_id(sighting.service, kind, raised.name, mode))
+        self._put(raised, rung, mode, before, now)
+
+    def _put(self, raised: Raised, rung: Rung, mode: Mode, before: Ban | None, now: UnixMs) -> None:
+        sighting = raised.sighting
+        signal = sighting.signal
+        strikes = abuse.strikes(before, rung, now)
+        ban = Ban(
+            id=ban_id(sighting.service, signal.per, raised.name, mode),
+            service=sighting.service,
+            kind=signal.per,
+            name=raised.name,
+            action=rung.action,
+            rule=Rule(signal.rule.name, signal.rule.file, signal.rule.line, mode),
+            delay_ms=rung.delay_ms,
+            percent=rung.percent,
+            since=now,
+            until=UnixMs(now + abuse.term_ms(rung, strikes, self._chance(abuse.CHANCES))),
+            strikes=strikes,
+            points=raised.points,
+            evidence=raised.evidence,
+            why=signal.name,
+            actor=GATEWAY,
+        )
+        if self.board.put(self._with_guests(ban), now):
+            self._meter.ban(rung.action.value, mode.value)
+            _log.info("bans.effect", ban=ban.id, action=rung.action.value, mode=mode.value, rule=str(ban.rule))
+
+    def _with_guests(self, ban: Ban) -> Ban:
+        """Who was verified from there lately is let in; not where an operator has banned it."""
+        if ban.kind is not SubjectKind.IP or ban.rule is None or ban.action is not Action.BAN:
+            return ban
+        return abuse.with_guests(ban, self.guests.of(ban.name, self._now()))
+
+    def _touch(self, kind: SubjectKind, name: str, now: UnixMs) -> None:
+        if len(self._active) >= PENDING_MAX:
+            self._active = {who: at for who, at in self._active.items() if now - at < _ACTIVE_MS}
+        self._active[kind, name] = now
+
+    def _too_many(self, policy: AbusePolicy, now: UnixMs) -> bool:
+        active = len(self._active) + len(self.guests)
+        if not abuse.too_many(self.board.banned(now), active, policy.max_banned_percent):
+            return False
+        self._meter.ban_capped()
+        if now - self._paged_at >= _PAGE_EVERY_MS:
+            self._paged_at = now
+            _log.error("bans.capped", active=active, share=f"{policy.max_banned_percent}%")
+        return True
+
+
+def ban_id(service: str, kind: SubjectKind, name: str, mode: Mode) -> BanId:
+    """The one row of a subject in a service: the same on every node."""
+    text = f"{service}\n{kind}\n{name}\n{mode}"
+    return BanId(f"ban_{hashlib.sha256(text.encode()).hexdigest()[:_ID_CHARACTERS]}")

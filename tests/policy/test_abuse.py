@@ -1,0 +1,211 @@
+"""The abuse section: what it compiles to, and what is refused."""
+
+import pytest
+
+from guard.model.abuse import AbusePolicy, Action, Distinct, SubjectKind
+from guard.model.rules import Mode
+from tests.policy_text import codes, policy, service, told
+
+_LIMIT = "limits:\n  key: {per: [key], rate: 5/s}"
+_ROUTES = (
+    "routes:\n  GET /v1/time: {auth: none}\n  GET /v1/orders: {scope: read}\n"
+    "  POST /v1/orders: {scope: trade, group: orders}\n"
+    "  DELETE /v1/orders/{id}: {scope: trade, group: cancels, priority: critical}\n"
+)
+
+
+def _abuse(*lines: str, mode: str = "enforce") -> AbusePolicy:
+    compiled = service(policy(f"mode: {mode}", _LIMIT, _section(*lines), routes=_ROUTES)).abuse
+    assert compiled is not None
+    return compiled
+
+
+def _section(*lines: str) -> str:
+    return "abuse:\n" + "\n".join(f"  {line}" for line in (lines or ("mode: enforce",)))
+
+
+def _signals(*lines: str) -> str:
+    return _section("signals:", *(f"  {line}" for line in lines))
+
+
+def test_the_example_of_the_plan_is_understood() -> None:
+    compiled = _abuse(
+        "mode: shadow",
+        "score: {half_life: 20m}",
+        "signals:",
+        "  probing: {on: auth.unknown_key, distinct: key, over: 1m, at_least: 10, points: 40, per: ip}",
+        "  ignores-429: {on: limit.*, over: 10s, at_least: 50, points: 15, per: key}",
+        "ladder:",
+        "  - {at: 20, action: slow, delay: 250ms}",
+        "  - {at: 40, action: throttle, to: 25%, for: 5m}",
+        "  - {at: 60, action: quarantine, for: 15m}",
+        "  - {at: 80, action: ban, for: [2m, 10m], forgive: 7d}",
+        "exempt: {ips: [10.0.0.0/8], keys: [gk_watchdog]}",
+        "max_banned: 3%",
+    )
+    [probing] = compiled.by_code["auth.unknown_key"]
+    assert (probing.name, probing.per, probing.points) == ("probing", SubjectKind.IP, 40)
+    assert (probing.over_ms, probing.at_least, probing.distinct) == (60_000, 10, Distinct.KEY)
+    assert str(probing.rule) == "abuse.probing (p0.yaml:11)"
+    assert [signal.name for signal in compiled.by_code["limit.key"]] == ["ignores-429"]
+    assert [(rung.at, rung.action, rung.delay_ms, rung.percent, rung.terms_ms) for rung in compiled.ladder] == [
+        (20, Action.SLOW, 250, 100, (60_000,)),
+        (40, Action.THROTTLE, 0, 25, (300_000,)),
+        (60, Action.QUARANTINE, 0, 100, (900_000,)),
+        (80, Action.BAN, 0, 100, (120_000, 600_000)),
+    ]
+    assert compiled.ladder[-1].forgive_ms == 7 * 86_400_000
+    assert (compiled.half_life_ms, compiled.max_banned_percent) == (1_200_000, 3)
+    assert (compiled.exempt_ips, compiled.exempt_keys) == (("10.0.0.0/8",), frozenset({"gk_watchdog"}))
+    assert (compiled.rule.mode, probing.rule.mode, compiled.tries) == (Mode.SHADOW, Mode.SHADOW, False)
+
+
+def test_without_the_section_nothing_is_watched_for() -> None:
+    assert service(policy()).abuse is None
+
+
+def test_without_a_ladder_there_is_one_with_the_terms_that_trading_clients_know() -> None:
+    assert _abuse().ladder[-1].terms_ms == (120_000, 600_000, 3_600_000, 43_200_000, 259_200_000)
+
+
+@pytest.mark.parametrize(
+    ("file", "section", "own", "expected"),
+    [
+        ("enforce", "enforce", "enforce", Mode.ENFORCE),
+        ("shadow", "enforce", "enforce", Mode.SHADOW),
+        ("enforce", "shadow", "enforce", Mode.SHADOW),
+        ("enforce", "enforce", "shadow", Mode.SHADOW),
+    ],
+)
+def test_a_signal_is_meant_as_earnestly_as_the_lowest_of_all_says(
+    file: str, section: str, own: str, expected: Mode
+) -> None:
+    compiled = _abuse(
+        f"mode: {section}",
+        "signals:",
+        f"  a: {{on: auth.replayed, points: 5, per: ip, mode: {own}}}",
+        mode=file,
+    )
+    [found] = compiled.by_code["auth.replayed"]
+    assert found.rule.mode is expected
+
+
+def test_a_signal_that_is_off_is_not_there_and_one_in_shadow_beside_another_is_a_trial() -> None:
+    off = _abuse("signals:", "  a: {on: auth.replayed, points: 5, per: ip, mode: off}")
+    assert off.by_code == {}
+    mixed = _abuse("use: [forgery]", "signals:", "  a: {on: auth.replayed, points: 5, per: ip, mode: shadow}")
+    assert mixed.tries
+
+
+def test_a_pattern_is_resolved_to_every_code_that_it_matches_and_no_other() -> None:
+    compiled = _abuse("signals:", "  a: {on: route.*, points: 5, per: ip}", "  b: {on: '*_key', points: 5, per: ip}")
+    assert {"route.unknown", "route.method", "auth.unknown_key", "auth.revoked_key"} <= set(compiled.by_code)
+    assert not {"auth.replayed", "request.timeout"} & set(compiled.by_code)
+
+
+def test_answers_of_the_backend_are_found_by_the_first_digit_of_their_status() -> None:
+    compiled = _abuse(
+        "signals:", "  a: {on: outcome.5xx, points: 5, per: key}", "  b: {on: outcome.*, points: 1, per: ip}"
+    )
+    assert [[signal.name for signal in found] for found in compiled.by_status] == [
+        [],
+        ["b"],
+        ["b"],
+        ["b"],
+        ["b"],
+        ["a", "b"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        ("of: cancels", {"DELETE /v1/orders/{id}"}),
+        ("of: reads", {"GET /v1/time", "GET /v1/orders"}),
+        ("of: orders", {"POST /v1/orders"}),
+        ("routes: [orders, cancels]", {"POST /v1/orders", "DELETE /v1/orders/{id}"}),
+        ("routes: [orders], of: cancels", set()),
+    ],
+)
+def test_a_signal_is_narrowed_to_routes_by_name_group_or_kind(field: str, expected: set[str]) -> None:
+    compiled = _abuse("signals:", f"  a: {{on: outcome.*, points: 5, per: key, {field}}}")
+    [found] = compiled.by_code["outcome.2xx"]
+    assert set(found.routes or ()) == expected
+
+
+@pytest.mark.parametrize("on", ["auth.replayed", "auth.*", "'*'", "route.unknown", "abuse.ban", "auth.revoked_key"])
+@pytest.mark.parametrize("per", ["key", "account"])
+def test_what_a_stranger_can_cause_never_counts_against_a_key_or_an_account(on: str, per: str) -> None:
+    text = policy(_LIMIT, _signals(f"a: {{on: {on}, points: 5, per: {per}}}"), routes=_ROUTES)
+    assert codes(text) == ["P402"]
+    assert codes(text.replace(f"per: {per}}}", "per: ip}")) == []
+
+
+@pytest.mark.parametrize("on", ["authz.scope", "limit.key", "outcome.4xx", "upstream.timeout"])
+def test_what_only_a_holder_can_cause_may_count_against_the_key(on: str) -> None:
+    assert codes(policy(_LIMIT, _signals(f"a: {{on: {on}, points: 5, per: key}}"), routes=_ROUTES)) == []
+
+
+def test_a_signal_on_what_never_happens_is_refused_with_what_was_meant() -> None:
+    [(code, _, message)] = told(policy(_signals("a: {on: auth.replay, points: 5, per: ip}")))
+    assert (code, message) == ("P215", "nothing ever ends with `auth.replay`")
+    assert codes(policy(_signals("a: {on: limit.nobody, points: 5, per: ip}"))) == ["P215"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (("use: [forgeries]",), "guard ships no signal `forgeries`"),
+        (("use: [forgery, forgery]",), "`forgery` is there twice"),
+        (
+            ("use: [forgery]", "signals:", "  forgery: {on: auth.replayed, points: 1, per: ip}"),
+            "`forgery` is there twice",
+        ),
+    ],
+)
+def test_a_shipped_signal_is_named_once_and_rightly(lines: tuple[str, ...], message: str) -> None:
+    assert told(policy(_section(*lines))) == [("P216", told(policy(_section(*lines)))[0][1], message)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ("on: auth.replayed, points: 5, per: ip, at_least: 2", "P105"),
+        ("on: auth.replayed, points: 5, per: ip, distinct: key, at_least: 2", "P105"),
+        ("on: auth.replayed, points: 5, per: ip, distinct: key, over: 1m", "P107"),
+        ("on: auth.replayed, points: 5, per: ip, distinct: key, over: 1m, at_least: 101", "P107"),
+        ("on: auth.replayed, points: 5, per: ip, at_least: 2, over: 2d", "P107"),
+        ("on: auth.replayed, points: 5, per: ip, at_least: 2, over: 10ms", "P107"),
+        ("on: auth.replayed, points: 5, per: ip, slower_than: 1s", "P110"),
+        ("on: auth.replayed, points: 5, per: ip, routes: [nowhere]", "P201"),
+        ("on: auth.replayed, points: 0, per: ip", "P107"),
+        ("on: auth.replayed, points: 5, per: route", "P102"),
+        ("on: auth.replayed, points: 5, per: ip, at_leest: 5", "P101"),
+    ],
+)
+def test_a_signal_that_cannot_be_is_refused(fields: str, code: str) -> None:
+    assert codes(policy(_signals(f"a: {{{fields}}}"))) == [code]
+
+
+@pytest.mark.parametrize(
+    ("rungs", "found"),
+    [
+        (("{at: 20, action: slow, delay: 1s}", "{at: 20, action: ban, for: 1h}"), ["P107"]),
+        (("{at: 20, action: slow}",), ["P105"]),
+        (("{at: 20, action: throttle, for: 1m}",), ["P105"]),
+        (("{at: 20, action: ban}",), ["P105"]),
+        (("{at: 20, action: ban, for: 1h, delay: 1s}",), ["P110"]),
+        (("{at: 20, action: quarantine, for: [1h, 2h]}",), ["P110"]),
+        (("{at: 20, action: slow, delay: 3s}",), ["P107"]),
+        (("{at: 20, action: ban, for: 31d}",), ["P107"]),
+        (("{at: 20, action: ban, for: 3}",), ["P104"]),
+        (("{at: 20, action: exile, for: 3d}",), ["P102"]),
+        (("{at: 20, action: ban, for: [1h, 2h], forgive: 7d}",), []),
+    ],
+)
+def test_a_rung_that_leads_nowhere_is_refused(rungs: tuple[str, ...], found: list[str]) -> None:
+    assert codes(policy(_section("ladder:", *(f"  - {rung}" for rung in rungs)))) == found
+
+
+def test_a_half_life_has_its_bounds() -> None:
+    assert codes(policy(_section("score: {half_life: 8d}"))) == ["P107"]

@@ -1,0 +1,96 @@
+"""Whose score does a message count to? Never that of somebody who was only named."""
+
+from typing import Any
+
+import pytest
+
+from guard.model.abuse import Distinct, ScoreKind, SubjectKind
+from guard.model.names import Address, KeyId, RequestId
+from guard.model.policy import ClientAddressPolicy, Service
+from guard.model.rules import Mode
+from guard.service.sightings import Event, sightings_of
+from tests.build import abuse, record, rule, service, signal
+
+
+def _event(of: Service | None = None, address: str = "192.0.2.1", **changes: Any) -> Event:
+    fields: dict[str, Any] = {"route": "POST /v1/orders", "holder": record(), "claimed": "gk_claimed"}
+    return Event(of or service(), Address(address), RequestId("req_1"), **{**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    ("per", "names"),
+    [
+        (SubjectKind.IP, ("192.0.2.1", "192.0.2.0/24", "192.0.0.0/16", "192.0.0.0/8")),
+        (SubjectKind.KEY, ("gk_test",)),
+        (SubjectKind.ACCOUNT, ("acme",)),
+    ],
+)
+def test_each_kind_of_subject_has_its_names(per: SubjectKind, names: tuple[str, ...]) -> None:
+    [seen] = sightings_of([signal(per=per)], abuse(), _event())
+    assert (seen.names, seen.service, seen.request_id) == (names, "exchange", "req_1")
+
+
+@pytest.mark.parametrize("per", [SubjectKind.KEY, SubjectKind.ACCOUNT])
+def test_a_key_that_was_only_claimed_is_counted_to_nobody(per: SubjectKind) -> None:
+    assert list(sightings_of([signal(per=per)], abuse(), _event(holder=None))) == []
+
+
+def test_a_key_is_counted_by_its_lineage() -> None:
+    [seen] = sightings_of([signal(per=SubjectKind.KEY)], abuse(), _event(holder=record(lineage=KeyId("gk_first"))))
+    assert seen.names == ("gk_first",)
+
+
+def test_exempt_addresses_and_proxies_that_are_trusted_are_not_counted() -> None:
+    exempt = abuse(exempt_ips=("192.0.2.0/24",))
+    assert list(sightings_of([signal()], exempt, _event())) == []
+    behind = service(client_ip=ClientAddressPolicy(rule=rule("client_ip"), trust=("192.0.2.1",)))
+    assert list(sightings_of([signal()], abuse(), _event(behind))) == []
+
+
+@pytest.mark.parametrize("per", [SubjectKind.KEY, SubjectKind.ACCOUNT])
+@pytest.mark.parametrize("exempt", ["gk_test", "gk_first"])
+def test_exempt_keys_are_not_counted_by_id_or_lineage(per: SubjectKind, exempt: str) -> None:
+    holder = record(lineage=KeyId("gk_first"))
+    policy = abuse(exempt_keys=frozenset({exempt}))
+    assert list(sightings_of([signal(per=per)], policy, _event(holder=holder))) == []
+
+
+def test_a_signal_for_some_routes_is_for_no_other() -> None:
+    orders = signal(routes=frozenset({"POST /v1/orders"}))
+    assert len(list(sightings_of([orders], abuse(), _event()))) == 1
+    assert list(sightings_of([orders], abuse(), _event(route="GET /v1/orders"))) == []
+
+
+@pytest.mark.parametrize(("took_ms", "count"), [(999, 0), (1000, 1)])
+def test_an_answer_that_came_soon_enough_is_not_slow(took_ms: int, count: int) -> None:
+    assert len(list(sightings_of([signal(slower_than_ms=1000)], abuse(), _event(upstream_ms=took_ms)))) == count
+
+
+@pytest.mark.parametrize(
+    ("mode", "tries", "scores"),
+    [
+        (Mode.ENFORCE, False, [ScoreKind.REAL]),
+        (Mode.ENFORCE, True, [ScoreKind.REAL, ScoreKind.TRIAL]),
+        (Mode.SHADOW, True, [ScoreKind.TRIAL]),
+        (Mode.SHADOW, False, [ScoreKind.TRIAL]),
+    ],
+)
+def test_what_is_in_shadow_counts_to_the_trial_alone(mode: Mode, tries: bool, scores: list[ScoreKind]) -> None:  # noqa: FBT001
+    found = sightings_of([signal(mode=mode)], abuse(tries=tries), _event())
+    assert [seen.score for seen in found] == scores
+
+
+@pytest.mark.parametrize(
+    ("distinct", "address", "value"),
+    [
+        (Distinct.KEY, "192.0.2.1", "gk_claimed"),
+        (Distinct.IP, "192.0.2.1", "192.0.2.1"),
+        (Distinct.NETWORK, "192.0.2.1", "192.0.2.0/24"),
+        (Distinct.NETWORK, "2001:db8:1:2::3", "2001:db8:1::/48"),
+        (Distinct.ROUTE, "192.0.2.1", "POST /v1/orders"),
+        (None, "192.0.2.1", ""),
+    ],
+)
+def test_each_kind_of_value_is_told_apart(distinct: Distinct | None, address: str, value: str) -> None:
+    [seen] = sightings_of([signal(distinct=distinct)], abuse(), _event(address=address))
+    assert seen.value == value

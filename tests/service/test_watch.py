@@ -1,0 +1,380 @@
+"""From what a message was evidence of to what is in force: the whole line for abuse, on a clock that tests turn."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from guard.core.stages import Allow
+from guard.model.abuse import AbusePolicy, Action, Signal, SubjectKind
+from guard.model.bans import NO_BANS
+from guard.model.decision import Deny
+from guard.model.facts import Body, BodyRead, Facts
+from guard.model.names import Address, KeyId, RequestId, UnixMs
+from guard.model.policy import ClientAddressPolicy
+from guard.model.reasons import TABLE
+from guard.model.rules import Mode
+from guard.service.at_once import at_once
+from guard.service.judge import Judge, Judgement
+from guard.service.patience import Patience
+from guard.service.rulebook import Rulebook, Rules
+from guard.service.watch import Watch
+from guard.state.ban_board import BanBoard
+from guard.state.memory import MemoryLimits
+from guard.state.scores import MemoryScores
+from guard.telemetry.meter import Meter
+from tests.build import (
+    KEY_ID,
+    LADDER,
+    NOW,
+    abuse,
+    ban,
+    facts,
+    limit,
+    policies,
+    record,
+    route,
+    rule,
+    service,
+    signal,
+    signed,
+)
+from tests.directory import Keys
+from tests.line import SCHEMES
+
+_ADDRESS = signed().peer
+_STRANGERS_SECRET = b"a-secret-that-is-not-that-of-the-key-0123"
+_FORGERY: Mapping[str, tuple[Signal, ...]] = {"auth.bad_signature": (signal("forgery", points=40),)}
+
+
+class Line:
+    """A judge and a watch over it. Each message is concluded as if the backend had answered with `status`."""
+
+    def __init__(self, policy: AbusePolicy, *, meter: Meter | None = None, **changes: Any) -> None:
+        self.now = NOW
+        order = route(limits_principal=(limit(capacity=1000),))
+        self.policies = policies(service(order, abuse=policy, **changes))
+        self.meter = meter or Meter()
+        self.scores = MemoryScores()
+        self.watch = self._watch()
+        self.judge = self.judging(Patience())
+        self._sent = 0
+
+    def judging(self, patience: Patience) -> Judge:
+        return Judge(
+            Rules(Rulebook(self.policies, SCHEMES)),
+            Keys(record()),
+            MemoryLimits(UnixMs(NOW - 1_000_000)),
+            lambda: self.now,
+            board=self.watch.board,
+            patience=patience,
+        )
+
+    async def send(self, message: Facts, *, status: int = 200, upstream_us: int = 100) -> Judgement:
+        judgement = await self.judge.judge(message, _body)
+        self.watch.saw(message, judgement, status, None, upstream_us)
+        return judgement
+
+    async def code(self, message: Facts, *, status: int = 200) -> str:
+        outcome = (await self.send(message, status=status)).outcome
+        return outcome.code if isinstance(outcome, Deny) else "allow"
+
+    async def order(self, **changes: Any) -> str:
+        """A good order of the key's holder."""
+        return await self.code(self.good(**changes))
+
+    def good(self, **changes: Any) -> Facts:
+        self._sent += 1
+        return signed(at=self.now, nonce=f"nonce-0123456789-{self._sent:08d}", **changes)
+
+    def forged(self, **changes: Any) -> Facts:
+        return self.good(secret=_STRANGERS_SECRET, **changes)
+
+    def _watch(self) -> Watch:
+        return Watch(
+            lambda: self.policies, self.scores, BanBoard(), lambda: self.now, chance=lambda _: 0, meter=self.meter
+        )
+
+
+async def _body(_: object) -> Body:
+    return BodyRead(b"")
+
+
+async def test_nothing_is_in_force_for_who_does_nothing_wrong() -> None:
+    line = Line(abuse(_FORGERY))
+    assert [await line.order() for _ in range(50)] == ["allow"] * 50
+    assert line.watch.board.bans is NO_BANS
+
+
+async def test_a_score_climbs_the_ladder_and_the_next_message_is_judged_by_it() -> None:
+    line = Line(abuse(_FORGERY))
+    actions = []
+    for _ in range(2):
+        await line.send(line.forged())
+        [[effect]] = line.watch.board.bans.addresses.values()
+        actions.append(effect.action)
+    assert actions == [Action.THROTTLE, Action.BAN]
+    assert await line.code(line.forged()) == "abuse.ban"
+
+
+async def test_a_ban_ends_by_itself_and_the_next_is_longer() -> None:
+    line = Line(abuse({"auth.bad_signature": (signal("forgery", points=80),)}))
+    terms = []
+    for _ in range(4):
+        assert await line.code(line.forged()) == "auth.bad_signature"
+        assert await line.code(line.forged()) == "abuse.ban"
+        [[effect]] = line.watch.board.bans.addresses.values()
+        terms.append(effect.until - effect.since)
+        line.now = effect.until
+    assert terms == [108_000, 540_000, 3_240_000, 3_240_000]
+
+
+async def test_in_shadow_the_same_is_recorded_and_nobody_is_stopped() -> None:
+    shadow = {"auth.bad_signature": (signal("forgery", points=80, mode=Mode.SHADOW),)}
+    line = Line(abuse(shadow, rule=rule("abuse", Mode.SHADOW)))
+    await line.send(line.forged())
+    judgement = await line.send(line.good())
+    assert isinstance(judgement.outcome, Allow)
+    assert [deny.code for deny in judgement.outcome.shadow] == ["abuse.ban"]
+    [[effect]] = line.watch.board.bans.addresses.values()
+    assert effect.is_shadow
+
+
+async def test_a_signal_in_shadow_beside_enforced_ones_tries_what_it_would_add() -> None:
+    watched = {
+        "auth.bad_signature": (signal("forgery", points=20),),
+        "auth.missing": (signal("unsigned", points=70, mode=Mode.SHADOW),),
+    }
+    line = Line(abuse(watched, tries=True))
+    await line.send(line.forged())
+    await line.send(facts())
+    found = {
+        (effect.action, effect.is_shadow) for [*each] in line.watch.board.bans.addresses.values() for effect in each
+    }
+    assert found == {(Action.SLOW, False), (Action.BAN, True)}
+
+
+async def test_evidence_says_which_signals_and_which_requests() -> None:
+    line = Line(abuse(_FORGERY))
+    for name in ("req_a", "req_b"):
+        await line.send(line.forged(request_id=RequestId(name)))
+    [[effect]] = line.watch.board.bans.addresses.values()
+    assert effect.evidence is not None
+    assert (effect.evidence.signals, effect.evidence.requests) == ({"forgery": 2}, ("req_a", "req_b"))
+    assert (effect.points, effect.why, effect.actor, str(effect.rule)) == (
+        80,
+        "forgery",
+        "gateway",
+        "abuse.forgery (test.yaml:1)",
+    )
+
+
+async def test_answers_of_the_backend_count_by_their_status_and_by_how_long_they_took() -> None:
+    watched = {
+        "outcome.5xx": (signal("errors", per=SubjectKind.KEY, points=20),),
+        "outcome.2xx": (signal("slow", per=SubjectKind.ACCOUNT, points=20, slower_than_ms=1000),),
+    }
+    line = Line(abuse(watched))
+    await line.send(line.good(), status=503)
+    await line.send(line.good(), upstream_us=999_000)
+    assert (set(line.watch.board.bans.keys), set(line.watch.board.bans.accounts)) == ({KEY_ID}, set())
+    await line.send(line.good(), upstream_us=1_000_000)
+    assert set(line.watch.board.bans.accounts) == {"acme"}
+
+
+async def test_what_no_policy_has_a_route_for_counts_against_the_address_in_each_service_that_watches() -> None:
+    line = Line(abuse({"route.unknown": (signal("probing", points=80),)}))
+    await line.send(facts(path=b"/wp-login.php"))
+    assert set(line.watch.board.bans.addresses) == {_ADDRESS}
+
+
+async def test_a_trusted_proxy_is_not_banned_for_its_clients() -> None:
+    behind = ClientAddressPolicy(rule=rule("client_ip"), trust=(_ADDRESS,))
+    line = Line(abuse({"route.unknown": (signal("probing", points=80),)}), client_ip=behind)
+    await line.send(facts(path=b"/wp-login.php"))
+    assert line.watch.board.bans is NO_BANS
+    client = ((b"x-forwarded-for", b"198.51.100.7"),)
+    await line.send(facts(path=b"/wp-login.php", fields=client))
+    assert set(line.watch.board.bans.addresses) == {"198.51.100.7"}
+
+
+async def test_what_the_listener_refused_counts_too_and_only_where_it_is_watched_for() -> None:
+    line = Line(abuse({"request.timeout": (signal("slow-clients", points=80),)}))
+    line.watch.refused("198.51.100.7", "request.malformed", RequestId("req_1"))
+    line.watch.refused("", "request.timeout", RequestId("req_1"))
+    assert line.watch.board.bans is NO_BANS
+    line.watch.refused("198.51.100.7", "request.timeout", RequestId("req_1"))
+    assert set(line.watch.board.bans.addresses) == {"198.51.100.7"}
+
+
+async def test_a_key_that_was_verified_from_a_banned_address_keeps_its_way_in_and_no_stranger_does() -> None:
+    line = Line(abuse(_FORGERY))
+    assert await line.order() == "allow"
+    for _ in range(2):
+        await line.send(line.forged(key_id=KeyId("gk_unknown")))
+        await line.send(line.forged())
+    assert await line.code(line.forged(key_id=KeyId("gk_unknown"))) == "abuse.ban"
+    assert await line.order() == "allow"
+
+
+async def test_a_ban_that_another_node_made_lets_in_whom_this_one_knows() -> None:
+    line = Line(abuse(_FORGERY))
+    await line.order()
+    line.watch.heard((ban(name=_ADDRESS, revision=1),))
+    assert await line.order() == "allow"
+    line.watch.heard((ban(name=_ADDRESS, revision=2, rule=None),))
+    assert await line.order() == "abuse.ban"
+
+
+async def test_what_was_lifted_is_not_back_with_the_next_event() -> None:
+    line = Line(abuse(_FORGERY))
+    for _ in range(2):
+        await line.send(line.forged())
+    [[effect]] = line.watch.board.bans.addresses.values()
+    line.watch.heard((ban(id=effect.id, name=_ADDRESS, revision=1, lifted_at=NOW),))
+    assert line.watch.board.bans is NO_BANS
+    await line.send(line.forged())
+    [[again]] = line.watch.board.bans.addresses.values()
+    assert again.action is Action.THROTTLE
+
+
+async def test_above_the_share_that_may_be_banned_bans_are_recorded_only_and_somebody_is_called() -> None:
+    meter = Meter()
+    line = Line(abuse({"auth.bad_signature": (signal("forgery", points=80),)}), meter=meter)
+    with capture_logs() as logs:
+        for last in range(1, 13):
+            await line.send(line.forged(peer=Address(f"198.51.100.{last}")))
+    modes = [effect.is_shadow for [effect] in line.watch.board.bans.addresses.values()]
+    assert modes == [False] * 10 + [True] * 2
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["bans.capped"]
+    assert meter.tally().counts["guard_bans_capped_total",] == 2
+    assert await line.code(line.forged(peer=Address("198.51.100.12"))) == "auth.bad_signature"
+
+
+async def test_what_fires_and_what_follows_is_counted() -> None:
+    meter = Meter()
+    line = Line(abuse(_FORGERY), meter=meter)
+    await line.send(line.forged())
+    counts = meter.tally().counts
+    assert counts["guard_abuse_signals_total", "exchange", "forgery"] == 1
+    assert counts["guard_bans_total", "throttle", "enforce"] == 1
+
+
+async def test_a_service_without_the_section_is_not_watched_at_all() -> None:
+    line = Line(abuse())
+    line.policies = policies(service())
+    line.judge.rules.current = Rulebook(line.policies, SCHEMES)
+    await line.send(line.forged())
+    await line.order()
+    assert (line.scores.tracked, len(line.watch.guests)) == (0, 0)
+
+
+async def test_with_shared_scores_nothing_is_counted_before_it_is_drained() -> None:
+    line = Line(abuse(_FORGERY))
+    line.watch = Watch(
+        lambda: line.policies,
+        line.scores,
+        BanBoard(),
+        lambda: line.now,
+        chance=lambda _: 0,
+        meter=line.meter,
+        waits=True,
+    )
+    await line.send(line.forged())
+    assert line.scores.tracked == 0
+    await line.watch.drain()
+    assert line.watch.board.bans is not NO_BANS
+
+
+_EVERY_CODE = (
+    [row.code for row in TABLE if row.code != "limit.*"] + ["limit.key"] + [f"outcome.{n}xx" for n in range(1, 6)]
+)
+_AGAINST_KEYS = tuple(signal(f"any-{kind}", per=kind, points=1000) for kind in (SubjectKind.KEY, SubjectKind.ACCOUNT))
+
+
+@st.composite
+def rubbish(draw: st.DrawFn) -> Facts:
+    """Anything but a message that the key's holder has signed: it names the key, and proves nothing."""
+    kind = draw(st.sampled_from(["forged", "unsigned", "stale", "other path", "cut", "other key", "malformed"]))
+    nonce = draw(st.text("abcdefABCDEF0123456789_-", min_size=22, max_size=40))
+    message = signed(secret=_STRANGERS_SECRET, nonce=nonce)
+    good = signed(nonce=nonce)
+    match kind:
+        case "unsigned":
+            return facts()
+        case "stale":
+            return signed(secret=_STRANGERS_SECRET, nonce=nonce, at=UnixMs(NOW - 60_000))
+        case "other path":
+            return facts("POST", b"/v1/elsewhere", fields=message.fields)
+        case "cut":
+            drop = draw(st.integers(0, len(message.fields) - 1))
+            return facts(fields=message.fields[:drop] + message.fields[drop + 1 :])
+        case "other key":
+            return signed(secret=_STRANGERS_SECRET, nonce=nonce, key_id=KeyId("gk_" + nonce))
+        case "malformed":
+            junk = draw(st.binary(min_size=1, max_size=40).filter(lambda text: b"\n" not in text and b"\r" not in text))
+            return facts(
+                fields=tuple((name, junk if name == b"guard-signature" else value) for name, value in good.fields)
+            )
+        case _:
+            return message
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(rubbish(), min_size=1, max_size=12))
+def test_nobodys_rubbish_raises_the_score_or_spends_the_tokens_of_a_key_that_they_do_not_hold(
+    messages: list[Facts],
+) -> None:
+    line = Line(abuse(dict.fromkeys(_EVERY_CODE, _AGAINST_KEYS), ladder=LADDER[-1:]))
+    for message in messages:
+        at_once(line.send(message))
+    assert line.scores.tracked == 0
+    assert line.watch.board.bans is NO_BANS
+    outcome = at_once(line.judge.judge(line.good(), _body)).outcome
+    assert isinstance(outcome, Allow)
+    assert [reading.remaining for reading in outcome.readings] == [999]
+
+
+class Waiting(Patience):
+    """Tells who waited, and how long, and waits for nobody."""
+
+    __slots__ = ("waited",)
+
+    def __init__(self) -> None:
+        super().__init__(sleepers_max=1)
+        self.waited: list[int] = []
+
+    async def wait(self, delay_ms: int) -> None:
+        self.waited.append(delay_ms)
+
+
+@pytest.mark.parametrize(("kind", "name"), [(SubjectKind.IP, _ADDRESS), (SubjectKind.KEY, KEY_ID)])
+async def test_who_is_slowed_waits_before_anything_is_charged_and_goes_on(kind: SubjectKind, name: str) -> None:
+    line, patience = Line(abuse()), Waiting()
+    line.judge = line.judging(patience)
+    assert (await line.order(), patience.waited, line.judge.may_wait) == ("allow", [], False)
+    line.watch.board.put(ban(kind, name, action=Action.SLOW, delay_ms=250), NOW)
+    assert (await line.order(), patience.waited, line.judge.may_wait) == ("allow", [250], True)
+
+
+async def test_who_is_throttled_runs_out_of_tokens_sooner() -> None:
+    line = Line(abuse())
+    line.watch.board.put(ban(SubjectKind.KEY, KEY_ID, action=Action.THROTTLE, percent=1), NOW)
+    outcome = (await line.send(line.good())).outcome
+    assert isinstance(outcome, Allow)
+    assert [reading.remaining for reading in outcome.readings] == [900]
+
+
+async def test_a_body_is_not_read_of_who_is_banned() -> None:
+    line = Line(abuse())
+    line.watch.board.put(ban(name=_ADDRESS), NOW)
+
+    async def unread(_: object) -> Body:
+        raise AssertionError
+
+    judgement = await line.judge.judge(line.good(body=b"{}"), unread)
+    assert isinstance(judgement.outcome, Deny)
+    assert judgement.outcome.code == "abuse.ban"
