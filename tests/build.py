@@ -23,10 +23,10 @@ from guard.model.policy import (
     RouteNode,
     Service,
     Slots,
-    UpstreamPolicy,
     Window,
 )
 from guard.model.rules import Mode, Rule
+from guard.model.upstream_policy import UpstreamPolicy
 from guard.signing.profile import compile_profile
 from guard.signing.scheme import Scheme
 from guard.signing.signer import sign

@@ -86,8 +86,8 @@ async def open_gateway(
         vault = await _opened(settings, rules, clock.now, stack)
         pressure, meter = _measured(settings, rules, stack)
         followed = await stack.enter_async_context(following(vault, settings, clock, meter))
-        store = _limits(settings, vault, clock.now, meter, followed, filled_since=buckets_filled_since)
-        limits = await stack.enter_async_context(store)
+        at = settings, vault, clock.now, meter, followed
+        limits = await stack.enter_async_context(_limits(*at, rules=rules, filled_since=buckets_filled_since))
         watch = await stack.enter_async_context(
             watching(vault.bans, followed.directory, lambda: rules.policies, clock.now, meter)
         )
@@ -148,11 +148,17 @@ def _limits(
     meter: Meter,
     followed: Followed,
     *,
+    rules: Rules,
     filled_since: UnixMs | None,
 ) -> AbstractAsyncContextManager[LimitStore]:
     heard = clock_heard("redis", followed.clocks, meter)
-    at = settings, vault.database.file, now, meter
-    return open_limits(*at, processes=followed.processes, filled_since=filled_since, clock_heard=heard)
+    return open_limits(
+        *(settings, vault.database.file, now, meter),
+        processes=followed.processes,
+        store_ms_max=rules.policies.store_ms_max,
+        filled_since=filled_since,
+        clock_heard=heard,
+    )
 
 
 def _prepare(settings: Settings, outlet: Outlet) -> Prepare:

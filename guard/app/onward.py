@@ -12,7 +12,8 @@ from guard.app.assertion import open_assertion_key
 from guard.edges.exchange import Onward
 from guard.edges.forwarded import Backends
 from guard.edges.wrapped import App, Wrapped
-from guard.model.policy import APP, PolicySet, Service
+from guard.model.policy import PolicySet, Service
+from guard.model.upstream_policy import APP
 from guard.service.policies import Rulebook
 from guard.settings import Settings
 from guard.signing.assertion import AssertionKey

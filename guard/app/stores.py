@@ -29,6 +29,7 @@ async def open_limits(
     meter: StoreMeter,
     *,
     processes: Callable[[], int],
+    store_ms_max: int | None = None,
     filled_since: UnixMs | None = None,
     clock_heard: Callable[[UnixMs, UnixMs, UnixMs], object] = lambda _before, _theirs, _after: None,
 ) -> AsyncIterator[LimitStore]:
@@ -37,6 +38,7 @@ async def open_limits(
     With state in memory this is the only gateway on its key database: a lock on its file says so, or the table of
     nodes (`following.py`). A Redis that does not answer is waited for in the background: until it does for the first
     time, the gateway is not ready. When it is lost later, policies say what follows, and `processes` how many share it.
+    It may take as long to answer as the settings say, or less if `store_ms_max` of the policies does.
     `clock_heard` is told each second what time it is there, between two readings of `now`.
     """
     if not settings.shares_state:
@@ -48,9 +50,8 @@ async def open_limits(
         before = now()
         return lambda theirs: clock_heard(before, theirs, now())
 
-    store = await open_redis(
-        settings.state_url, timeout_ms=settings.store_ms_max, reads_clock=reads_clock, tell=_teller(meter)
-    )
+    timeout_ms = min(settings.store_ms_max, store_ms_max or settings.store_ms_max)
+    store = await open_redis(settings.state_url, timeout_ms=timeout_ms, reads_clock=reads_clock, tell=_teller(meter))
     if store.born_at is not None:
         meter.store_up("redis", up=True)
     limits = Endurance(MeteredLimits(store, meter), LocalShare(now()), processes, heard=meter.store_fallback)

@@ -5,7 +5,7 @@ Everything is resolved, and a rule that can deny knows its file and line.
 
 from collections.abc import Iterator, Mapping
 from enum import IntEnum, StrEnum
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -14,9 +14,7 @@ from guard.model.keys import KeyAlgorithm
 from guard.model.names import UnixMs
 from guard.model.pricing import Pricing, Settlement
 from guard.model.rules import Mode, Rule
-
-APP: Final = "app"
-"""Where a backend's URL would stand: the application that guard is wrapped around is the backend."""
+from guard.model.upstream_policy import UpstreamPolicy
 
 
 class Bucket(msgspec.Struct, frozen=True, gc=False):
@@ -97,8 +95,8 @@ class OnLoss(StrEnum):
 
 
 class Loss(msgspec.Struct, frozen=True, gc=False):
-    """What a policy says of messages that the shared store cannot be asked about: is it fresh, and is there room?
-    `limits_percent` is the share of every limit that the whole fleet may give out meanwhile, where `limits` is LOCAL.
+    """What follows for messages that the shared store cannot be asked about: is it fresh, and is there room?
+    `limits_percent` is the share of every limit that the whole fleet may give out, where `limits` is LOCAL.
     """
 
     replay: OnLoss = OnLoss.DENY
@@ -216,55 +214,6 @@ class ClientAddressPolicy(msgspec.Struct, frozen=True, kw_only=True):
     v6_prefix: int = 64
 
 
-class UpstreamTls(msgspec.Struct, frozen=True, kw_only=True):
-    """What TLS to a backend needs beside the defaults: PEM files with its authority (`ca` None: those that the system
-    trusts) and our own certificate. `server_name` None: the host of the URL.
-    """
-
-    ca: str | None = None
-    certificate: str | None = None
-    key: str | None = None
-    server_name: str | None = None
-
-
-class HealthPolicy(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What each endpoint is asked of itself, how often, and how many equal verdicts in a row are believed."""
-
-    path: bytes
-    every_ms: int
-    timeout_ms: int
-    healthy: int
-    unhealthy: int
-
-
-class BreakerPolicy(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Nothing is sent for `open_ms` when of at least `exchanges_min` in a window this share has failed."""
-
-    failures_percent: int
-    exchanges_min: int
-    window_ms: int
-    open_ms: int
-
-
-class UpstreamPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """The backend: http:// or https:// origins, any of which will do, and how long we wait (a route bounds the whole).
-
-    `connections_max` and `waiting_max` are those of each origin. Or it is APP alone: then nothing else counts but
-    `assertion`, which says that requests carry one.
-    """
-
-    urls: tuple[str, ...]
-    connect_ms: int
-    response_ms: int
-    idle_ms: int
-    connections_max: int
-    waiting_max: int
-    assertion: bool = False
-    tls: UpstreamTls | None = None
-    health: HealthPolicy | None = None
-    breaker: BreakerPolicy | None = None
-
-
 class Service(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One policy file, compiled. `hosts` empty means any authority. `credentials` are the field names (lower case) that
     carry credentials of any accepted scheme; `secrets` those of them that are never forwarded. `local_replay` is a rule
@@ -291,10 +240,11 @@ class PolicySet(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """All services of one policy directory. `digest` names the content: the first 7 hex digits of its SHA-256.
 
     `future_ms_max` is the widest clock lead that any route grants: a store younger than that cannot yet tell a replay.
-    `dual_control` are the scopes that a key gets only with a second person. Compared by identity.
+    `dual_control` are scopes that a key gets only with a second person. `store_ms_max` is the shared store's deadline.
     """
 
     services: tuple[Service, ...]
     digest: str
     future_ms_max: int = 0
     dual_control: frozenset[str] = frozenset()
+    store_ms_max: int | None = None

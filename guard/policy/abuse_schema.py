@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from guard.policy.part import Part, many
-from guard.policy.values import Duration, Name, Network, Percent, RuleMode, Text
+from guard.policy.values import Duration, Name, Network, Percent, RuleMode, SignalName, Text
 
 _POINTS_MAX = 1_000
 _SCORE_MAX = 10_000
@@ -75,7 +75,7 @@ class AbusePart(Part):
     mode: RuleMode = Field(default="enforce", description="shadow: only for the record. off: not at all.")
     score: ScorePart = Field(default=ScorePart(), description="How scores decay.")
     use: tuple[Name, ...] = many("Signals that guard ships, by name: see docs/abuse.md.")
-    signals: dict[Name, SignalPart] = Field(default={}, max_length=100, description="Signals of your own, by name.")
+    signals: dict[SignalName, SignalPart] = Field(default={}, max_length=100, description="Your own signals, by name.")
     ladder: tuple[RungPart, ...] = Field(
         default=(), strict=False, min_length=1, max_length=20, description="What happens from which score on."
     )

@@ -3,13 +3,14 @@
 Nothing is built while anything is wrong: half a policy is never in force.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
-from guard.model.policy import Limit, Meter, PolicySet, Route, Service, UpstreamPolicy
+from guard.model.policy import Limit, Meter, PolicySet, Route, Service
 from guard.model.rules import Mode, Rule
+from guard.model.upstream_policy import UpstreamPolicy
 from guard.policy.abuse import abuse_faults, compile_abuse
 from guard.policy.auth import Acceptance, judge_auth, route_reads
 from guard.policy.case_files import read_cases
@@ -83,9 +84,14 @@ def compile_all(
         services=tuple(_service(draft, widest) for draft in drafts),
         digest=digest,
         future_ms_max=max((window.future_ms for one in accepted for window in one.windows), default=0),
+        store_ms_max=_least(draft.shaped.policy.store.timeout for draft in drafts),
         dual_control=frozenset(scope for draft in drafts for scope in draft.shaped.policy.dual_control.scopes),
     )
     return Compiled(policies, {scheme.name: scheme for one in accepted for scheme in one.schemes}, cases), faults
+
+
+def _least(said: Iterable[int | None]) -> int | None:
+    return min((each for each in said if each is not None), default=None)
 
 
 def _draft(source: Source, schemes: Schemes, environment: Mapping[str, str]) -> _Draft:

@@ -4,8 +4,8 @@ Not the text is compared but what the gateway would run, so that an edit of a de
 acts. What each field means is `directions.py`.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -13,6 +13,9 @@ from guard.model.policy import Bucket, Limit, PolicySet, Route, RouteAuth, Route
 from guard.model.rules import Rule
 from guard.policy.directions import TABLE, Direction, Kind, Part, Skipped, either
 from guard.policy.units import spelled
+
+Limits: TypeAlias = Mapping[str, tuple[Limit, ...]]
+"""Those of each tier."""
 
 _NOWHERE: Final = Rule("", "", 0)
 
@@ -75,6 +78,8 @@ def _field(path: str, field: str, say: Direction | Part, values: tuple[Any, Any]
             yield from _named(path, old, new)
         case Part.ROUTES:
             yield from _named(_under(path, ""), _routes(old), _routes(new))
+        case Part.TIERS:
+            yield from _tiers(_service_of(path), old, new, at)
         case Part.WINDOWS:
             for position, (before, after) in enumerate(zip(old, new, strict=False)):
                 yield from _struct(_under(path, f"windows[{position}]"), before, after, at)
@@ -87,7 +92,7 @@ def _named(path: str, old: Iterable[Any], new: Iterable[Any]) -> Iterator[Change
     before, after = {each.name: each for each in old}, {each.name: each for each in new}
     for name, each in after.items():
         if name in before:
-            base = path.split(" ", 1)[0] if isinstance(each, Limit) else path  # its numbers are the same on all routes
+            base = _service_of(path) if isinstance(each, Limit) else path  # its numbers are the same on all routes
             yield from _struct(_child(base, each), before[name], each, each.rule)
     gone, come = [before[n] for n in before if n not in after], [after[n] for n in after if n not in before]
     for one in gone:
@@ -101,6 +106,22 @@ def _named(path: str, old: Iterable[Any], new: Iterable[Any]) -> Iterator[Change
     for one in come:
         kind = Kind.TIGHTENS if isinstance(one, Limit) else Kind.WEAKENS
         yield _change(kind, _child(path, one), "", _shown(one), one.rule)
+
+
+def _tiers(path: str, old: Limits, new: Limits, at: Rule) -> Iterator[Change]:
+    """The limits of keys of each tier; limits that come or go do so for all keys, and are told there."""
+    for tier in sorted(old.keys() | new.keys()):
+        here = _under(path, f"tiers.{tier}")
+        if tier not in old or tier not in new:
+            yield _change(Kind.WEAKENS, here, tier if tier in old else "", tier if tier in new else "", at)
+            continue
+        before, after = {each.name: each for each in old[tier]}, {each.name: each for each in new[tier]}
+        for name in sorted(before.keys() & after.keys()):
+            yield from _struct(_child(here, after[name]), before[name], after[name], after[name].rule)
+
+
+def _service_of(path: str) -> str:
+    return path.split(" ", 1)[0]
 
 
 def _alike(old: Any, new: Any) -> bool:

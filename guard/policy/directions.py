@@ -12,11 +12,9 @@ import msgspec
 
 from guard.model.abuse import AbusePolicy, Signal
 from guard.model.policy import (
-    BreakerPolicy,
     Bucket,
     Calendar,
     ClientAddressPolicy,
-    HealthPolicy,
     Limit,
     Loss,
     OnLoss,
@@ -25,11 +23,11 @@ from guard.model.policy import (
     RouteAuth,
     Service,
     Slots,
-    UpstreamPolicy,
-    UpstreamTls,
     Window,
 )
+from guard.model.pricing import Settlement
 from guard.model.rules import Mode, Rule
+from guard.model.upstream_policy import BreakerPolicy, HealthPolicy, UpstreamPolicy, UpstreamTls
 
 
 class Kind(StrEnum):
@@ -124,6 +122,7 @@ class Part(StrEnum):
     STRUCT = "struct"
     NAMED = "named"
     ROUTES = "routes"
+    TIERS = "tiers"
     WINDOWS = "windows"
 
 
@@ -146,6 +145,7 @@ TABLE: Final[Mapping[type, Mapping[str, Say]]] = {
         "digest": Skipped.DERIVED,
         "future_ms_max": Skipped.DERIVED,
         "dual_control": shrinks,
+        "store_ms_max": neutral,
     },
     Service: {
         "name": Skipped.NAME,
@@ -219,8 +219,11 @@ TABLE: Final[Mapping[type, Mapping[str, Say]]] = {
         "reads": once_off,
         "critical": once_off,
         "cost": fewer,
+        "pricing": either,
+        "settlement": Part.STRUCT,
         "limits_address": Part.NAMED,
         "limits_principal": Part.NAMED,
+        "limits_by_tier": Part.TIERS,
         "max_body_bytes": more,
         "total_ms": neutral,
         "loss": Part.STRUCT,
@@ -244,8 +247,12 @@ TABLE: Final[Mapping[type, Mapping[str, Say]]] = {
         "meter": Part.STRUCT,
         "per": either,
         "cost": fewer,
+        "of_bytes": either,
+        "reserve": fewer,
+        "tier": Skipped.NAME,
         "exposed": neutral,
     },
+    Settlement: {"field": either, "most": fewer, "on_success": fewer},
     Bucket: {"capacity": more, "refill_tokens": Skipped.RATE, "period_ms": Skipped.RATE},
     Calendar: {"tokens": more, "period_ms": fewer},
     Slots: {"count": more},

@@ -6,7 +6,7 @@ It says what `schema.py` says, in draft-07, which every editor reads. What names
 
 from typing import Any, Final
 
-from guard.policy.names import ID_PATTERN
+from guard.policy.names import ID_PATTERN, SIGNAL_PATTERN
 from guard.policy.schema import PolicyFile
 from guard.policy.templates import ROUTE_KEY_PATTERN
 from guard.policy.units import DURATION_PATTERN, STEP_PATTERN
@@ -79,7 +79,7 @@ def policy_schema() -> Schema:
         {"type": "string", "pattern": "^(deny|allow|local)$", "examples": ["deny", "local"]},
     )
     signals = schema["definitions"]["AbusePart"]["properties"]["signals"]
-    _named(signals, ID_PATTERN, _SIGNAL_EXAMPLES)
+    _named(signals, SIGNAL_PATTERN, _SIGNAL_EXAMPLES)
     terms = schema["definitions"]["RungPart"]["properties"]["for"]
     once = {"type": "string", "pattern": DURATION_PATTERN, "examples": ["10m"]}
     terms["anyOf"] = [once, *(one for one in terms["anyOf"] if one != {"type": "null"})]

@@ -8,11 +8,12 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from guard.model.policy import APP
+from guard.model.upstream_policy import APP
 from guard.signing.template import parse_pointer
 from guard.wire.client_address import canonical
 
 ID_PATTERN: Final = "^[a-z0-9]+(-[a-z0-9]+)*$"
+SIGNAL_PATTERN: Final = "^[a-z0-9]+([-_][a-z0-9]+)*$"
 SCOPE_PATTERN: Final = "^[a-z][a-z0-9_.:-]{0,63}$"
 PARAMETER_PATTERN: Final = "^[A-Za-z_][A-Za-z0-9_.-]{0,63}$"
 POINTER_PATTERN: Final = "^(/([^~/]|~[01]){0,128}){0,8}$"
@@ -25,6 +26,7 @@ STEP_PATTERN: Final = "^[A-Za-z]{1,20} /[!-~]{0,2047}$"
 
 _ID = re.compile(ID_PATTERN, re.ASCII)
 _ID_CHARACTERS_MAX = 64
+_SIGNAL = re.compile(SIGNAL_PATTERN, re.ASCII)
 _SCOPE = re.compile(SCOPE_PATTERN, re.ASCII)
 _FIELD = re.compile(FIELD_PATTERN, re.ASCII)
 _PARAMETER = re.compile(PARAMETER_PATTERN, re.ASCII)
@@ -51,6 +53,15 @@ def identifier(value: object) -> str:
     text = _text(value)
     if len(text) > _ID_CHARACTERS_MAX or _ID.fullmatch(text) is None:
         raise NameFault("P106", "is not a name", "use lower-case letters, digits and single hyphens, at most 64")
+    return text
+
+
+def signal(value: object) -> str:
+    """A signal of abuse: as other names, or with underscores."""
+    text = _text(value)
+    if len(text) > _ID_CHARACTERS_MAX or _SIGNAL.fullmatch(text) is None:
+        hint = "use lower-case letters, digits, single hyphens and underscores, at most 64"
+        raise NameFault("P106", "is not a name", hint)
     return text
 
 

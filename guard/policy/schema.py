@@ -210,11 +210,15 @@ class OnFailurePart(Part):
         default=None,
         description="`deny`, `allow`, or `local N%`: what all processes together may give out. Default local 50%.",
     )
+    bans: Literal["last-known"] = Field(default="last-known", description="Bans that are known hold on.")
 
 
 class StorePart(Part):
     """The shared memory of nonces and limits. Where it is, is a setting and no policy."""
 
+    timeout: Duration | None = Field(
+        default=None, description="How long it may take to answer, at most what the setting GUARD_STORE_MS_MAX allows."
+    )
     on_failure: OnFailurePart = Field(default=OnFailurePart(), description="What follows while it does not answer.")
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from guard.model.policy import APP, BreakerPolicy, ClientAddressPolicy, HealthPolicy, UpstreamPolicy
+from guard.model.policy import ClientAddressPolicy
 from guard.model.rules import Rule
+from guard.model.upstream_policy import APP, BreakerPolicy, HealthPolicy, UpstreamPolicy
 from guard.policy.diagnostic import Diagnostic, Severity, quoted
 from guard.policy.document import Document, Path
 from guard.policy.modes import client_ip_mode

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path as FilePath
 
-from guard.model.policy import UpstreamTls
+from guard.model.upstream_policy import UpstreamTls
 from guard.policy.diagnostic import Diagnostic, quoted
 from guard.policy.document import Document, Path
 from guard.policy.upstream_part import TlsPart

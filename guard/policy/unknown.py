@@ -11,8 +11,6 @@ _FIELDS: Final[frozenset[Path]] = frozenset(
         *((name,) for name in ("keys", "log", "exempt")),
         *(("upstream", name) for name in ("retry",)),
         ("auth", "alternates"),
-        *(("store", name) for name in ("timeout",)),
-        ("store", "on_failure", "bans"),
         ("limits", "use"),
         ("limits", _ANY, "on_failure"),
         *(("routes", _ANY, name) for name in ("require", "allow_ips", "upgrade")),

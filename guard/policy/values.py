@@ -55,6 +55,7 @@ def _patterned(pattern: str, *examples: str) -> WithJsonSchema:
 
 
 Name = Annotated[str, _told(names.identifier), _patterned(names.ID_PATTERN, "exchange")]
+SignalName = Annotated[str, _told(names.signal), _patterned(names.SIGNAL_PATTERN, "replay")]
 Scope = Annotated[str, _told(names.scope), _patterned(names.SCOPE_PATTERN, "read", "trade")]
 FieldName = Annotated[str, _told(names.field_name), _patterned(names.FIELD_PATTERN, "X-API-Key")]
 Host = Annotated[str, _told(names.host), WithJsonSchema({"type": "string", "examples": ["api.example.com"]})]

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from guard.model.exchange import Sent
-from guard.model.policy import UpstreamPolicy
+from guard.model.upstream_policy import UpstreamPolicy
 from guard.upstream.answer import UpstreamFailure
 from guard.upstream.breaker import Breaker
 from guard.upstream.checks import check_for_ever

@@ -7,7 +7,7 @@ longer than the breaker would have stayed open. Arithmetic on the times that it 
 
 from collections import deque
 
-from guard.model.policy import BreakerPolicy
+from guard.model.upstream_policy import BreakerPolicy
 
 _SLICES = 10
 

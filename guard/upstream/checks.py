@@ -7,7 +7,7 @@ connection at all.
 import asyncio
 from collections.abc import Callable
 
-from guard.model.policy import HealthPolicy
+from guard.model.upstream_policy import HealthPolicy
 from guard.upstream.answer import UpstreamFailure
 from guard.upstream.connection import Connection
 from guard.upstream.origin import Origin

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
-from guard.model.policy import UpstreamPolicy
+from guard.model.upstream_policy import UpstreamPolicy
 from guard.upstream.breaker import Breaker
 from guard.upstream.health import Health
 from guard.upstream.origin import Origin

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 from guard.model.exchange import Sent
-from guard.model.policy import UpstreamPolicy, Urgency
+from guard.model.policy import Urgency
+from guard.model.upstream_policy import UpstreamPolicy
 from guard.upstream.answer import UpstreamFailure
 from guard.upstream.connection import Connection
 from guard.upstream.origin import Origin

@@ -12,7 +12,8 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from guard.model.policy import Service, UpstreamPolicy, UpstreamTls
+from guard.model.policy import Service
+from guard.model.upstream_policy import UpstreamPolicy, UpstreamTls
 from guard.upstream.backend import Backend
 
 _IDLE_POLL_S: Final = 1.0

@@ -10,7 +10,7 @@ import pytest
 from guard.app.onward import Misplaced, open_outlet
 from guard.edges.forwarded import Backends
 from guard.edges.wrapped import App, Wrapped
-from guard.model.policy import APP
+from guard.model.upstream_policy import APP
 from guard.service.policies import Rulebook
 from guard.settings import Settings
 from tests.build import policies, service

@@ -8,8 +8,8 @@ import pytest
 from guard.edges.forwarded import Backends
 from guard.model.keys import KeyRecord, KeyState
 from guard.model.names import KeyId, UnixMs
-from guard.model.policy import BreakerPolicy
 from guard.model.questions import Unavailable
+from guard.model.upstream_policy import BreakerPolicy
 from guard.upstream.backend import Backend
 from tests.build import facts, record, service, signed
 from tests.edges.gateway import Front, front

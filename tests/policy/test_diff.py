@@ -39,6 +39,26 @@ def compared(*edits: tuple[str, str], before: str = BEFORE) -> list[str]:
     ]
 
 
+TIERED = BEFORE + "tiers:\n  gold: {key: {rate: 40/s, burst: 80}}\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("burst: 80", "burst: 90", ["WEAKENS exchange tiers.gold limits.key capacity: 80 → 90 @8"]),
+        ("rate: 40/s", "rate: 30/s", ["TIGHTENS exchange tiers.gold limits.key rate: 40/1s → 30/1s @8"]),
+        (
+            "gold:",
+            "silver:",
+            ["WEAKENS exchange tiers.gold: gold → - @11"],
+        ),
+        ("dual_control:", "# a line more\ndual_control:", []),
+    ],
+)
+def test_the_limits_of_a_tier_are_compared_one_by_one(old: str, new: str, expected: list[str]) -> None:
+    assert sorted(set(compared((old, new), before=TIERED)))[: len(expected)] == expected
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [

@@ -5,7 +5,7 @@ import inspect
 import msgspec
 import pytest
 
-from guard.model import policy
+from guard.model import policy, upstream_policy
 from guard.model.rules import Mode, Rule
 from guard.policy.directions import (
     TABLE,
@@ -25,11 +25,11 @@ from tests.build import signal
 
 NOT_COMPARED = {policy.RouteNode}  # the tree is compared route by route
 
-STRUCTS = [
-    struct
-    for _, struct in inspect.getmembers(policy, inspect.isclass)
-    if issubclass(struct, msgspec.Struct) and struct not in NOT_COMPARED
-]
+_CLASSES = dict(inspect.getmembers(policy, inspect.isclass)) | dict(
+    inspect.getmembers(upstream_policy, inspect.isclass)
+)
+
+STRUCTS = [struct for struct in _CLASSES.values() if issubclass(struct, msgspec.Struct) and struct not in NOT_COMPARED]
 
 
 @pytest.mark.parametrize("struct", STRUCTS, ids=lambda struct: struct.__name__)

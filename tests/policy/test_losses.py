@@ -2,7 +2,7 @@ import pytest
 
 from guard.model.policy import Loss, OnLoss
 from guard.model.rules import Rule
-from tests.policy_text import codes, found, policy, routes, service, told
+from tests.policy_text import codes, found, loaded, policy, routes, service, told
 
 ROUTES = (
     "routes:\n  GET /v1/account: {scope: read}\n  POST /v1/orders: {scope: trade}\n"
@@ -81,6 +81,12 @@ def test_replay_that_is_refused_needs_no_rule() -> None:
     assert service(policy("store: {on_failure: {replay: deny}}", routes=ROUTES)).local_replay is None
 
 
-def test_bans_and_the_deadline_come_later() -> None:
-    assert codes(policy("store: {timeout: 20ms}")) == ["P190"]
-    assert codes(policy("store: {on_failure: {bans: last-known}}")) == ["P190"]
+def test_known_bans_hold_on_and_nothing_else_may_be_said_of_them() -> None:
+    assert codes(policy("store: {on_failure: {bans: last-known}}")) == []
+    assert codes(policy("store: {on_failure: {bans: none}}")) == ["P102"]
+
+
+def test_the_shortest_deadline_of_all_services_counts() -> None:
+    other = policy("store: {timeout: 10ms}", "match: {hosts: [other.example.com]}").replace("exchange", "other", 1)
+    assert loaded(policy("store: {timeout: 20ms}"), other).policies.store_ms_max == 10
+    assert loaded(policy()).policies.store_ms_max is None

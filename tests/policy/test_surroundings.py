@@ -1,7 +1,8 @@
 import pytest
 
-from guard.model.policy import APP, BreakerPolicy, ClientAddressPolicy, HealthPolicy, UpstreamPolicy
+from guard.model.policy import ClientAddressPolicy
 from guard.model.rules import Rule
+from guard.model.upstream_policy import APP, BreakerPolicy, HealthPolicy, UpstreamPolicy
 from tests.policy_text import ROUTES, loaded, policy, routes, service, told
 
 PLAIN = "version: 1\nservice: exchange\n"

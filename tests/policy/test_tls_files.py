@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from guard.model.policy import UpstreamTls
+from guard.model.upstream_policy import UpstreamTls
 from guard.policy.load import Invalid, Loaded, load_policies
 from tests.policy_text import ROUTES
 from tests.upstream.certificates import Certificates

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from guard.core.stages import Allow, Identified, Verified
-from guard.model.policy import UpstreamPolicy
+from guard.model.upstream_policy import UpstreamPolicy
 from tests.build import NOW, facts, record, route, service
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from guard.model.exchange import Sent
-from guard.model.policy import BreakerPolicy, HealthPolicy
+from guard.model.upstream_policy import BreakerPolicy, HealthPolicy
 from guard.upstream.answer import UpstreamFailure
 from guard.upstream.backend import Backend
 from guard.upstream.health import FAILURES_MAX

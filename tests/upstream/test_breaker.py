@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.model.policy import BreakerPolicy
+from guard.model.upstream_policy import BreakerPolicy
 from guard.upstream.breaker import Breaker
 
 POLICY = BreakerPolicy(failures_percent=50, exchanges_min=4, window_ms=1000, open_ms=300)

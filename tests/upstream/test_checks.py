@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from guard.model.policy import HealthPolicy
+from guard.model.upstream_policy import HealthPolicy
 from guard.upstream.checks import check_for_ever, is_well
 from guard.upstream.origin import Origin
 from tests.upstream.asking import until

@@ -1,4 +1,4 @@
-from guard.model.policy import BreakerPolicy, HealthPolicy
+from guard.model.upstream_policy import BreakerPolicy, HealthPolicy
 from guard.upstream.breaker import Breaker
 from guard.upstream.endpoint import Endpoint
 from guard.upstream.health import Health

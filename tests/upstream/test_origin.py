@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from guard.model.exchange import Sent
-from guard.model.policy import UpstreamTls
+from guard.model.upstream_policy import UpstreamTls
 from guard.upstream.answer import UpstreamFailure
 from guard.upstream.connection import Connection
 from guard.upstream.origin import Origin

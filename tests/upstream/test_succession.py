@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from guard.model.policy import Service, UpstreamTls
+from guard.model.policy import Service
+from guard.model.upstream_policy import UpstreamTls
 from guard.upstream.backend import Backend
 from guard.upstream.succession import Succession
 from tests.build import service

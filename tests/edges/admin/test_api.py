@@ -90,11 +90,16 @@ async def test_a2_no_answer_allows_another_origin(office: Office) -> None:
         assert not [name for name in told.fields if name.startswith(("access-control", "set-cookie"))]
 
 
+BANS = "/admin/v1/bans"
+
+
 async def test_a2_get_and_head_change_nothing(office: Office) -> None:
     await office.ask("POST", KEYS, {**ORDER, "id": "K-1"})
+    told = await office.ask("POST", BANS, {"kind": "ip", "name": "192.0.2.9", "for_ms": 60_000, "why": "noise"})
+    ban = told.json["ban"]["id"]
     before = await office.keyring.history("K-1")
     for route in ROUTES:
-        path = route.path.replace("{id}", "K-1")
+        path = route.path.replace("{id}", ban if "/bans/" in route.path else "K-1")
         reads = any((each.method, each.path) == ("GET", route.path) for each in ROUTES)
         for method in ("GET", "HEAD"):
             told = await office.ask(method, path)
