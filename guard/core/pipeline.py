@@ -10,7 +10,12 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from guard.core.checks.address import address_had_room, address_has_room, address_is_permitted
+from guard.core.checks.address import (
+    address_had_room,
+    address_has_room,
+    address_is_permitted,
+    address_may_use_route,
+)
 from guard.core.checks.bounds import resources_are_within_bounds, use_is_within_bounds
 from guard.core.checks.credentials import claim_is_complete, credentials_are_present
 from guard.core.checks.freshness import (
@@ -36,6 +41,7 @@ from guard.core.checks.key import (
 )
 from guard.core.checks.limits import limits_have_room
 from guard.core.checks.message import announced_body_fits, message_is_unambiguous, names_are_unambiguous
+from guard.core.checks.requirements import route_requirements_are_met
 from guard.core.checks.room import backend_can_take_it, gateway_has_room
 from guard.core.checks.signature import (
     body_digest_matches,
@@ -58,6 +64,7 @@ ARRIVAL = (
 # The address's room has been asked for. Nothing that the message claims is read before its address may ask.
 ADDRESS = (
     address_is_permitted,
+    address_may_use_route,
     address_has_room,
 )
 
@@ -100,6 +107,7 @@ MAY = (
     scope_covers_route,
     use_is_within_bounds,
     resources_are_within_bounds,
+    route_requirements_are_met,
 )
 
 # All that is asked for next is spent; what is refused here burns its nonce, since it may be let through soon after.

@@ -135,12 +135,26 @@ class Urgency(IntEnum):
     CRITICAL = 3
 
 
+class Requirement(StrEnum):
+    """What a route may ask for beside a valid key with its scope."""
+
+    KEY_IP_ALLOWLIST = "key_ip_allowlist"
+    MTLS = "mtls"
+
+
+class RouteNetworks(msgspec.Struct, frozen=True, gc=False):
+    """The only networks (CIDR) from which a route may be used."""
+
+    rule: Rule
+    allow: tuple[str, ...]
+
+
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """The unit of policy: METHOD + path template. `auth` None means that the route is open to anyone.
 
     `limits_address` are charged in SCREEN, `limits_principal` in ADMIT; both are already narrowed to this route.
     `max_body_bytes` and `total_ms` bound the exchange. `reads` says that repeating the message changes nothing.
-    `loss` is what follows when the shared store does not answer.
+    `loss` is what follows when the shared store does not answer. `networks` None: it may be used from anywhere.
     """
 
     name: str
@@ -149,6 +163,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     rule: Rule
     auth: RouteAuth | None
     scope: str | None
+    require: tuple[Requirement, ...] = ()
+    networks: RouteNetworks | None = None
     group: str | None = None
     reads: bool
     critical: bool = False

@@ -19,6 +19,7 @@ from guard.policy.limits import compile_limits, limit_faults, limits_of
 from guard.policy.losses import compile_loss, local_replay, loss_faults
 from guard.policy.modes import mode_faults
 from guard.policy.overlaps import overlap_faults
+from guard.policy.requirements import compile_networks, requirement_faults, requirements
 from guard.policy.routes import build_tree, prefix_faults, read_templates
 from guard.policy.schema import ROUTES_MAX, PolicyFile
 from guard.policy.schemes import Schemes
@@ -95,7 +96,7 @@ def _draft(source: Source, schemes: Schemes, environment: Mapping[str, str]) -> 
     faults += prefix_faults(document, policy.match.prefix, templates)
     judged = judge_auth(document, policy, schemes)
     if not broken & {"auth", "routes"}:
-        faults += judged.faults
+        faults += [*judged.faults, *requirement_faults(document, policy)]
     if not broken & {"limits", "routes"}:
         faults += limit_faults(document, policy)
     upstream, upstream_faults = compile_upstream(document, policy, environment)
@@ -166,6 +167,8 @@ def _route(draft: _Draft, key: str, limits: Mapping[str, Limit], widest: Mapping
         rule=Rule(f"routes.{key}", document.name, document.span(("routes", key), key=True).line),
         auth=acceptance.route_auth(widest) if acceptance is not None else None,
         scope=part.scope,
+        require=requirements(part),
+        networks=compile_networks(document, key, policy),
         group=part.group,
         reads=route_reads(key, part),
         critical=part.priority == "critical",

@@ -15,7 +15,7 @@ _FIELDS: Final[frozenset[Path]] = frozenset(
         ("store", "on_failure", "bans"),
         ("limits", "use"),
         *(("limits", _ANY, name) for name in ("count", "reserve", "on_failure")),
-        *(("routes", _ANY, name) for name in ("require", "allow_ips", "upgrade")),
+        *(("routes", _ANY, name) for name in ("upgrade",)),
     }
 )
 _VALUES: Final[dict[Path, frozenset[str]]] = {
