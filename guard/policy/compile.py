@@ -16,6 +16,8 @@ from guard.policy.cases import Case
 from guard.policy.diagnostic import Diagnostic, Severity, did_you_mean, quoted
 from guard.policy.document import Document
 from guard.policy.limits import compile_limits, limit_faults, limits_of
+from guard.policy.lints.table import lint
+from guard.policy.lints.whole import whole
 from guard.policy.losses import compile_loss, local_replay, loss_faults
 from guard.policy.modes import mode_faults
 from guard.policy.overlaps import overlap_faults
@@ -63,8 +65,12 @@ def compile_all(
     digest: str,
     environment: Mapping[str, str],
     case_files: Sequence[Document] = (),
+    granted: frozenset[str] | None = None,
 ) -> tuple[Compiled | None, list[Diagnostic]]:
-    """What the sources say, None if anything in them is an error; and all errors and warnings."""
+    """What the sources say, None if anything in them is an error; and all errors and warnings.
+
+    `granted` are the scopes that keys have, if somebody has looked.
+    """
     drafts = [_draft(source, schemes, environment) for source in sources]
     faults = [fault for draft in drafts for fault in draft.faults]
     cases, case_faults = read_cases([(draft.source.document, draft.shaped) for draft in drafts], case_files)
@@ -83,6 +89,8 @@ def compile_all(
         future_ms_max=max((window.future_ms for one in accepted for window in one.windows), default=0),
         dual_control=frozenset(scope for draft in drafts for scope in draft.shaped.policy.dual_control.scopes),
     )
+    for draft, service in zip(drafts, policies.services, strict=True):
+        faults += lint(whole(draft.source.document, draft.shaped.policy, service, granted))
     return Compiled(policies, {scheme.name: scheme for one in accepted for scheme in one.schemes}, cases), faults
 
 
