@@ -1,7 +1,9 @@
 """The one table of diagnostic codes: what each means, for `docs/policies.md` and for whoever reads a report.
 
 Y0xx: the file cannot be read. P1xx: its shape. P2xx: names that lead nowhere. P3xx: routes and limits that cannot work.
-P4xx: what works but is not safe. P5xx: what does not fit how guard is run. P6xx: policy tests. A code is stable and never reused.
+P4xx: what works but is not safe. P5xx: what does not fit how guard is run. P6xx: policy tests.
+
+A code is stable and never reused.
 """
 
 from typing import Final

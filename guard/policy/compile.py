@@ -64,6 +64,7 @@ def compile_all(
     schemes: Schemes,
     digest: str,
     environment: Mapping[str, str],
+    *,
     case_files: Sequence[Document] = (),
     granted: frozenset[str] | None = None,
 ) -> tuple[Compiled | None, list[Diagnostic]]:

@@ -113,7 +113,9 @@ def _load(
         hint = "a policy is a file that ends in `.yaml`"
         faults.append(Diagnostic(code="P192", message="no policy here", file=shown, help=hint))
     schemes, scheme_faults = with_own_schemes(shipped_schemes(), own_schemes, frozenset(unreadable))
-    compiled, policy_faults = compile_all(sources, schemes, _digest(contents), environment, case_files, granted)
+    compiled, policy_faults = compile_all(
+        sources, schemes, _digest(contents), environment, case_files=case_files, granted=granted
+    )
     diagnostics = in_order([*faults, *scheme_faults, *policy_faults])
     if compiled is None or any(one.severity is Severity.ERROR for one in diagnostics):
         return Invalid(diagnostics)
