@@ -6,6 +6,7 @@ It says what `schema.py` says, in draft-07, which every editor reads. What names
 
 from typing import Any, Final
 
+from guard.policy.editor_words import add_editor_words
 from guard.policy.names import ID_PATTERN
 from guard.policy.schema import PolicyFile
 from guard.policy.templates import ROUTE_KEY_PATTERN
@@ -60,6 +61,7 @@ def policy_schema() -> Schema:
         {"type": "string", "pattern": "^(deny|allow|local)$", "examples": ["deny", "local"]},
     )
     tidied: Schema = _tidy(schema)
+    add_editor_words(tidied)
     return tidied
 
 
@@ -99,7 +101,11 @@ def _tidy(node: Any) -> Any:
         node = {"allOf": [{"$ref": node["$ref"]}], **{key: value for key, value in node.items() if key != "$ref"}}
     default = node.get("default")
     spelled = isinstance(default, str | bool) or (isinstance(default, int) and node.get("type") == "integer")
-    tidied = {key: _tidy(value) for key, value in node.items() if key != "default" or spelled}
+    tidied = {
+        key: {name: _tidy(field) for name, field in value.items()} if key == "properties" else _tidy(value)
+        for key, value in node.items()
+        if key != "default" or spelled
+    }
     if isinstance(tidied.get("description"), str):
         tidied["markdownDescription"] = tidied["description"]
     if isinstance(tidied.get("title"), str) and tidied["title"] != "guard policy":

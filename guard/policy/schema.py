@@ -141,7 +141,7 @@ class LimitPart(Part):
 class LimitsPart(Part):
     """The limits by name, and a mode for all of them. In YAML both stand side by side."""
 
-    mode: RuleMode = "enforce"
+    mode: RuleMode = Field(default="enforce", description="That of all limits; each may lower it.")
     named: dict[Name, LimitPart] = Field(default={}, max_length=100)
 
     @model_validator(mode="before")
