@@ -16,6 +16,7 @@ from guard.policy.diagnostic import Diagnostic, Severity, concise, in_order, ren
 from guard.policy.lints.workers import divided_memory
 from guard.policy.load import Invalid, Loaded, load_policies
 from guard.policy.reports import to_github, to_junit, to_sarif
+from guard.policy.resolved import all_resolved
 from guard.service.policies import tested
 
 _USABLE = (KeyState.PRE_ACTIVATION, KeyState.ACTIVE, KeyState.SUSPENDED)
@@ -55,6 +56,10 @@ def check(
     form: Annotated[Form, typer.Option("--format", help="How to print what was found.")] = Form.TEXT,
     fail_level: Annotated[Severity, typer.Option(help="What ends with code 3.")] = Severity.ERROR,
     keys: Annotated[bool, typer.Option("--keys", help="Look for scopes that no key has, in the key database.")] = False,
+    print_: Annotated[
+        bool,
+        typer.Option("--print", help="Print the policies with all defaults, and what was found to standard error."),
+    ] = False,
     workers: Annotated[int, typer.Option(min=1, help="With how many workers guard will be run.")] = 1,
 ) -> None:
     """See `help` above."""
@@ -64,7 +69,12 @@ def check(
     found = [one for result in results for one in _diagnostics(result)]
     found += [one for path in paths if (one := _divided(path, workers)) is not None]
     diagnostics = in_order(found)
-    _print(form, diagnostics, [result for result in results if isinstance(result, Loaded)])
+    loaded = [result for result in results if isinstance(result, Loaded)]
+    report = _report(form, diagnostics, loaded)
+    if report:
+        typer.echo(report, err=print_)
+    if print_:
+        typer.echo("\n\n".join(all_resolved(one) for one in loaded))
     failing = [one for one in diagnostics if fail_level is Severity.WARNING or one.severity is Severity.ERROR]
     if failing:
         raise typer.Exit(EXIT_POLICY_INVALID)
@@ -92,22 +102,19 @@ def _granted() -> frozenset[str]:
     return frozenset(scope for view in views if view.state in _USABLE for scope in view.scopes)
 
 
-def _print(form: Form, diagnostics: Sequence[Diagnostic], loaded: Sequence[Loaded]) -> None:
+def _report(form: Form, diagnostics: Sequence[Diagnostic], loaded: Sequence[Loaded]) -> str:
     match form:
         case Form.JSON:
-            typer.echo(to_json(diagnostics))
+            return to_json(diagnostics)
         case Form.SARIF:
-            typer.echo(to_sarif(diagnostics, __version__))
+            return to_sarif(diagnostics, __version__)
         case Form.JUNIT:
-            typer.echo(to_junit(diagnostics, [file for one in loaded for file in one.contents]))
+            return to_junit(diagnostics, [file for one in loaded for file in one.contents])
         case Form.GITHUB:
-            if diagnostics:
-                typer.echo(to_github(diagnostics))
+            return to_github(diagnostics)
         case Form.TEXT | Form.CONCISE:
-            for diagnostic in diagnostics:
-                typer.echo(render(diagnostic) if form is Form.TEXT else concise(diagnostic))
-            for one in loaded:
-                typer.echo(_summary(one))
+            lines = [render(one) if form is Form.TEXT else concise(one) for one in diagnostics]
+            return "\n".join([*lines, *map(_summary, loaded)])
 
 
 def _summary(loaded: Loaded) -> str:

@@ -102,6 +102,21 @@ def test_several_paths_are_judged_each_by_itself(tmp_path: Path) -> None:
     assert ran.output.count("error[P101]") == 1
 
 
+def test_the_policies_are_printed_with_all_that_they_leave_out(tmp_path: Path) -> None:
+    ran = _checked(tmp_path, _WARNED, "--print")
+    assert ran.exit_code == 0
+    assert ran.stdout.startswith(f"# {tmp_path / 'policies' / 'exchange.yaml'}\nversion: 1 ")
+    assert "  v6_prefix: 64                                                   # default\n" in ran.stdout
+    assert "warning[P401]" in ran.stderr
+    assert "P401" not in ran.stdout
+
+
+def test_a_policy_that_is_not_in_order_is_not_printed(tmp_path: Path) -> None:
+    ran = _checked(tmp_path, _WRONG, "--print")
+    assert ran.exit_code == 3
+    assert "version" not in ran.stdout
+
+
 def test_a_scope_that_no_usable_key_has_is_told_on_request(tmp_path: Path) -> None:
     created = CliRunner().invoke(keys, ["create", "--account", "acme", "--scopes", "trade", "--json"])
     assert "P209" not in _checked(tmp_path, _HEAD + _ROUTES, "--keys").output
