@@ -12,6 +12,7 @@ import msgspec
 
 from guard.model.keys import KeyAlgorithm
 from guard.model.names import UnixMs
+from guard.model.requirements import Requirement, RouteNetworks
 from guard.model.rules import Mode, Rule
 
 APP: Final = "app"
@@ -133,20 +134,6 @@ class Urgency(IntEnum):
     READ = 1
     ORDER = 2
     CRITICAL = 3
-
-
-class Requirement(StrEnum):
-    """What a route may ask for beside a valid key with its scope."""
-
-    KEY_IP_ALLOWLIST = "key_ip_allowlist"
-    MTLS = "mtls"
-
-
-class RouteNetworks(msgspec.Struct, frozen=True, gc=False):
-    """The only networks (CIDR) from which a route may be used."""
-
-    rule: Rule
-    allow: tuple[str, ...]
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):

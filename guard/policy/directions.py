@@ -26,6 +26,7 @@ from guard.model.policy import (
     UpstreamTls,
     Window,
 )
+from guard.model.requirements import RouteNetworks
 from guard.model.rules import Mode, Rule
 
 
@@ -188,6 +189,8 @@ TABLE: Final[Mapping[type, Mapping[str, Say]]] = {
         "rule": Part.STRUCT,
         "auth": Part.STRUCT,
         "scope": needed,
+        "require": shrinks,
+        "networks": Part.STRUCT,
         "group": neutral,
         "reads": once_off,
         "critical": once_off,
@@ -197,6 +200,10 @@ TABLE: Final[Mapping[type, Mapping[str, Say]]] = {
         "max_body_bytes": more,
         "total_ms": neutral,
         "loss": Part.STRUCT,
+    },
+    RouteNetworks: {
+        "rule": Part.STRUCT,
+        "allow": grows,
     },
     RouteAuth: {
         "rule": Part.STRUCT,

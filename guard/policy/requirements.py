@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from guard.model.policy import Requirement, RouteNetworks
+from guard.model.requirements import Requirement, RouteNetworks
 from guard.model.rules import Mode, Rule
 from guard.policy.diagnostic import Diagnostic, quoted
 from guard.policy.document import Document

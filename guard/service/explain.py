@@ -38,6 +38,7 @@ _SUBJECTS: Final = {
     **dict.fromkeys((*_MESSAGE, _ROUTED), "route"),
     **dict.fromkeys((check.__name__ for check in pipeline.ARRIVAL), "gateway"),
     "address_is_permitted": "ip",
+    "address_may_use_route": "ip",
     "address_has_room": "limits of the address",
     **dict.fromkeys(
         (
@@ -52,6 +53,7 @@ _SUBJECTS: Final = {
     "use_is_within_bounds": "bounds",
     "resources_are_within_bounds": "bounds",
     "scope_covers_route": "scope",
+    "route_requirements_are_met": "require",
     **dict.fromkeys((check.__name__ for check in pipeline.DEPARTURE), "backend"),
     "key_is_not_buried": "nonce",
     "nonce_is_fresh": "nonce",

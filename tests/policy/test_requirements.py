@@ -2,7 +2,7 @@
 
 import pytest
 
-from guard.model.policy import Requirement, RouteNetworks
+from guard.model.requirements import Requirement, RouteNetworks
 from guard.model.rules import Mode, Rule
 from tests.build import facts
 from tests.line import code, decided

@@ -6,7 +6,8 @@ from msgspec import structs
 
 from guard.core.evidence import Hearing
 from guard.model.decision import Deny
-from guard.model.policy import Requirement, Route
+from guard.model.policy import Route
+from guard.model.requirements import Requirement
 
 _EVERYONE: Final = frozenset({"0.0.0.0/0", "::/0", "::ffff:0.0.0.0/96", "::ffff:0:0/96"})
 """A key that may be used from one of these is bound to nothing."""

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from guard.model.policy import Requirement, Route
+from guard.model.policy import Route
+from guard.model.requirements import Requirement
 from guard.model.rules import Mode
 from guard.policy.diagnostic import Diagnostic, Severity, quoted
 from guard.policy.document import Path

@@ -2,8 +2,9 @@
 
 import pytest
 
-from guard.model.policy import ClientAddressPolicy, RouteNetworks
+from guard.model.policy import ClientAddressPolicy
 from guard.model.questions import Granted, Reading, Short, Unavailable
+from guard.model.requirements import RouteNetworks
 from tests.build import NOW, facts, limit, policies, route, rule, service, signed
 from tests.line import code, decided
 

@@ -5,7 +5,7 @@ import pytest
 
 from guard.core.stages import Allow
 from guard.model.decision import Deny
-from guard.model.policy import Requirement
+from guard.model.requirements import Requirement
 from guard.model.rules import Mode
 from tests.build import auth, facts, policies, record, route, rule, service, signed
 from tests.line import code, decided
