@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SERVERS := $(VENV)/.servers
+EDITOR := $(VENV)/.editor
 
 .PHONY: help demo check test knockout fuzz raw soak faults bench loadtest profile clean
 .DEFAULT_GOAL := help
@@ -35,6 +36,12 @@ $(SERVERS): $(INSTALLED)
 		$(APT) redis-server postgresql systemd; }
 	@touch $@
 
+# What the test of the JSON Schema opens policies with, as an editor does.
+$(EDITOR): $(INSTALLED)
+	@command -v npm >/dev/null || { $(APT) --no-install-recommends nodejs npm; }
+	npm install --silent --no-audit --no-fund --prefix $(VENV)/editor yaml-language-server@1.25.0
+	@touch $@
+
 demo:  ## gateway on 127.0.0.1:8080 before a demo exchange on 8081; ends with Ctrl-C
 	@test -x $(BIN)/guard || $(HAS_VENV) || { $(APT) python3-venv; }
 	@test -x $(BIN)/guard || { $(PYTHON) -m venv $(VENV) && echo "installing guard into $(VENV) …" && \
@@ -48,7 +55,7 @@ check: $(INSTALLED)  ## format, lint, types, layers and the tests without real s
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest -m 'not system' -n auto
 
-test: $(INSTALLED) $(SERVERS)  ## everything: also real servers on free ports of 127.0.0.1
+test: $(INSTALLED) $(SERVERS) $(EDITOR)  ## everything: also real servers on free ports of 127.0.0.1
 	$(BIN)/pytest -m 'not system' -n auto
 	$(BIN)/pytest -m 'system and not alone' -n 2 --dist loadfile
 	$(BIN)/pytest -m 'system and alone'

@@ -1,15 +1,25 @@
 """`guard check`: are these policies valid? The same loader as the gateway's, with nothing started."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from guard.cli.starting import EXIT_POLICY_INVALID
-from guard.policy.diagnostic import concise, render, to_json
-from guard.policy.load import Invalid, load_policies
+from guard import __version__
+from guard.app.keys import open_keyring
+from guard.cli.starting import EXIT_POLICY_INVALID, settings_or_exit
+from guard.cli.vault import answer_of
+from guard.model.keys import KeyState
+from guard.policy.diagnostic import Diagnostic, Severity, concise, in_order, render, to_json
+from guard.policy.lints.workers import divided_memory
+from guard.policy.load import Invalid, Loaded, load_policies
+from guard.policy.reports import to_github, to_junit, to_sarif
+from guard.policy.resolved import all_resolved
 from guard.service.policies import tested
+
+_USABLE = (KeyState.PRE_ACTIVATION, KeyState.ACTIVE, KeyState.SUSPENDED)
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
@@ -20,39 +30,94 @@ class Form(StrEnum):
     TEXT = "text"
     CONCISE = "concise"
     JSON = "json"
+    GITHUB = "github"
+    SARIF = "sarif"
+    JUNIT = "junit"
 
 
 @app.command(
     help="""\b
     guard check
-    guard check /etc/guard/policies --format concise
-    guard check policies/exchange.yaml --format json
+    guard check /etc/guard/policies --format concise --fail-level warning
+    guard check policies/exchange.yaml --keys --workers 4
 
     Read policies as the gateway would, run their tests, and say for each fault where it is and what to do.
+    `guard explain-code CODE` says more.
 
-    Exit code: 0 valid, 2 usage, 3 invalid.
+    Exit code: 0 valid, 1 internal error, 2 usage, 3 invalid.
     """
 )
 def check(
-    path: Annotated[Path, typer.Argument(help="A policy directory, or one policy file.")] = Path("policies"),
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PATH]…", help="Policy directories, or policy files, each by itself."),
+    ] = None,
+    *,
     form: Annotated[Form, typer.Option("--format", help="How to print what was found.")] = Form.TEXT,
+    fail_level: Annotated[Severity, typer.Option(help="What ends with code 3.")] = Severity.ERROR,
+    keys: Annotated[bool, typer.Option("--keys", help="Look for scopes that no key has, in the key database.")] = False,
+    print_: Annotated[
+        bool,
+        typer.Option("--print", help="Print the policies with all defaults, and what was found to standard error."),
+    ] = False,
+    workers: Annotated[int, typer.Option(min=1, help="With how many workers guard will be run.")] = 1,
 ) -> None:
     """See `help` above."""
-    loaded = load_policies(path)
-    rules = loaded if isinstance(loaded, Invalid) else tested(loaded)
-    diagnostics = rules.diagnostics if isinstance(rules, Invalid) else rules.warnings
-    if form is Form.JSON:
-        typer.echo(to_json(diagnostics))
-    else:
-        for diagnostic in diagnostics:
-            typer.echo(render(diagnostic) if form is Form.TEXT else concise(diagnostic))
-    if not isinstance(loaded, Invalid) and not isinstance(rules, Invalid) and form is not Form.JSON:
-        services = ", ".join(f"{service.name}@{service.digest}" for service in loaded.policies.services)
-        count = len(loaded.contents)
-        typer.echo(f"{count} files ok, {_tests(len(loaded.cases))}{len(diagnostics)} warnings: {services}")
-    if isinstance(rules, Invalid):
+    paths = paths or [Path("policies")]
+    granted = _granted() if keys else None
+    results = [_judged(path, granted) for path in paths]
+    found = [one for result in results for one in _diagnostics(result)]
+    found += [one for path in paths if (one := _divided(path, workers)) is not None]
+    diagnostics = in_order(found)
+    loaded = [result for result in results if isinstance(result, Loaded)]
+    report = _report(form, diagnostics, loaded)
+    if report:
+        typer.echo(report, err=print_)
+    if print_:
+        typer.echo("\n\n".join(all_resolved(one) for one in loaded))
+    failing = [one for one in diagnostics if fail_level is Severity.WARNING or one.severity is Severity.ERROR]
+    if failing:
         raise typer.Exit(EXIT_POLICY_INVALID)
 
 
-def _tests(count: int) -> str:
-    return f"{count} tests pass, " if count else ""
+def _judged(path: Path, granted: frozenset[str] | None) -> Loaded | Invalid:
+    loaded = load_policies(path, granted=granted)
+    rules = loaded if isinstance(loaded, Invalid) else tested(loaded)
+    return rules if isinstance(rules, Invalid) else loaded
+
+
+def _diagnostics(result: Loaded | Invalid) -> tuple[Diagnostic, ...]:
+    return result.diagnostics if isinstance(result, Invalid) else result.warnings
+
+
+def _divided(path: Path, workers: int) -> Diagnostic | None:
+    if workers == 1:
+        return None
+    return divided_memory(str(path), workers, shares_state=settings_or_exit().shares_state)
+
+
+def _granted() -> frozenset[str]:
+    """The scopes of all keys that can be used now or again."""
+    views = answer_of(open_keyring, lambda keyring: keyring.keys(None))
+    return frozenset(scope for view in views if view.state in _USABLE for scope in view.scopes)
+
+
+def _report(form: Form, diagnostics: Sequence[Diagnostic], loaded: Sequence[Loaded]) -> str:
+    match form:
+        case Form.JSON:
+            return to_json(diagnostics)
+        case Form.SARIF:
+            return to_sarif(diagnostics, __version__)
+        case Form.JUNIT:
+            return to_junit(diagnostics, [file for one in loaded for file in one.contents])
+        case Form.GITHUB:
+            return to_github(diagnostics)
+        case Form.TEXT | Form.CONCISE:
+            lines = [render(one) if form is Form.TEXT else concise(one) for one in diagnostics]
+            return "\n".join([*lines, *map(_summary, loaded)])
+
+
+def _summary(loaded: Loaded) -> str:
+    services = ", ".join(f"{service.name}@{service.digest}" for service in loaded.policies.services)
+    tests = f"{len(loaded.cases)} tests pass, " if loaded.cases else ""
+    return f"{len(loaded.contents)} files ok, {tests}{len(loaded.warnings)} warnings: {services}"

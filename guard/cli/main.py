@@ -13,6 +13,7 @@ COMMANDS: dict[str, str] = {
     "healthcheck": "Ask the gateway on this machine whether it is ready.",
     "check": "Read policies as the gateway would, and say what is wrong with them.",
     "promote": "May a rule go from shadow to enforce, and whom would it deny?",
+    "explain-code": "What a code of `guard check` means, and how it is put right.",
     "backtest": "Judge the requests of a log by other policies, and say what would change.",
     "test": "Run the tests of policies.",
     "explain": "Say why a request is let through or refused.",
@@ -44,7 +45,12 @@ class LazyGroup(TyperGroup):
         name, stub, rest = super().resolve_command(ctx, args)
         if stub is None:
             return name, None, rest
-        return name, get_command(importlib.import_module(f"guard.cli.{name}").app), rest
+        return name, get_command(importlib.import_module(f"guard.cli.{module_of(str(name))}").app), rest
+
+
+def module_of(name: str) -> str:
+    """Where a command is written: `explain-code` in `explain_code`."""
+    return name.replace("-", "_")
 
 
 def _stub() -> None:

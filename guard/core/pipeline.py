@@ -10,7 +10,12 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from guard.core.checks.address import address_had_room, address_has_room, address_is_permitted
+from guard.core.checks.address import (
+    address_had_room,
+    address_has_room,
+    address_is_permitted,
+    address_may_use_route,
+)
 from guard.core.checks.bans import (
     address_is_not_banned,
     banned_address_is_a_guest,
@@ -43,6 +48,7 @@ from guard.core.checks.key import (
 )
 from guard.core.checks.limits import limits_have_room
 from guard.core.checks.message import announced_body_fits, message_is_unambiguous, names_are_unambiguous
+from guard.core.checks.requirements import route_requirements_are_met
 from guard.core.checks.room import backend_can_take_it, gateway_has_room
 from guard.core.checks.signature import (
     body_digest_matches,
@@ -67,6 +73,7 @@ ADDRESS = (
     address_is_permitted,
     address_is_not_banned,
     slow_address_may_wait,
+    address_may_use_route,
     address_has_room,
 )
 
@@ -113,6 +120,7 @@ MAY = (
     scope_covers_route,
     use_is_within_bounds,
     resources_are_within_bounds,
+    route_requirements_are_met,
 )
 
 # All that is asked for next is spent; what is refused here burns its nonce, since it may be let through soon after.

@@ -1,9 +1,10 @@
 """Whose meter does a limit count on? The partition key of each limit, as a tuple that is compared part by part.
 
 Who has no key is counted by address, under the name `anonymous`: a missing dimension is never an unlimited one
-(BYPASSES.md A44). A rotated key's bucket follows its lineage. Keys of a tier that has a rate of its own count apart
-from all others, so that no two rates ever count on one meter. What is kept in reserve must be left by everything that
-is not critical; what costs nothing needs nothing to be left.
+(BYPASSES.md A44). What costs more than such a bucket holds takes all of it: it was made for keys. A rotated key's
+bucket follows its lineage. Keys of a tier that has a rate of its own count apart from all others, so that no two rates
+ever count on one meter. What is kept in reserve must be left by everything that is not critical; what costs nothing
+needs nothing to be left.
 """
 
 from typing import Final
@@ -40,6 +41,10 @@ def debits(
             continue
         due = _bytes(message, body_bytes) if limit.of_bytes else _cost(limit, cost)
         spare = 0 if route.critical or due == 0 else limit.reserve
+        if (
+            record is None and limit.of_account
+        ):  # a bucket made for keys is never too small for a stranger, only emptied
+            due = min(due, limit.meter.capacity - spare)
         taken.append(Debit(_bucket(message, record, limit), limit, due, mode is Mode.ENFORCE, spare))
     return tuple(taken)
 

@@ -13,6 +13,7 @@ from guard.model.abuse import AbusePolicy
 from guard.model.keys import KeyAlgorithm
 from guard.model.names import UnixMs
 from guard.model.pricing import Pricing, Settlement
+from guard.model.requirements import Requirement, RouteNetworks
 from guard.model.rules import Mode, Rule
 from guard.model.upstream_policy import UpstreamPolicy
 
@@ -145,7 +146,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     `limits_address` are charged in SCREEN, `limits_principal` (`limits_by_tier` for keys of a tier) in ADMIT; all are
     narrowed to this route. `pricing` tells a cost that is not constant, `settlement` one that an answer tells.
     `max_body_bytes` and `total_ms` bound the exchange. `reads` says that repeating the message changes nothing.
-    `loss` is what follows when the shared store does not answer.
+    `loss` is what follows when the shared store does not answer. `networks` None: it may be used from anywhere.
     """
 
     name: str
@@ -154,6 +155,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     rule: Rule
     auth: RouteAuth | None
     scope: str | None
+    require: tuple[Requirement, ...] = ()
+    networks: RouteNetworks | None = None
     group: str | None = None
     reads: bool
     critical: bool = False

@@ -88,6 +88,7 @@ TABLE: tuple[Reason, ...] = (
     _row("authz.ip", 403, "The key may not be used from this network"),
     _row("authz.scope", 403, "The key lacks the scope that this route needs", fix_reject=11),
     _row("authz.bounds", 403, "The key is kept to less than this request asks for", fix_reject=11),
+    _row("authz.require", 403, "The request lacks something that this route needs", fix_reject=11),
     _row("authz.halted", 403, "The operator has stopped this key or its account", fix_reject=11),
     _row("abuse.address_denied", 403, "This address may not use this service", type_=ABNORMAL_USAGE_DETECTED),
     _row("abuse.slow", 429, "Too many are waiting here because of what came from there", type_=ABNORMAL_USAGE_DETECTED),

@@ -26,7 +26,7 @@ def too_costly(
     document: Document, name: str, part: LimitPart, charged: Mapping[str, RoutePart], policy: PolicyFile
 ) -> Iterator[Diagnostic]:
     """What can never be paid: not even of a full meter, for all keys or for those of a tier."""
-    dues = [_due(name, part, key, route, policy) for key, route in charged.items()]
+    dues = [_due(name, part, key, route, policy) for key, route in charged.items() if not _is_forgiving(part, route)]
     yield from _unpayable(document, dues, meter(part), part, f"of {quoted(name)}")
     for tier, changed in policy.tiers.items():
         if name in changed and is_alike(changed[name], part):
@@ -46,6 +46,11 @@ def cost_warnings(
             message = "this cost is never charged: no limit of this route counts costs"
             place = ("routes", key, "cost")
             yield document.fault("P304", place, message, severity=Severity.WARNING, key=True)
+
+
+def _is_forgiving(part: LimitPart, route: RoutePart) -> bool:
+    """Whether all its requests are strangers', who pay at most what a bucket made for keys holds (core/subjects.py)."""
+    return route.auth == "none" and not {"key", "account"}.isdisjoint(part.per)
 
 
 def _due(name: str, part: LimitPart, key: str, route: RoutePart, policy: PolicyFile) -> _Due:

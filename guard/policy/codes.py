@@ -1,7 +1,9 @@
 """The one table of diagnostic codes: what each means, for `docs/policies.md` and for whoever reads a report.
 
 Y0xx: the file cannot be read. P1xx: its shape. P2xx: names that lead nowhere. P3xx: routes and limits that cannot work.
-P4xx: what works but is not safe. P6xx: policy tests. A code is stable and never reused.
+P4xx: what works but is not safe. P5xx: what does not fit how guard is run. P6xx: policy tests.
+
+A code is stable and never reused.
 """
 
 from typing import Final
@@ -48,7 +50,8 @@ MEANINGS: Final[dict[str, str]] = {
     "P206": "A scope under dual control that no route needs.",
     "P207": "A policy test that names a reason, limit, service or saved request that does not exist.",
     "P208": "A tier names a limit that does not exist.",
-    "P209": "A tier changes a limit that counts neither keys nor accounts.",
+    "P209": "A scope that a route needs and no key has (`guard check --keys`).",
+    "P210": "A tier changes a limit that counts neither keys nor accounts.",
     "P215": "A signal is on an event that never occurs.",
     "P216": "A heuristic that guard does not ship, or one that has the name of a signal of this file.",
     "P211": "A route key that is not `METHOD /path`.",
@@ -59,17 +62,21 @@ MEANINGS: Final[dict[str, str]] = {
     "P302": "A route that can never match, or a limit that applies to no route.",
     "P303": "A cost or body that its limit can never hold.",
     "P304": "A cost that no limit counts.",
+    "P305": "A limit that never decides, or that fills slower than one request is worth.",
     "P306": "Two services that match the same request.",
     "P307": "Two literals that differ only in upper and lower case.",
     "P308": "A cost that is read from a body that is not read.",
     "P309": "A reserve that no route may use.",
+    "P311": "Cancels take from a limit that orders can empty.",
     "P401": "A route that is open to anyone and does more than read; `auth` in shadow.",
     "P402": "A signal on what a stranger can cause counts against a key or an account.",
+    "P403": "A route that moves money or keys, and asks for too little.",
     "P404": "Proxies are trusted too widely, or a field is read that nobody may set.",
     "P405": "A window wider than it may be.",
     "P406": "Replay protection that lets everything pass while the shared store does not answer.",
     "P407": "A message that can be sent again for ever, on a route that does more than read.",
     "P408": "Replay protection by each process alone, without the shared store, where more than reading is done.",
+    "P501": "State in memory, and more than one process (`guard check --workers`).",
     "P601": "A policy test that fails.",
     "P602": "Policy tests that would take too long at each load.",
     "P603": "A request of a policy test that cannot be made.",

@@ -19,9 +19,12 @@ from guard.policy.costs import cost_faults, costing
 from guard.policy.diagnostic import Diagnostic, Severity, did_you_mean, quoted
 from guard.policy.document import Document
 from guard.policy.limits import compile_limits, is_asked_first, limit_faults, limits_of
+from guard.policy.lints.table import lint
+from guard.policy.lints.whole import whole
 from guard.policy.losses import compile_loss, local_replay, loss_faults
 from guard.policy.modes import mode_faults
 from guard.policy.overlaps import overlap_faults
+from guard.policy.requirements import compile_networks, requirement_faults, requirements
 from guard.policy.routes import build_tree, prefix_faults, read_templates
 from guard.policy.schema import ROUTES_MAX, PolicyFile
 from guard.policy.schemes import Schemes
@@ -65,9 +68,14 @@ def compile_all(
     schemes: Schemes,
     digest: str,
     environment: Mapping[str, str],
+    *,
     case_files: Sequence[Document] = (),
+    granted: frozenset[str] | None = None,
 ) -> tuple[Compiled | None, list[Diagnostic]]:
-    """What the sources say, None if anything in them is an error; and all errors and warnings."""
+    """What the sources say, None if anything in them is an error; and all errors and warnings.
+
+    `granted` are the scopes that keys have, if somebody has looked.
+    """
     drafts = [_draft(source, schemes, environment) for source in sources]
     faults = [fault for draft in drafts for fault in draft.faults]
     cases, case_faults = read_cases([(draft.source.document, draft.shaped) for draft in drafts], case_files)
@@ -87,6 +95,8 @@ def compile_all(
         store_ms_max=_least(draft.shaped.policy.store.timeout for draft in drafts),
         dual_control=frozenset(scope for draft in drafts for scope in draft.shaped.policy.dual_control.scopes),
     )
+    for draft, service in zip(drafts, policies.services, strict=True):
+        faults += lint(whole(draft.source.document, draft.shaped.policy, service, granted))
     return Compiled(policies, {scheme.name: scheme for one in accepted for scheme in one.schemes}, cases), faults
 
 
@@ -104,7 +114,7 @@ def _draft(source: Source, schemes: Schemes, environment: Mapping[str, str]) -> 
     faults += prefix_faults(document, policy.match.prefix, templates)
     judged = judge_auth(document, policy, schemes)
     if not broken & {"auth", "routes"}:
-        faults += judged.faults
+        faults += [*judged.faults, *requirement_faults(document, policy)]
     if not broken & {"limits", "routes", "tiers"}:
         faults += cost_faults(document, policy) or [*limit_faults(document, policy), *tier_faults(document, policy)]
     if not broken & {"abuse", "limits", "routes"}:
@@ -186,6 +196,8 @@ def _route(
         rule=Rule(f"routes.{key}", document.name, document.span(("routes", key), key=True).line),
         auth=acceptance.route_auth(widest) if acceptance is not None else None,
         scope=part.scope,
+        require=requirements(part),
+        networks=compile_networks(document, key, policy),
         group=part.group,
         reads=route_reads(key, part),
         critical=part.priority == "critical",

@@ -26,6 +26,7 @@ from guard.model.policy import (
     Window,
 )
 from guard.model.pricing import Settlement
+from guard.model.requirements import RouteNetworks
 from guard.model.rules import Mode, Rule
 from guard.model.upstream_policy import BreakerPolicy, HealthPolicy, UpstreamPolicy, UpstreamTls
 
@@ -215,6 +216,8 @@ TABLE: Final[Mapping[type, Mapping[str, Say]]] = {
         "rule": Part.STRUCT,
         "auth": Part.STRUCT,
         "scope": needed,
+        "require": shrinks,
+        "networks": Part.STRUCT,
         "group": neutral,
         "reads": once_off,
         "critical": once_off,
@@ -227,6 +230,10 @@ TABLE: Final[Mapping[type, Mapping[str, Say]]] = {
         "max_body_bytes": more,
         "total_ms": neutral,
         "loss": Part.STRUCT,
+    },
+    RouteNetworks: {
+        "rule": Part.STRUCT,
+        "allow": grows,
     },
     RouteAuth: {
         "rule": Part.STRUCT,

@@ -6,6 +6,7 @@ It says what `schema.py` says, in draft-07, which every editor reads. What names
 
 from typing import Any, Final
 
+from guard.policy.editor_words import add_editor_words
 from guard.policy.names import ID_PATTERN, SIGNAL_PATTERN
 from guard.policy.schema import PolicyFile
 from guard.policy.templates import ROUTE_KEY_PATTERN
@@ -84,6 +85,7 @@ def policy_schema() -> Schema:
     once = {"type": "string", "pattern": DURATION_PATTERN, "examples": ["10m"]}
     terms["anyOf"] = [once, *(one for one in terms["anyOf"] if one != {"type": "null"})]
     tidied: Schema = _tidy(schema)
+    add_editor_words(tidied)
     return tidied
 
 

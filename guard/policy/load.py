@@ -43,8 +43,13 @@ class Invalid(msgspec.Struct, frozen=True):
     diagnostics: tuple[Diagnostic, ...]
 
 
-def load_policies(directory: Path, *, environment: Mapping[str, str] = os.environ) -> Loaded | Invalid:
-    """The policies of a directory, or of one file. `environment` is what `${NAME}` is looked up in. Never raises."""
+def load_policies(
+    directory: Path, *, environment: Mapping[str, str] = os.environ, granted: frozenset[str] | None = None
+) -> Loaded | Invalid:
+    """The policies of a directory, or of one file. `environment` is what `${NAME}` is looked up in. Never raises.
+
+    `granted` are the scopes that keys have, if somebody has looked: routes that need others are warned of.
+    """
     contents: dict[Path, bytes] = {}
     faults: list[Diagnostic] = []
     try:
@@ -61,14 +66,19 @@ def load_policies(directory: Path, *, environment: Mapping[str, str] = os.enviro
                 contents[path] = _read(path)
             except OSError as fault:
                 faults.append(_unreadable(path, fault))
-    return _load(str(directory), contents, faults, environment)
+    return _load(str(directory), contents, faults, environment, granted)
 
 
-def load_text(files: Mapping[str, str | bytes], *, environment: Mapping[str, str] | None = None) -> Loaded | Invalid:
+def load_text(
+    files: Mapping[str, str | bytes],
+    *,
+    environment: Mapping[str, str] | None = None,
+    granted: frozenset[str] | None = None,
+) -> Loaded | Invalid:
     """The same for contents at hand, by file name."""
     contents = {Path(name): text.encode() if isinstance(text, str) else text for name, text in files.items()}
     kinds = (_kind_fault(path.name, str(path), alone=True) for path in contents)
-    return _load("policies", contents, [fault for fault in kinds if fault is not None], environment or {})
+    return _load("policies", contents, [fault for fault in kinds if fault is not None], environment or {}, granted)
 
 
 def load_contents(contents: Mapping[str, bytes], *, environment: Mapping[str, str] = os.environ) -> Loaded | Invalid:
@@ -77,7 +87,11 @@ def load_contents(contents: Mapping[str, bytes], *, environment: Mapping[str, st
 
 
 def _load(
-    shown: str, contents: Mapping[Path, bytes], faults: list[Diagnostic], environment: Mapping[str, str]
+    shown: str,
+    contents: Mapping[Path, bytes],
+    faults: list[Diagnostic],
+    environment: Mapping[str, str],
+    granted: frozenset[str] | None = None,
 ) -> Loaded | Invalid:
     schemes_written = {path: content for path, content in contents.items() if path.name.endswith(SCHEME_ENDING)}
     own_schemes: list[Document] = []
@@ -99,7 +113,9 @@ def _load(
         hint = "a policy is a file that ends in `.yaml`"
         faults.append(Diagnostic(code="P192", message="no policy here", file=shown, help=hint))
     schemes, scheme_faults = with_own_schemes(shipped_schemes(), own_schemes, frozenset(unreadable))
-    compiled, policy_faults = compile_all(sources, schemes, _digest(contents), environment, case_files)
+    compiled, policy_faults = compile_all(
+        sources, schemes, _digest(contents), environment, case_files=case_files, granted=granted
+    )
     diagnostics = in_order([*faults, *scheme_faults, *policy_faults])
     if compiled is None or any(one.severity is Severity.ERROR for one in diagnostics):
         return Invalid(diagnostics)

@@ -24,6 +24,11 @@ def client_ip_mode(policy: PolicyFile) -> Mode:
     return lowest(policy.mode, policy.client_ip.mode)
 
 
+def route_networks_mode(policy: PolicyFile, route: RoutePart) -> Mode:
+    """That of the networks from which a route may be used."""
+    return lowest(policy.mode, route.mode)
+
+
 def auth_mode(policy: PolicyFile) -> Mode:
     """That of everything about who sends a request: credentials, freshness, key and scope."""
     return Mode(policy.auth.mode)

@@ -26,6 +26,7 @@ from guard.policy.values import (
     Percent,
     QuotaValue,
     RateValue,
+    Requirement,
     RuleMode,
     Scope,
     Size,
@@ -148,7 +149,7 @@ class LimitPart(Part):
 class LimitsPart(Part):
     """The limits by name, and a mode for all of them. In YAML both stand side by side."""
 
-    mode: RuleMode = "enforce"
+    mode: RuleMode = Field(default="enforce", description="That of all limits; each may lower it.")
     named: dict[Name, LimitPart] = Field(default={}, max_length=100)
 
     @model_validator(mode="before")
@@ -164,7 +165,8 @@ class RoutePart(Part):
     """What a request to this route needs, and what it may use."""
 
     mode: RuleMode = Field(
-        default="enforce", description="shadow or off for all limits of this route. Who may use it is `auth`'s."
+        default="enforce",
+        description="shadow or off for all limits of this route and `allow_ips`. Whose key may use it is `auth`'s.",
     )
     scope: Scope | None = Field(default=None, description="The scope that the key must have. Left out: any valid key.")
     group: Name | None = Field(default=None, description="A name for several routes, which limits use.")
@@ -183,6 +185,10 @@ class RoutePart(Part):
     window: Window | None = Field(
         default=None, description="A window for this route; narrower than the service's, never wider."
     )
+    require: tuple[Requirement, ...] = many(
+        "What it needs beside a key: `key_ip_allowlist`, a key that is bound to networks; `mtls`, a client certificate."
+    )
+    allow_ips: tuple[Network, ...] = many("Only from these networks, whoever asks.")
     max_body: Size | None = Field(default=None, description="The largest body, in place of the service's.")
     timeout: Duration | None = Field(
         default=None, description="For the whole exchange, in place of the service's total."

@@ -51,7 +51,7 @@ def tier_faults(document: Document, policy: PolicyFile) -> Iterator[Diagnostic]:
                 yield document.fault("P208", place, message, help_text=hint, key=True)
             elif not {"key", "account"} & set(limit.per):
                 message = f"the limit {quoted(name)} counts neither keys nor accounts, and they have the tiers"
-                yield document.fault("P209", place, message, key=True)
+                yield document.fault("P210", place, message, key=True)
             elif not is_alike(part, limit):
                 kind = kinds(limit)[0]
                 message = f"the limit counts by {quoted(kind)}, and so it does here"

@@ -13,7 +13,7 @@ _FIELDS: Final[frozenset[Path]] = frozenset(
         ("auth", "alternates"),
         ("limits", "use"),
         ("limits", _ANY, "on_failure"),
-        *(("routes", _ANY, name) for name in ("require", "allow_ips", "upgrade")),
+        ("routes", _ANY, "upgrade"),
     }
 )
 _VALUES: Final[dict[Path, frozenset[str]]] = {

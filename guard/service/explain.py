@@ -38,7 +38,9 @@ _COST: Final = "cost"
 _SUBJECTS: Final = {
     **dict.fromkeys((*_MESSAGE, _ROUTED), "route"),
     **dict.fromkeys((check.__name__ for check in pipeline.ARRIVAL), "gateway"),
-    **dict.fromkeys(("address_is_permitted", "address_is_not_banned", "slow_address_may_wait"), "ip"),
+    **dict.fromkeys(
+        ("address_is_permitted", "address_is_not_banned", "slow_address_may_wait", "address_may_use_route"), "ip"
+    ),
     "address_has_room": "limits of the address",
     **dict.fromkeys(
         (
@@ -54,6 +56,7 @@ _SUBJECTS: Final = {
     "use_is_within_bounds": "bounds",
     "resources_are_within_bounds": "bounds",
     "scope_covers_route": "scope",
+    "route_requirements_are_met": "require",
     **dict.fromkeys((check.__name__ for check in pipeline.DEPARTURE), "backend"),
     "key_is_not_buried": "nonce",
     "nonce_is_fresh": "nonce",

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 import guard.cli
-from guard.cli.main import COMMANDS, app
+from guard.cli.main import COMMANDS, app, module_of
 
 
 @pytest.mark.parametrize("words", [["--help"], []])
@@ -49,4 +49,4 @@ def test_shells_complete_commands_and_options(typed: str, offered: str) -> None:
 
 def test_every_command_has_its_module() -> None:
     modules = {path.stem for path in Path(guard.cli.__path__[0]).glob("*.py")}
-    assert COMMANDS.keys() <= modules
+    assert {module_of(name) for name in COMMANDS} <= modules

@@ -97,13 +97,13 @@ def test_keys_of_a_tier_with_a_rate_of_its_own_count_apart() -> None:
 
 
 def test_a_limit_of_bytes_takes_those_of_the_body() -> None:
-    of_bytes = (msgspec.structs.replace(limit("x"), of_bytes=True),)
+    of_bytes = (msgspec.structs.replace(limit("x", per=("ip",)), of_bytes=True),)
     assert [debit.cost for debit in debits(_identified(cost=5), None, of_bytes, 7, 123)] == [123]
     assert [debit.cost for debit in debits(_identified(), None, of_bytes, 7, 0)] == [0]
 
 
 def test_of_a_body_that_streams_what_it_announces_counts_and_else_the_most_that_it_may_have() -> None:
-    of_bytes = (msgspec.structs.replace(limit("x"), of_bytes=True),)
+    of_bytes = (msgspec.structs.replace(limit("x", per=("ip",)), of_bytes=True),)
     assert [debit.cost for debit in debits(_identified(body=b"12345"), None, of_bytes)] == [5]
     assert [debit.cost for debit in debits(_identified(open_route=True), None, of_bytes)] == [1024]
 
@@ -128,3 +128,13 @@ def test_the_limits_of_a_key_are_those_of_its_tier() -> None:
 
     assert charged("maker") == [maker, other]
     assert charged(None) == charged("retail") == [base, other]
+
+
+def test_who_has_no_key_pays_at_most_what_a_bucket_of_keys_holds_but_for_its_reserve() -> None:
+    dear, message = limit("key", capacity=10), _identified(open_route=True, cost=50)
+    assert [debit.cost for debit in debits(message, None, (dear,))] == [10]
+    kept = msgspec.structs.replace(dear, reserve=4)
+    assert [debit.cost for debit in debits(message, None, (kept,))] == [6]
+    assert [debit.cost for debit in debits(message, record(), (dear,))] == [50]
+    by_address = limit("ip", capacity=10, per=("ip",))
+    assert [debit.cost for debit in debits(message, None, (by_address,))] == [50]

@@ -18,7 +18,7 @@ _TOLD_BEFORE = {
 }
 _TOLD_AFTER = {
     *("auth.replayed", "auth.inactive_key", "auth.suspended_key", "auth.revoked_key", "auth.expired_key"),
-    *("authz.ip", "authz.scope", "authz.bounds", "authz.halted"),
+    *("authz.ip", "authz.scope", "authz.bounds", "authz.require", "authz.halted"),
 }
 _TOLD_NEVER = {
     *("auth.unknown_key", "auth.bad_signature", "auth.bad_digest", "auth.algorithm", "auth.compromised_key"),
@@ -39,6 +39,7 @@ _STATUS = {
     "authz.ip": 403,
     "authz.scope": 403,
     "authz.bounds": 403,
+    "authz.require": 403,
     "authz.halted": 403,
     "abuse.address_denied": 403,
     "abuse.slow": 429,

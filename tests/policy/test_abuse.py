@@ -6,7 +6,7 @@ from guard.model.abuse import AbusePolicy, Action, Distinct, SubjectKind
 from guard.model.rules import Mode
 from tests.policy_text import codes, policy, service, told
 
-_LIMIT = "limits:\n  key: {per: [key], rate: 5/s}"
+_LIMIT = "limits:\n  key: {per: [key], rate: 5/s, except: [cancels]}"
 _ROUTES = (
     "routes:\n  GET /v1/time: {auth: none}\n  GET /v1/orders: {scope: read}\n"
     "  POST /v1/orders: {scope: trade, group: orders}\n"

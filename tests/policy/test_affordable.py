@@ -44,7 +44,8 @@ def test_the_largest_body_must_fit_where_bytes_are_counted() -> None:
     assert (
         told(
             with_limits(
-                "x: {per: [key], rate: 65536/s, count: bytes, routes: [GET /v1/orders]}", "y: {per: [key], rate: 9/s}"
+                "x: {per: [key], rate: 65536/s, count: bytes, routes: [GET /v1/orders]}",
+                "y: {per: [key], rate: 9/s, reserve: 1}",
             )
         )
         == []
@@ -56,7 +57,9 @@ def test_the_largest_body_must_fit_where_bytes_are_counted() -> None:
 
 
 def test_a_cost_that_no_limit_counts_is_told_as_a_warning() -> None:
-    text = with_limits("x: {per: [key], rate: 9/s, count: requests}", "y: {per: [key], rate: 9/s, routes: [orders]}")
+    text = with_limits(
+        "x: {per: [key], rate: 9/s, count: requests, reserve: 1}", "y: {per: [key], rate: 9/s, routes: [orders]}"
+    )
     (fault,) = found(text)
     assert (fault.code, fault.line, str(fault.severity)) == ("P304", 9, "warning")
     assert fault.message == "this cost is never charged: no limit of this route counts costs"

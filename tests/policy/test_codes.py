@@ -10,7 +10,7 @@ _CODE = re.compile(r'"([YP][0-9]{3})"')
 def written(folder: str, besides: str) -> set[str]:
     return {
         code
-        for path in (ROOT / folder).glob("*.py")
+        for path in (ROOT / folder).rglob("*.py")
         if path.name != besides
         for code in _CODE.findall(path.read_text())
     }

@@ -98,6 +98,14 @@ def test_every_field_says_what_it_is() -> None:
     assert set(schema["properties"]) == set(PolicyFile.model_fields)
 
 
+@pytest.mark.parametrize("replay", ["deny", {"default": "deny", "critical": "local"}])
+def test_a_field_named_default_is_a_field(replay: object) -> None:
+    policy = {**SMALLEST, "store": {"on_failure": {"replay": replay}}}
+    jsonschema.Draft7Validator(policy_schema()).validate(policy)
+    wrong = {**SMALLEST, "store": {"on_failure": {"replay": {"default": "maybe"}}}}
+    assert not jsonschema.Draft7Validator(policy_schema()).is_valid(wrong)
+
+
 def test_no_default_is_one_that_could_not_be_written() -> None:
     assert '"default": null' not in json.dumps(policy_schema())
     connect = policy_schema()["definitions"]["TimeoutPart"]["properties"]["connect"]

@@ -124,7 +124,7 @@ def test_all_three_ways_at_once_are_told_apart_from_the_first() -> None:
 
 
 def test_one_at_once_is_enough_for_a_route_of_any_cost() -> None:
-    assert codes(with_limits("x: {per: [key], concurrent: 1}")) == ["P304"]
+    assert codes(with_limits("x: {per: [key], concurrent: 1, except: [cancels]}")) == ["P304"]
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_a_limit_that_cannot_work_is_refused(limit: str, fault: tuple[str, int, 
 
 
 def test_a_cost_of_its_own_makes_the_routes_cost_irrelevant() -> None:
-    assert codes(with_limits("x: {per: [key], rate: 2/s, cost: 2}")) == ["P304"]
+    assert codes(with_limits("x: {per: [key], rate: 2/s, cost: 2, except: [cancels]}")) == ["P304"]
 
 
 def test_a_flood_of_dangling_names_is_cut_short() -> None:

@@ -50,7 +50,7 @@ def test_one_limit_of_a_tier_has_one_meter_on_every_route() -> None:
         ("maker: {keys: 200/s}", ("P208", 11, "no limit `keys`")),
         (
             "maker: {ip: 200/s}",
-            ("P209", 11, "the limit `ip` counts neither keys nor accounts, and they have the tiers"),
+            ("P210", 11, "the limit `ip` counts neither keys nor accounts, and they have the tiers"),
         ),
         ("maker: {daily: 200/s}", ("P110", 11, "the limit counts by `quota`, and so it does here")),
         (

@@ -53,7 +53,19 @@ def test_what_is_let_through_passed_everything_in_the_pipelines_order() -> None:
     assert _told(explanation) == [
         (subject, "pass")
         for subject in (
-            *("route", "gateway", "ip", "limit.ip", "limit.weight", "auth", "key", "scope", "bounds", "backend"),
+            *(
+                "route",
+                "gateway",
+                "ip",
+                "limit.ip",
+                "limit.weight",
+                "auth",
+                "key",
+                "scope",
+                "bounds",
+                "require",
+                "backend",
+            ),
             *("nonce", "limit.key", "limit.orders", "limit.idle"),
         )
     ]

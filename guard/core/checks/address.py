@@ -15,6 +15,14 @@ def address_is_permitted(entry: Entry) -> Deny | None:
     return None
 
 
+def address_may_use_route(entry: Entry) -> Deny | None:
+    """The route may be used from everywhere, or from the address's network."""
+    networks = entry.routed.route.networks
+    if networks is None or in_networks(entry.routed.address, networks.allow):
+        return None
+    return Deny(code="abuse.address_denied", rule=networks.rule, detail="this route is not for your network")
+
+
 def address_has_room(entry: Entry) -> Deny | None:
     """Every limit that counts addresses had room, as far as that is known. They are charged whatever follows."""
     return _room(entry.room)
