@@ -38,7 +38,8 @@ def _meaning(text: str) -> dict[str, object]:
         value = msgspec.to_builtins(route)
         for one in (value, value["auth"] or {}, value["networks"] or {}):
             one.pop("rule", None)
-        for limit in (*value["limits_address"], *value["limits_principal"]):
+        tiered = [limit for limits in value["limits_by_tier"].values() for limit in limits]
+        for limit in (*value["limits_address"], *value["limits_principal"], *tiered):
             limit["rule"] = limit["rule"]["mode"]
         found[name] = value
     return found
