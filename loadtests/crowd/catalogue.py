@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from loadtests.crowd.keys import Role
-from loadtests.crowd.shapes import Shape, halves, spike, steady
+from loadtests.crowd.shapes import Shape, halves, sentence, spike, steady
 
 ROOT = Path(__file__).parent.parent
 _TRADER, _ONE_KEY = Role("trader"), Role("trader", shared=True)
@@ -76,5 +76,13 @@ SCENARIOS: tuple[Scenario, ...] = (
         policy="exchange.yaml",
         users=6,
         roles=(_ONE_KEY,),
+    ),
+    Scenario(
+        name="ban_and_release",
+        shows="who ignores a limit is banned, and served again after it (10 s or longer)",
+        policy="abuse.yaml",
+        users=4,
+        roles=(_TRADER, Role("offender")),
+        shape=sentence,
     ),
 )

@@ -39,6 +39,15 @@ def halves(users: int, duration_ms: int) -> tuple[Stage, ...]:
     return (Stage("alone", duration_ms // 2, users), Stage("beside", duration_ms, users))
 
 
+def sentence(users: int, duration_ms: int) -> tuple[Stage, ...]:
+    """The same users: while one of them offends, while nothing is heard of them, and after that."""
+    return (
+        Stage("offence", duration_ms * 4 // 10, users),
+        Stage("quiet", duration_ms * 8 // 10, users),
+        Stage("released", duration_ms, users),
+    )
+
+
 def stage_at(stages: tuple[Stage, ...], elapsed_ms: int) -> Stage | None:
     """The stage of this moment; None when the run is over."""
     return next((stage for stage in stages if elapsed_ms < stage.until_ms), None)

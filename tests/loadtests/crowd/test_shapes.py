@@ -2,7 +2,7 @@
 
 import pytest
 
-from loadtests.crowd.shapes import Stage, halves, spike, stage_at, steady, users_max
+from loadtests.crowd.shapes import Stage, halves, sentence, spike, stage_at, steady, users_max
 
 
 def test_a_spike_is_ten_times_as_many_for_the_middle_of_the_run() -> None:
@@ -16,6 +16,11 @@ def test_steady_is_the_same_all_the_time() -> None:
 
 def test_the_halves_have_the_same_users() -> None:
     assert halves(6, 9_000) == (Stage("alone", 4_500, 6), Stage("beside", 9_000, 6))
+
+
+def test_a_sentence_is_as_long_as_the_offence_and_leaves_time_for_after_it() -> None:
+    stages = (Stage("offence", 4_000, 6), Stage("quiet", 8_000, 6), Stage("released", 10_000, 6))
+    assert sentence(6, 10_000) == stages
 
 
 @pytest.mark.parametrize(
