@@ -17,6 +17,7 @@ from guard.app.abuse import watching
 from guard.app.audit import signing_checkpoints
 from guard.app.clock import AnchoredClock
 from guard.app.following import Followed, clock_heard, following
+from guard.app.honeytokens import honeytoken_alarm
 from guard.app.keys import open_vault
 from guard.app.onward import Adopt, Outlet, Prepare, open_outlet
 from guard.app.stores import open_limits, refuse_local_replay
@@ -97,7 +98,7 @@ async def open_gateway(
             judge=_judge(
                 rules, limits, followed, clock.now, settings=settings, outlet=outlet, load=pressure, watch=watch
             ),
-            aftermath=_aftermath(limits, log, meter, watch),
+            aftermath=await _aftermath(limits, log, meter, watch, vault, stack=stack),
             onward=outlet.onward,
             budget=UnverifiedBudget(settings.body_bytes_unverified_max, settings.body_bytes_unverified_per_address_max),
             body_ms_max=settings.body_ms_max,
@@ -229,10 +230,13 @@ async def _stopped(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-def _aftermath(limits: LimitStore, log: DecisionLog | None, meter: Meter, watch: Watch) -> Aftermath:
-    if log is None:
-        return Aftermath(limits, None, str, timestamp, meter, watch=watch)
-    return Aftermath(limits, log.record, log.key_tag, timestamp, meter, watch=watch)
+async def _aftermath(
+    limits: LimitStore, log: DecisionLog | None, meter: Meter, watch: Watch, vault: Vault, *, stack: AsyncExitStack
+) -> Aftermath:
+    key_tag = (log or DecisionLog(lambda _: None, vault.sealing.log_tag_key)).key_tag
+    alarm = await stack.enter_async_context(honeytoken_alarm(vault, key_tag))
+    record = None if log is None else log.record
+    return Aftermath(limits, record, key_tag, timestamp, meter, watch=watch, alarm=alarm)
 
 
 def _decision_log(name: str, tag_key: bytes, stack: AsyncExitStack) -> DecisionLog | None:

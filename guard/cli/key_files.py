@@ -97,8 +97,8 @@ def write_env(path: Path | None) -> Iterator[Callable[[Issued], None]]:
                 path.unlink()
 
 
-def bounds(uses: str, only: Sequence[str]) -> Bounds | None:
-    """What `--use` and `--only` keep a key to; None where neither is given."""
+def bounds(uses: str, only: Sequence[str], *, honeytoken: bool = False) -> Bounds | None:
+    """What `--use`, `--only` and `--honeytoken` keep a key to; None where none is given."""
     named: dict[str, tuple[str, ...]] = {}
     for one in only:
         name, given, values = one.partition("=")
@@ -109,7 +109,7 @@ def bounds(uses: str, only: Sequence[str]) -> Bounds | None:
         kept = [KeyUse(use) for use in listed(uses)]
     except ValueError:
         raise typer.BadParameter(f"{uses!r} is not reads, cancels, or both with a comma", param_hint="--use") from None
-    return Bounds.of(kept, named) if kept or named else None
+    return Bounds.of(kept, named, honeytoken=honeytoken) if kept or named or honeytoken else None
 
 
 def _object(line: bytes, where: str) -> dict[str, object]:

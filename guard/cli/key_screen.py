@@ -118,6 +118,8 @@ def _rights(key: KeyView) -> str:
 def _bounds(key: KeyView) -> str:
     if key.bounds is None:
         return ""
+    if key.bounds.honeytoken:
+        return ", a honeytoken"
     uses = [f"for {' and '.join(key.bounds.uses)} alone"] if key.bounds.uses else []
     only = [f"{name} {', '.join(values)} alone" for name, values in key.bounds.only.items()]
     return ", " + ", ".join((*uses, *only))

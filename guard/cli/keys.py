@@ -74,6 +74,7 @@ def create(
     only: Annotated[
         list[str] | None, typer.Option(help="Of a resource that the policy names, these: symbol=BTC-USD,ETH-USD.")
     ] = None,
+    honeytoken: Annotated[bool, typer.Option("--honeytoken", help="Bait: whoever uses it raises an alarm.")] = False,
     expires: Annotated[str | None, typer.Option(help="How long it is good for, such as 90d.")] = None,
     tier: Annotated[str | None, typer.Option(help="The tier of its limits.")] = None,
     label: Annotated[str, typer.Option(help="A note that `list` shows.")] = "",
@@ -91,7 +92,7 @@ def create(
         id=key_id,
         public_key=text_of(public_key),
         networks=listed(networks),
-        bounds=bounds(use, only or ()),
+        bounds=bounds(use, only or (), honeytoken=honeytoken),
         tier=tier,
         label=label,
         expires_at_ms=expiry(expires),

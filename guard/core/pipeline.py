@@ -39,6 +39,7 @@ from guard.core.checks.halts import (
     service_is_still_not_halted,
 )
 from guard.core.checks.key import (
+    key_is_no_honeytoken,
     key_is_not_buried,
     key_record_is_at_hand,
     key_state_permits_use,
@@ -114,6 +115,7 @@ WHO = (
 
 # Who it is has been proved: may they?
 MAY = (
+    key_is_no_honeytoken,
     key_state_permits_use,
     key_is_not_banned,
     network_is_allowed,

@@ -75,16 +75,19 @@ class Bounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a key is kept to, within its scopes: some uses (none named: all), and of each resource named these values.
 
     A resource is what a policy says it is (`symbol`, `side`). One that a request does not tell is not within bounds.
-    Values are sorted, each once.
+    Values are sorted, each once. A honeytoken is kept to nothing at all: it lies where nobody has any business, and
+    whoever uses it has been there.
     """
 
     uses: tuple[KeyUse, ...] = ()
     only: dict[str, tuple[str, ...]] = {}
+    honeytoken: bool = False
 
     @classmethod
-    def of(cls, uses: Iterable[KeyUse], only: Mapping[str, Iterable[str]]) -> "Bounds":
+    def of(cls, uses: Iterable[KeyUse], only: Mapping[str, Iterable[str]], *, honeytoken: bool = False) -> "Bounds":
         """Of uses and values in any order."""
-        return cls(tuple(sorted(set(uses))), {name: tuple(sorted(set(only[name]))) for name in sorted(only)})
+        values = {name: tuple(sorted(set(only[name]))) for name in sorted(only)}
+        return cls(tuple(sorted(set(uses))), values, honeytoken)
 
 
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):

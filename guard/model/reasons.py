@@ -80,6 +80,7 @@ TABLE: tuple[Reason, ...] = (
     _row("auth.bad_digest", 401, "The credentials are not valid", public=_INVALID, fix_reject=8),
     _row("auth.algorithm", 401, "The credentials are not valid", public=_INVALID, fix_reject=8),
     _row("auth.compromised_key", 401, "The credentials are not valid", public=_INVALID, fix_reject=8),
+    _row("auth.honeytoken", 401, "The credentials are not valid", public=_INVALID, fix_reject=8),
     _row("auth.replayed", 401, "This exact request was accepted before", fix_reject=8),
     _row("auth.inactive_key", 401, "The key is not active yet"),
     _row("auth.suspended_key", 401, "The key is suspended"),

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import msgspec
 
+from guard.core.checks.key import HONEYTOKEN
 from guard.core.pricing import settled
 from guard.core.stages import Allow, Routed, Verified
 from guard.model.decision import About, DecisionEvent, Deny
 from guard.model.exchange import Sent
 from guard.model.facts import Facts
-from guard.model.names import KeyId, UnixMs
+from guard.model.names import Address, KeyId, RequestId, UnixMs
 from guard.service.judge import Judgement
 from guard.service.watch import Watch
 from guard.state.protocols import LimitStore
@@ -39,7 +40,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Aftermath:
     """Concludes one message after another. `record` takes a finished event, where anybody wants one (else None).
 
-    `key_tag` hides a key id behind a tag; `watch` is told of each message, last.
+    `key_tag` hides a key id behind a tag; `watch` is told of each message, last, and `alarm` of each honeytoken used.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Aftermath:
         meter: Meter,
         *,
         watch: Watch | None = None,
+        alarm: Callable[[KeyId, Address, RequestId], object] = lambda _key, _address, _request: None,
     ) -> None:
         self._limits = limits
         self._record = record
@@ -58,12 +60,16 @@ class Aftermath:
         self._timestamp = timestamp
         self._meter = meter
         self._watch = watch
+        self._alarm = alarm
 
     async def conclude(self, facts: Facts, judgement: Judgement, outcome: Outcome) -> None:
         """Count the decision; give slots back, and tokens if not one byte reached the backend; settle what its
         answer was to tell; log it.
         """
         self._count(judgement, outcome)
+        denied = judgement.outcome
+        if isinstance(denied, Deny) and denied.code == HONEYTOKEN and denied.about is not None:
+            self._alarm(denied.about.key_id, _address(facts, judgement), facts.request_id)
         paid, room = judgement.paid, judgement.room
         if paid is not None:
             if outcome.sent is Sent.NO:
@@ -108,7 +114,7 @@ class Aftermath:
             cost=None if routed is None else _cost(judgement, routed.route.cost, outcome.cost),
             key=None if about is None else self._key_tag(about.key_id),  # as claimed: only an account is a proof
             account=None if about is None else about.account,
-            ip=facts.peer if routed is None else routed.address,
+            ip=_address(facts, judgement),
             scheme=None if about is None else about.scheme,
             skew_ms=_skew_ms(facts, judgement, deny),
             buckets={r.limit.name: (r.remaining, r.limit.meter.capacity) for r in readings} or None,
@@ -118,6 +124,11 @@ class Aftermath:
             bytes_out=outcome.bytes_out,
             error=outcome.error,
         )
+
+
+def _address(facts: Facts, judgement: Judgement) -> Address:
+    routed = judgement.routed
+    return facts.peer if routed is None else routed.address
 
 
 def _about(judgement: Judgement) -> About | None:

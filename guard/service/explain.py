@@ -50,6 +50,7 @@ _SUBJECTS: Final = {
         ),
         "auth",
     ),
+    "key_is_no_honeytoken": "key",
     "key_state_permits_use": "key",
     "key_is_not_banned": "key",
     "network_is_allowed": "key",

@@ -210,7 +210,7 @@ class Keyring:
             scopes=frozenset(order.scopes),
             tier=order.tier,
             networks=tuple(network(text) for text in order.networks),
-            bounds=None if order.bounds is None else Bounds.of(order.bounds.uses, order.bounds.only),
+            bounds=None if order.bounds is None else _sorted(order.bounds),
             lineage=key_id,
             created_at=now,
             expires_at=None if order.expires_at_ms is None else UnixMs(order.expires_at_ms),
@@ -236,6 +236,10 @@ class Keyring:
         if algorithm is KeyAlgorithm.API_KEY:
             content = self._pepper + api_key_hash(self._pepper, content)
         return Secret(content)
+
+
+def _sorted(bounds: Bounds) -> Bounds:
+    return Bounds.of(bounds.uses, bounds.only, honeytoken=bounds.honeytoken)
 
 
 def _public_key(algorithm: KeyAlgorithm, text: str | None) -> bytes:

@@ -111,6 +111,7 @@ def test_uses_and_resources_become_bounds_and_none_of_them_none() -> None:
     kept = bounds("reads, cancels", ["symbol=BTC-USD,ETH-USD", "side=sell"])
     assert kept == Bounds((KeyUse.CANCELS, KeyUse.READS), {"side": ("sell",), "symbol": ("BTC-USD", "ETH-USD")})
     assert bounds("", ()) is None
+    assert bounds("", (), honeytoken=True) == Bounds(honeytoken=True)
 
 
 @pytest.mark.parametrize("only", [["symbol"], ["symbol="], ["symbol=,"], ["symbol=x", "symbol=y"]])

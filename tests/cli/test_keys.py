@@ -110,7 +110,8 @@ def test_options_reach_the_record() -> None:
     shown = told("show", key_id)
     assert (shown["id"], shown["tier"], shown["label"]) == ("k1", "gold", "desk 7")
     assert shown["networks"] == ["10.0.0.0/8", "192.0.2.1/32"]
-    assert shown["bounds"] == {"uses": ["reads"], "only": {"side": ["sell"], "symbol": ["BTC-USD", "ETH-USD"]}}
+    only = {"side": ["sell"], "symbol": ["BTC-USD", "ETH-USD"]}
+    assert shown["bounds"] == {"uses": ["reads"], "only": only, "honeytoken": False}
 
 
 def test_list_shows_every_key_and_no_secret() -> None:

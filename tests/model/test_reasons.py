@@ -22,9 +22,11 @@ _TOLD_AFTER = {
 }
 _TOLD_NEVER = {
     *("auth.unknown_key", "auth.bad_signature", "auth.bad_digest", "auth.algorithm", "auth.compromised_key"),
+    "auth.honeytoken",
 }
 
 _STATUS = {
+    "auth.honeytoken": 401,
     "route.unknown": 404,
     "route.method": 405,
     "request.misdirected": 421,

@@ -5,10 +5,10 @@ import pytest
 
 from guard.core.pricing import Price
 from guard.core.stages import Allow
-from guard.model.decision import DecisionEvent, Deny
+from guard.model.decision import About, DecisionEvent, Deny
 from guard.model.exchange import Sent
 from guard.model.facts import Facts
-from guard.model.names import UnixMs
+from guard.model.names import KeyId, UnixMs
 from guard.model.questions import Charge, Debit
 from guard.service.aftermath import Aftermath, Outcome
 from guard.service.judge import Judgement
@@ -210,3 +210,13 @@ async def test_the_cost_that_was_read_out_of_a_message_is_logged() -> None:
         Judgement(outcome=Deny(code="limit.key"), reached=priced.verified),
     ):
         assert (await _concluded(signed(), judgement, Sent.YES)).cost == 7
+
+
+async def test_the_use_of_a_honeytoken_raises_the_alarm_and_nothing_else_does() -> None:
+    told: list[tuple[str, str, str]] = []
+    aftermath = Aftermath(Store(), None, str, str, Meter(), alarm=lambda *what: told.append(what))
+    about, outcome = About(KeyId("gk_bait"), "guard-v1"), Outcome(status=401, sent=Sent.NO, guard_us=7)
+    for code in ("auth.unknown_key", "auth.honeytoken"):
+        judgement = Judgement(outcome=Deny(code=code, about=about), reached=None)
+        await aftermath.conclude(facts(), judgement, outcome)
+    assert told == [("gk_bait", "192.0.2.1", "req_test")]

@@ -77,7 +77,7 @@ def test_view_shows_everything_but_the_material() -> None:
         "state": "suspended",
         "tier": "gold",
         "networks": ["10.0.0.0/8"],
-        "bounds": {"uses": ["cancels", "reads"], "only": {"symbol": ["BTC-USD", "ETH-USD"]}},
+        "bounds": {"uses": ["cancels", "reads"], "only": {"symbol": ["BTC-USD", "ETH-USD"]}, "honeytoken": False},
         "label": "a label",
         "lineage": "k1",
         "rotated_from": "k0",

@@ -1,5 +1,7 @@
 """Is the key there, and may it do this, here and now?"""
 
+from typing import Final
+
 from msgspec import structs
 
 from guard.core.evidence import Admission, Hearing, Screening
@@ -10,6 +12,9 @@ from guard.model.names import UnixMs
 from guard.model.questions import Revoked, Unavailable
 from guard.model.rules import Rule
 from guard.wire.client_address import in_networks
+
+HONEYTOKEN: Final = "auth.honeytoken"
+"""The code of the reason why a honeytoken is refused: what the alarm listens for."""
 
 _CODE_BY_STATE = {
     KeyState.PRE_ACTIVATION: "auth.inactive_key",
@@ -47,6 +52,14 @@ def key_is_not_buried(admission: Admission) -> Deny | None:
     if isinstance(admission.receipt, Revoked):
         return Deny(code="auth.revoked_key", rule=_auth_rule(admission.verified.identified))
     return None
+
+
+def key_is_no_honeytoken(hearing: Hearing) -> Deny | None:
+    """Nobody uses a key that was laid out as bait: it is refused as if it did not exist, whatever the policy."""
+    record = hearing.signed.screened.record
+    if record is None or record.bounds is None or not record.bounds.honeytoken:
+        return None
+    return Deny(code=HONEYTOKEN)
 
 
 def network_is_allowed(hearing: Hearing) -> Deny | None:

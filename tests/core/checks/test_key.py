@@ -1,11 +1,14 @@
 """Is the key there, and may it do this, here and now?"""
 
+import msgspec
 import pytest
 
-from guard.model.keys import KeyState
+from guard.model.keys import Bounds, KeyState
 from guard.model.names import UnixMs
 from guard.model.questions import Unavailable
-from tests.build import NOW, record, signed
+from guard.model.reasons import reason
+from guard.model.rules import Mode
+from tests.build import NOW, auth, policies, record, route, rule, service, signed
 from tests.line import code, decided
 
 
@@ -62,3 +65,13 @@ def test_a_key_without_the_scope_of_the_route_is_refused() -> None:
 def test_nothing_is_said_of_a_key_before_its_holder_has_proved_to_hold_it() -> None:
     revoked = record(state=KeyState.DEACTIVATED, networks=("10.0.0.0/8",), scopes=frozenset())
     assert code(decided(signed(secret=b"wrong"), key=revoked)) == "auth.bad_signature"
+
+
+def test_a_honeytoken_is_refused_whatever_the_policy_and_whoever_has_no_proof_meets_nothing_new() -> None:
+    bait = record(bounds=Bounds(honeytoken=True))
+    assert code(decided(signed(), body=b"", key=bait)) == "auth.honeytoken"
+    shadowed = policies(service(route(auth=msgspec.structs.replace(auth(), rule=rule("auth", Mode.SHADOW)))))
+    assert code(decided(signed(), rules=shadowed, body=b"", key=bait)) == "auth.honeytoken"
+    assert code(decided(signed(secret=b"not the secret at all"), body=b"", key=bait)) == "auth.bad_signature"
+    told, unknown = reason("auth.honeytoken"), reason("auth.unknown_key")
+    assert (told.status, told.public, told.title) == (unknown.status, unknown.public, unknown.title)
