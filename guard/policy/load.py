@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from guard.model.policy import PolicySet
+from guard.model.policy_versions import DIGEST_DIGITS
 from guard.policy.case_files import CASES_ENDING
 from guard.policy.cases import Case
 from guard.policy.compile import Source, compile_all
@@ -86,6 +87,11 @@ def load_contents(contents: Mapping[str, bytes], *, environment: Mapping[str, st
     return _load("policies", {Path(path): content for path, content in contents.items()}, [], environment)
 
 
+def fingerprint(contents: Mapping[str, bytes]) -> str:
+    """Names these contents, and no others that anybody can make: all 64 digits of what a digest has 7 of."""
+    return _hashed({Path(path): content for path, content in contents.items()})
+
+
 def _load(
     shown: str,
     contents: Mapping[Path, bytes],
@@ -148,11 +154,15 @@ def _unreadable(path: Path, fault: OSError) -> Diagnostic:
 
 
 def _digest(contents: Mapping[Path, bytes]) -> str:
+    return _hashed(contents)[:DIGEST_DIGITS]
+
+
+def _hashed(contents: Mapping[Path, bytes]) -> str:
     """Names and contents, each with its length before it, so that no two directories share it by accident."""
     digest = hashlib.sha256()
     for part in _parts(contents):
         digest.update(len(part).to_bytes(8, "big") + part)
-    return digest.hexdigest()[:7]
+    return digest.hexdigest()
 
 
 def _parts(contents: Mapping[Path, bytes]) -> Iterable[bytes]:

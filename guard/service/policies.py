@@ -8,7 +8,7 @@ from guard.policy.load import Invalid, Loaded, load_contents, load_policies
 from guard.service.policy_tests import rehearse
 from guard.service.rulebook import Rulebook, Rules
 
-__all__ = ["Rulebook", "Rules", "read_rulebook", "rulebook_of", "tested", "untested"]
+__all__ = ["Rulebook", "Rules", "read_rulebook", "restored", "rulebook_of", "tested", "untested"]
 
 
 def read_rulebook(directory: Path) -> Rulebook | Invalid:
@@ -21,6 +21,12 @@ def rulebook_of(files: Mapping[str, bytes]) -> Rulebook | Invalid:
     """The rules of contents that were read and tested before, here or by another process: `Rulebook.files`."""
     loaded = load_contents(files)
     return loaded if isinstance(loaded, Invalid) else untested(loaded)
+
+
+def restored(files: Mapping[str, bytes]) -> Rulebook | Invalid:
+    """The rules of contents that were in force once: this program may be another one, so their tests are run again."""
+    loaded = load_contents(files)
+    return loaded if isinstance(loaded, Invalid) else tested(loaded)
 
 
 def tested(loaded: Loaded) -> Rulebook | Invalid:
