@@ -7,12 +7,10 @@ Asked each second; a database that does not answer is asked again, and until the
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Final
 
 from guard.model.admins import ReleaseState
 from guard.service.key_steps import By
-from guard.service.policies import restored
 from guard.service.policy_consent import PolicyConsent
 from guard.service.reloading import Demand, Reloading
 from guard.state.faults import StateError
@@ -51,7 +49,7 @@ async def _taken(reloading: Reloading, vault: Vault, taken: int) -> int:
         return taken
     files = await vault.policies.files(version.digest)
     if files is not None and files != reloading.rules.current.files:  # knockout: whoever_ordered_it_has_it
-        await reloading.take(partial(restored, files), Demand(by=By(version.actor, version.why), ordered=True))
+        await reloading.restore(files, Demand(by=By(version.actor, version.why), ordered=True))
     return version.number
 
 

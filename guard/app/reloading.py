@@ -24,7 +24,7 @@ from guard.policy.load import Invalid
 from guard.service.admins import GATEWAY
 from guard.service.dual_control import put_under_dual_control
 from guard.service.key_steps import By
-from guard.service.policies import Rulebook, Rules, read_rulebook
+from guard.service.policies import Rulebook, Rules, read_rulebook, restored
 from guard.service.policy_consent import PolicyConsent, changes_between
 from guard.service.reloading import (
     Attempt,
@@ -64,12 +64,13 @@ def reloading_of(
     meter.policy_reloaded(None, good=True)
     return Reloading(
         rules,
-        read or (lambda: read_rulebook(settings.policies)),
+        read or (lambda: read_rulebook(settings.policies, settings.policy_signers_file)),
         _prepared(prepare),
         _recorded(record),
         now=now,
         under_way_ms=settings.body_ms_max + STORE_MS,
         awaited=for_nobody if consent is None else _awaited(consent),
+        restored=lambda files: restored(files, settings.policy_signers_file),
         told=_telling(meter),
     )
 

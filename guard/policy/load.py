@@ -22,13 +22,15 @@ from guard.policy.document import Document
 from guard.policy.schemes import SCHEME_ENDING, shipped_schemes, with_own_schemes
 from guard.policy.yaml_source import read_document
 from guard.policy.yaml_text import FILE_BYTES_MAX
+from guard.signing.policy_signature import SIGNATURE_FILE
 from guard.signing.scheme import Scheme
 
 
 class Loaded(msgspec.Struct, frozen=True):
     """Policies that are in order, but for their tests, which were not run: `cases`.
 
-    `schemes` are those that some route accepts, by name; `contents` is what was read, by path.
+    `schemes` are those that some route accepts, by name; `contents` is what was read, by path, the
+    signature too, which is not verified here.
     """
 
     policies: PolicySet
@@ -62,7 +64,7 @@ def load_policies(
         wrong = _kind_fault(path.name, str(path), alone=path == directory)
         if wrong is not None:
             faults.append(wrong)
-        elif path.name.endswith(".yaml") and not path.name.startswith("."):
+        elif _is_read(path.name):
             try:
                 contents[path] = _read(path)
             except OSError as fault:
@@ -89,7 +91,7 @@ def load_contents(contents: Mapping[str, bytes], *, environment: Mapping[str, st
 
 def fingerprint(contents: Mapping[str, bytes]) -> str:
     """Names these contents, and no others that anybody can make: all 64 digits of what a digest has 7 of."""
-    return _hashed({Path(path): content for path, content in contents.items()})
+    return _hashed({Path(path): content for path, content in contents.items() if not path.endswith(SIGNATURE_FILE)})
 
 
 def _load(
@@ -99,6 +101,8 @@ def _load(
     environment: Mapping[str, str],
     granted: frozenset[str] | None = None,
 ) -> Loaded | Invalid:
+    read = {str(path): content for path, content in contents.items()}
+    contents = {path: content for path, content in contents.items() if path.name != SIGNATURE_FILE}
     schemes_written = {path: content for path, content in contents.items() if path.name.endswith(SCHEME_ENDING)}
     own_schemes: list[Document] = []
     sources: list[Source] = []
@@ -125,8 +129,11 @@ def _load(
     diagnostics = in_order([*faults, *scheme_faults, *policy_faults])
     if compiled is None or any(one.severity is Severity.ERROR for one in diagnostics):
         return Invalid(diagnostics)
-    read = {str(path): content for path, content in contents.items()}
     return Loaded(compiled.policies, compiled.schemes, read, diagnostics, compiled.cases)
+
+
+def _is_read(name: str) -> bool:
+    return name == SIGNATURE_FILE or (name.endswith(".yaml") and not name.startswith("."))
 
 
 def _kind_fault(name: str, shown: str, *, alone: bool) -> Diagnostic | None:

@@ -5,7 +5,7 @@ files are not what it runs says so until they are. The swap itself is two assign
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -18,7 +18,7 @@ from guard.policy.load import Invalid
 from guard.policy.schemes import rewritten_schemes
 from guard.policy.widening import kept_narrow
 from guard.service.key_steps import By
-from guard.service.policies import Rulebook, Rules
+from guard.service.policies import Rulebook, Rules, restored
 
 RECORD_MS: Final = 5000
 """How long writing a reload down may take: what is judged meanwhile is judged by the rules before."""
@@ -100,6 +100,7 @@ class Reloading:
         now: Callable[[], UnixMs],
         under_way_ms: int = 0,
         awaited: Awaited = for_nobody,
+        restored: Callable[[Mapping[str, bytes]], Rulebook | Invalid] = restored,
         told: Callable[[Attempt], object] = lambda _: None,
     ) -> None:
         self.rules = rules
@@ -111,6 +112,7 @@ class Reloading:
         self._now = now
         self._under_way_ms = under_way_ms
         self._awaited = awaited
+        self._restored = restored
         self._told = told
         self._waiting: _Waiting | None = None
         self._one_at_a_time = asyncio.Lock()
@@ -143,6 +145,10 @@ class Reloading:
         """The same for what `read`, called in a thread, finds elsewhere."""
         async with self._one_at_a_time:
             return await self._put(await asyncio.to_thread(read), demand)
+
+    async def restore(self, files: Mapping[str, bytes], demand: Demand) -> Attempt:
+        """The same for contents that were in force before."""
+        return await self.take(lambda: self._restored(files), demand)
 
     async def again(self, release: str, *, confirmed: bool) -> None:
         """Make the change that waits for this release, exactly as it was read then; or have it wait no more."""

@@ -48,4 +48,4 @@ def test_what_somebody_wrote_stays_in_its_line_and_steers_no_terminal() -> None:
 def test_a_change_of_policies_names_what_it_leads_from_and_to() -> None:
     change = f"{'ab' * 32}:{'cd' * 32}"
     [_, row] = releases_text((release(command="reload", key_id="", change=change),)).split("\n")
-    assert row.split("  ")[:3] == ["gr_1", "reload ", "policies abababa → cdcdcdc"]
+    assert row.split("  ")[:3] == ["gr_1", "reload", " policies abababa → cdcdcdc"]

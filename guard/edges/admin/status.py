@@ -1,13 +1,10 @@
 """What is in force: policies, nodes; and having policies read again."""
 
-from functools import partial
-
 from guard.edges.admin import policy_shapes, shapes
 from guard.edges.admin.desk import Call, Desk
 from guard.edges.admin.shapes import Nothing, Reason
 from guard.model.policy import Route, Service
 from guard.service.key_orders import KeyringError, Obstacle
-from guard.service.policies import restored
 from guard.service.reloading import Attempt, Demand
 from guard.state.admin_views import node_view
 
@@ -42,7 +39,7 @@ async def rollback_policy(desk: Desk, call: Call[Nothing, policy_shapes.Rollback
     if files is None:
         raise KeyringError(f"no version {call.body.digest} is kept: `guard policies list`", Obstacle.UNKNOWN)
     demand = Demand(by=call.by(call.body.why), everywhere=True)
-    return _attempt(await desk.reloading.take(partial(restored, files), demand))
+    return _attempt(await desk.reloading.restore(files, demand))
 
 
 async def list_nodes(desk: Desk, _: Call[Nothing, None]) -> shapes.NodeList:
