@@ -25,6 +25,7 @@ class Settings(BaseSettings):
 
     home: Path = Path("~/.local/share/guard")
     policies: Path = Path("policies")
+    policy_signers_file: Path | None = None
     policies_watch_ms: Annotated[int, Field(ge=0, le=3_600_000)] = 2000
     listen: Annotated[str, Field(pattern=_LISTEN)] = "127.0.0.1:8080"
     server: Literal["guard", "uvicorn"] = "guard"

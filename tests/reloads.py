@@ -5,9 +5,8 @@ from collections.abc import Callable
 from guard.model.names import UnixMs
 from guard.model.policy import PolicySet
 from guard.policy.load import Invalid
-from guard.service.key_steps import By
 from guard.service.policies import Rulebook, Rules
-from guard.service.reloading import Reloading
+from guard.service.reloading import Demand, Reloading
 
 
 def standing(
@@ -20,5 +19,5 @@ def standing(
     )
 
 
-async def unwritten(_: Rulebook, __: By) -> None:
+async def unwritten(_: Rulebook, __: Demand) -> None:
     """Writes nothing down."""

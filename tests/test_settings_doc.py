@@ -18,6 +18,7 @@ _FLAGS = {option.name: option.opts[0] for option in get_command(app).params}
 
 # Where the default is not a value of the field, in words.
 _WORDS = {
+    "policy_signers_file": "not set: nobody must sign",
     "health_listen": "not set: not served",
     "database_url": "`sqlite:///GUARD_HOME/guard.db`",
     "sealing_key_file": "`GUARD_HOME/sealing.key`",

@@ -65,7 +65,7 @@ class GuardMiddleware:
     async def _opened(self) -> AsyncIterator[Running]:
         settings = self._settings or _settings()
         policies = settings.policies if self._policies is None else Path(self._policies)
-        rules = _rules(policies)
+        rules = _rules(policies, settings.policy_signers_file)
         settings = settings.model_copy(update={"policies": policies})
         async with (
             open_gateway(settings, Rules(rules), app=self._app) as running,
@@ -129,8 +129,8 @@ def _settings() -> Settings:
         raise _NotInOrder("\n".join(faults(invalid))) from None
 
 
-def _rules(policies: Path) -> Rulebook:
-    rules = read_rulebook(policies)
+def _rules(policies: Path, signers: Path | None) -> Rulebook:
+    rules = read_rulebook(policies, signers)
     if isinstance(rules, Invalid):
         raise _NotInOrder("\n".join(render(diagnostic) for diagnostic in rules.diagnostics))
     return rules

@@ -5,6 +5,7 @@ of them run the same contents, whatever the files say by then.
 """
 
 import asyncio
+import secrets
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,17 +15,28 @@ import structlog
 from guard.app import onward
 from guard.app.gateway import Running
 from guard.app.onward import Misplaced
+from guard.app.orders import following_orders
 from guard.app.watching import watch
 from guard.model.names import UnixMs
 from guard.policy.diagnostic import concise
-from guard.policy.diff import differences, scheme_differences, summary
+from guard.policy.diff import summary
 from guard.policy.load import Invalid
-from guard.policy.schemes import rewritten_schemes
 from guard.service.admins import GATEWAY
 from guard.service.dual_control import put_under_dual_control
 from guard.service.key_steps import By
-from guard.service.policies import Rulebook, Rules, read_rulebook
-from guard.service.reloading import Attempt, CannotTake, Outcome, Prepare, Record, Reloading
+from guard.service.policies import Rulebook, Rules, read_rulebook, restored
+from guard.service.policy_consent import PolicyConsent, changes_between
+from guard.service.reloading import (
+    Attempt,
+    Awaited,
+    CannotTake,
+    Demand,
+    Outcome,
+    Prepare,
+    Record,
+    Reloading,
+    for_nobody,
+)
 from guard.settings import Settings
 from guard.state.faults import StateError
 from guard.state.policy_history import Contents
@@ -46,16 +58,19 @@ def reloading_of(
     meter: Meter,
     now: Callable[[], UnixMs],
     read: Callable[[], Rulebook | Invalid] | None = None,
+    consent: PolicyConsent | None = None,
 ) -> Reloading:
     """Reloading for a process that serves, or for its supervisor. `read` is where rules come from, if not the files."""
     meter.policy_reloaded(None, good=True)
     return Reloading(
         rules,
-        read or (lambda: read_rulebook(settings.policies)),
+        read or (lambda: read_rulebook(settings.policies, settings.policy_signers_file)),
         _prepared(prepare),
         _recorded(record),
         now=now,
         under_way_ms=settings.body_ms_max + STORE_MS,
+        awaited=for_nobody if consent is None else _awaited(consent),
+        restored=lambda files: restored(files, settings.policy_signers_file),
         told=_telling(meter),
     )
 
@@ -69,23 +84,33 @@ async def reloading_by(
     at_sighup: bool = True,
 ) -> AsyncIterator[Reloading]:
     """A gateway in one process that reloads as `obeying` says, for the time of the block."""
-    record = recording(running.vault, running.rules, running.now)
+    vault, rules, now = running.vault, running.rules, running.now
+    record, consent = recording(vault, rules, now), PolicyConsent(vault, now=now, random=secrets.token_bytes)
     reloading = reloading_of(
-        settings, running.rules, running.prepare, record, meter=running.meter, now=running.now, read=read
+        settings, rules, running.prepare, record, meter=running.meter, now=now, read=read, consent=consent
     )
-    async with obeying(settings, reloading, at_sighup=at_sighup):
+    await began(vault, rules, now())
+    async with (
+        following_orders(reloading, vault, consent),
+        obeying(settings, reloading, at_sighup=at_sighup),
+    ):
         yield reloading
+
+
+async def began(vault: Vault, rules: Rules, now: UnixMs) -> None:
+    """Write down what is in force from the start on."""
+    await vault.policies.began(_contents(rules.current), By(GATEWAY, "start").deed("start", now))
 
 
 def recording(vault: Vault, rules: Rules, now: Callable[[], UnixMs]) -> Record:
     """Writes into the key database what is about to be in force, and what it needs there."""
 
-    async def record(rulebook: Rulebook, by: By) -> None:
-        before, deed = rules.current, by.deed("reload", now())
-        changes = differences(before.policies, rulebook.policies)
-        rewritten = scheme_differences(rewritten_schemes(before.files, rulebook.files))
+    async def record(rulebook: Rulebook, demand: Demand) -> None:
+        before, by = rules.current, demand.by
+        deed = by.deed("rollback" if demand.everywhere else "reload", now())
+        said = summary(changes_between(before, rulebook))
         await put_under_dual_control(vault, rulebook.policies.dual_control, by, now())
-        await vault.policies.add(_contents(before), _contents(rulebook), summary((*changes, *rewritten)), deed)
+        await vault.policies.add(_contents(before), _contents(rulebook), said, deed, ordered=demand.everywhere)
 
     return record
 
@@ -132,13 +157,24 @@ def _prepared(prepare: onward.Prepare) -> Prepare:
 
 
 def _recorded(record: Record) -> Record:
-    async def recorded(rulebook: Rulebook, by: By) -> None:
+    async def recorded(rulebook: Rulebook, demand: Demand) -> None:
         try:
-            await record(rulebook, by)
+            await record(rulebook, demand)
         except StateError as error:
             raise CannotTake(f"the key database cannot record it: {error}") from error
 
     return recorded
+
+
+def _awaited(consent: PolicyConsent) -> Awaited:
+    async def awaited(before: Rulebook, after: Rulebook, by: By) -> str:
+        try:
+            release = await consent.awaited(before, after, by)
+        except StateError as error:
+            raise CannotTake(f"the key database cannot say who confirmed it: {error}") from error
+        return "" if release is None else release.id
+
+    return awaited
 
 
 def _telling(meter: Meter) -> Callable[[Attempt], None]:
@@ -146,8 +182,12 @@ def _telling(meter: Meter) -> Callable[[Attempt], None]:
 
     def told(attempt: Attempt) -> None:
         refused = attempt.outcome is Outcome.REFUSED
-        meter.policy_reloaded(attempt.outcome.value, good=not refused)
+        waits = attempt.outcome is Outcome.WAITING
+        meter.policy_reloaded(attempt.outcome.value, good=not (refused or waits))
         said = {"policy": attempt.digest, "by": attempt.by.actor, "why": attempt.by.why}
+        if waits:
+            _log.warning("policy.waits", release=attempt.release, **said)
+            return
         if not refused:
             _log.info("policy.reloaded", outcome=attempt.outcome.value, **said)
             return

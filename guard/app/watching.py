@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
+from guard.signing.policy_signature import SIGNATURE_FILE
+
 Marks: TypeAlias = tuple[tuple[str, int, int, int], ...]
 
 
@@ -19,7 +21,7 @@ def marks_of(directory: Path) -> Marks:
         paths = sorted(directory.iterdir()) if directory.is_dir() else [directory]
     except OSError:
         return ()
-    return tuple(_mark(path) for path in paths if path.name.endswith(".yaml") or path == directory)
+    return tuple(_mark(path) for path in paths if path.name.endswith((".yaml", SIGNATURE_FILE)) or path == directory)
 
 
 async def watch(

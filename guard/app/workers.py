@@ -5,10 +5,12 @@ read, at its start and whenever there are others. It says which it runs.
 """
 
 import asyncio
+import secrets
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -19,7 +21,8 @@ from guard.app.keys import open_vault
 from guard.app.link import CONTENT_BYTES_MAX, News, PolicyChanged, Task
 from guard.app.node import Node, open_node
 from guard.app.onward import Adopt, Misplaced, Prepare, refuse_misplaced
-from guard.app.reloading import obeying, recording, reloading_of
+from guard.app.orders import following_orders
+from guard.app.reloading import began, obeying, recording, reloading_of
 from guard.app.serving import open_front, settled, tell_draining, tell_ready
 from guard.app.stores import refuse_local_replay
 from guard.app.supervisor import Supervisor
@@ -32,7 +35,8 @@ from guard.server.endpoint import endpoint
 from guard.service.admins import GATEWAY
 from guard.service.key_steps import By
 from guard.service.policies import Rulebook, Rules, rulebook_of
-from guard.service.reloading import Reloading
+from guard.service.policy_consent import PolicyConsent
+from guard.service.reloading import Demand, Reloading
 from guard.settings import Settings
 from guard.state.faults import StateError
 from guard.telemetry import logs
@@ -69,9 +73,14 @@ async def serve_workers(settings: Settings, rulebook: Rulebook) -> None:
         )
         vault = await stack.enter_async_context(open_vault(settings))
         record = recording(vault, rules, now)
+        consent = PolicyConsent(vault, now=now, random=secrets.token_bytes)
         reloading = reloading_of(
-            settings, rules, _handing_on(settings, supervisor), record, meter=supervisor.meter, now=now
+            *(settings, rules, _handing_on(settings, supervisor), record),
+            meter=supervisor.meter,
+            now=now,
+            consent=consent,
         )
+        await began(vault, rules, now())
 
         def readiness() -> Readiness:
             degraded = (*supervisor.degraded, *_strays(supervisor, rules), *reloading.degraded)
@@ -79,6 +88,7 @@ async def serve_workers(settings: Settings, rulebook: Rulebook) -> None:
 
         node = Node(readiness=readiness, tally=supervisor.tally, reloading=reloading)
         await stack.enter_async_context(open_node(settings, node))
+        await stack.enter_async_context(following_orders(reloading, vault, consent))
         await stack.enter_async_context(obeying(settings, reloading))
         await supervisor.run(lambda: tell_ready(settings, rules.policies.digest), tell_draining)
 
@@ -159,12 +169,12 @@ class _Following:
     async def follow(self) -> None:
         while True:
             files = (await self._news.get()).files
-            await self._reloading.put(await asyncio.to_thread(rulebook_of, files), By(GATEWAY, "the supervisor"))
+            await self._reloading.take(partial(rulebook_of, files), Demand(by=By(GATEWAY, "the supervisor")))
 
 
 @asynccontextmanager
 async def _following(settings: Settings, running: Running) -> AsyncIterator[_Following]:
-    async def recorded(_: Rulebook, __: By) -> None:
+    async def recorded(_: Rulebook, __: Demand) -> None:
         """By the supervisor."""
 
     reloading = reloading_of(settings, running.rules, running.prepare, recorded, meter=running.meter, now=running.now)

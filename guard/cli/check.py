@@ -17,7 +17,8 @@ from guard.policy.lints.workers import divided_memory
 from guard.policy.load import Invalid, Loaded, load_policies
 from guard.policy.reports import to_github, to_junit, to_sarif
 from guard.policy.resolved import all_resolved
-from guard.service.policies import tested
+from guard.policy.signed import named
+from guard.service.policies import accepted
 
 _USABLE = (KeyState.PRE_ACTIVATION, KeyState.ACTIVE, KeyState.SUSPENDED)
 
@@ -41,7 +42,8 @@ class Form(StrEnum):
     guard check /etc/guard/policies --format concise --fail-level warning
     guard check policies/exchange.yaml --keys --workers 4
 
-    Read policies as the gateway would, run their tests, and say for each fault where it is and what to do.
+    Read policies as the gateway would (GUARD_POLICY_SIGNERS_FILE: with their signature), run their tests, and say for
+    each fault where it is and what to do.
     `guard explain-code CODE` says more.
 
     Exit code: 0 valid, 1 internal error, 2 usage, 3 invalid.
@@ -82,7 +84,7 @@ def check(
 
 def _judged(path: Path, granted: frozenset[str] | None) -> Loaded | Invalid:
     loaded = load_policies(path, granted=granted)
-    rules = loaded if isinstance(loaded, Invalid) else tested(loaded)
+    rules = accepted(loaded, settings_or_exit().policy_signers_file)
     return rules if isinstance(rules, Invalid) else loaded
 
 
@@ -120,4 +122,4 @@ def _report(form: Form, diagnostics: Sequence[Diagnostic], loaded: Sequence[Load
 def _summary(loaded: Loaded) -> str:
     services = ", ".join(f"{service.name}@{service.digest}" for service in loaded.policies.services)
     tests = f"{len(loaded.cases)} tests pass, " if loaded.cases else ""
-    return f"{len(loaded.contents)} files ok, {tests}{len(loaded.warnings)} warnings: {services}"
+    return f"{len(named(loaded.contents))} files ok, {tests}{len(loaded.warnings)} warnings: {services}"

@@ -27,13 +27,18 @@ def releases_text(releases: tuple[ReleaseView, ...]) -> str:
         row = (
             each.id,
             each.command,
-            each.key_id,
+            each.key_id or _policies(each),
             one_line(each.requested_by),
             each.state,
             time_text(each.expires_at_ms),
         )
         rows.append((*row, one_line(each.why)))
     return _table(rows)
+
+
+def _policies(release: ReleaseView) -> str:
+    before, _, after = (release.change or "").partition(":")
+    return f"policies {before[:7]} → {after[:7]}"
 
 
 def _standing(token: TokenView, now: int) -> str:

@@ -62,4 +62,4 @@ def _settle(act: Callable[[Releases], Awaitable[Release]], *, as_json: bool) -> 
     if as_json:
         typer.echo(msgspec.json.encode(release_view(release)).decode())
     else:
-        typer.echo(f"{release.id} is {release.state}: {release.command} of {release.key_id}.")
+        typer.echo(f"{release.id} is {release.state}: {release.command} of {release.key_id or 'policies'}.")

@@ -55,6 +55,6 @@ def serve(
         workers=workers,
         log_level=log_level,
     )
-    rules = rules_or_exit(settings.policies)
+    rules = rules_or_exit(settings.policies, settings.policy_signers_file)
     serving = serve_until_stopped if settings.workers == 1 else serve_workers
     run(serving(settings, rules), settings.log_level)

@@ -32,9 +32,9 @@ def settings_or_exit(**flags: object) -> Settings:
         raise typer.Exit(EXIT_USAGE) from None
 
 
-def rules_or_exit(directory: Path) -> Rulebook:
+def rules_or_exit(directory: Path, signers: Path | None = None) -> Rulebook:
     """The rules of a policy directory. What is wrong with them is printed, and ends the program with code 3."""
-    rules = read_rulebook(directory)
+    rules = read_rulebook(directory, signers)
     if isinstance(rules, Invalid):
         for diagnostic in rules.diagnostics:
             typer.echo(render(diagnostic), err=True)

@@ -57,15 +57,16 @@ class ReleaseState(StrEnum):
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody asked to be done to a key and somebody else must confirm: create, import, rotate or resume.
+    """What somebody asked for and somebody else must confirm: to create, import, rotate or resume a key, or `reload`.
 
     `key_id` is the key that becomes active; for a rotation that is the successor, and `overlap_ms` is how long the old
-    key then goes on.
+    key then goes on. For policies it is empty, and `change` has the fingerprints before and after.
     """
 
     id: str
     command: str
-    key_id: KeyId
+    key_id: KeyId = KeyId("")
+    change: str | None = None
     overlap_ms: int | None = None
     requested_by: str
     requested_at: UnixMs

@@ -243,11 +243,13 @@ class PolicySet(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """All services of one policy directory. `digest` names the content: the first 7 hex digits of its SHA-256.
 
     `future_ms_max` is the widest clock lead that any route grants: a store younger than that cannot yet tell a replay.
-    `dual_control` are scopes that a key gets only with a second person. `store_ms_max` is the shared store's deadline.
+    With a second person only: a key gets scopes of `dual_control`; a live change weakens, if `changes_by_two`.
+    `store_ms_max` is the shared store's deadline.
     """
 
     services: tuple[Service, ...]
     digest: str
     future_ms_max: int = 0
     dual_control: frozenset[str] = frozenset()
+    changes_by_two: bool = False
     store_ms_max: int | None = None

@@ -10,6 +10,10 @@ VERSIONS_MAX: Final = 50
 """How many are kept, with their contents."""
 
 
+DIGEST_DIGITS: Final = 7
+"""How much of a fingerprint a digest is."""
+
+
 class PolicyVersion(msgspec.Struct, frozen=True, kw_only=True):
     """`digest` names its contents; `summary` counts what it changed of the version before, as `guard diff` does."""
 

@@ -42,6 +42,7 @@ MEANINGS: Final[dict[str, str]] = {
     "P190": "A part of the language that this version does not know yet.",
     "P191": "A file whose kind this version does not know yet, or whose ending is not `.yaml`.",
     "P192": "No policy in the directory.",
+    "P193": "Policies that nobody who may has signed, or that were changed since.",
     "P201": "A limit or signal names a route or group that does not exist.",
     "P202": "A signature scheme that does not exist, or is not for HTTP.",
     "P203": "An algorithm that none of the accepted schemes takes, or a scheme left without an algorithm.",

@@ -94,6 +94,7 @@ def compile_all(
         future_ms_max=max((window.future_ms for one in accepted for window in one.windows), default=0),
         store_ms_max=_least(draft.shaped.policy.store.timeout for draft in drafts),
         dual_control=frozenset(scope for draft in drafts for scope in draft.shaped.policy.dual_control.scopes),
+        changes_by_two=any(draft.shaped.policy.dual_control.changes is not None for draft in drafts),
     )
     for draft, service in zip(drafts, policies.services, strict=True):
         faults += lint(whole(draft.source.document, draft.shaped.policy, service, granted))

@@ -146,6 +146,7 @@ TABLE: Final[Mapping[type, Mapping[str, Say]]] = {
         "digest": Skipped.DERIVED,
         "future_ms_max": Skipped.DERIVED,
         "dual_control": shrinks,
+        "changes_by_two": once_on,
         "store_ms_max": neutral,
     },
     Service: {

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from guard.model.policy import PolicySet
+from guard.model.policy_versions import DIGEST_DIGITS
 from guard.policy.case_files import CASES_ENDING
 from guard.policy.cases import Case
 from guard.policy.compile import Source, compile_all
@@ -21,13 +22,15 @@ from guard.policy.document import Document
 from guard.policy.schemes import SCHEME_ENDING, shipped_schemes, with_own_schemes
 from guard.policy.yaml_source import read_document
 from guard.policy.yaml_text import FILE_BYTES_MAX
+from guard.signing.policy_signature import SIGNATURE_FILE
 from guard.signing.scheme import Scheme
 
 
 class Loaded(msgspec.Struct, frozen=True):
     """Policies that are in order, but for their tests, which were not run: `cases`.
 
-    `schemes` are those that some route accepts, by name; `contents` is what was read, by path.
+    `schemes` are those that some route accepts, by name; `contents` is what was read, by path, the
+    signature too, which is not verified here.
     """
 
     policies: PolicySet
@@ -61,7 +64,7 @@ def load_policies(
         wrong = _kind_fault(path.name, str(path), alone=path == directory)
         if wrong is not None:
             faults.append(wrong)
-        elif path.name.endswith(".yaml") and not path.name.startswith("."):
+        elif _is_read(path.name):
             try:
                 contents[path] = _read(path)
             except OSError as fault:
@@ -86,6 +89,11 @@ def load_contents(contents: Mapping[str, bytes], *, environment: Mapping[str, st
     return _load("policies", {Path(path): content for path, content in contents.items()}, [], environment)
 
 
+def fingerprint(contents: Mapping[str, bytes]) -> str:
+    """Names these contents, and no others that anybody can make: all 64 digits of what a digest has 7 of."""
+    return _hashed({Path(path): content for path, content in contents.items() if not path.endswith(SIGNATURE_FILE)})
+
+
 def _load(
     shown: str,
     contents: Mapping[Path, bytes],
@@ -93,6 +101,8 @@ def _load(
     environment: Mapping[str, str],
     granted: frozenset[str] | None = None,
 ) -> Loaded | Invalid:
+    read = {str(path): content for path, content in contents.items()}
+    contents = {path: content for path, content in contents.items() if path.name != SIGNATURE_FILE}
     schemes_written = {path: content for path, content in contents.items() if path.name.endswith(SCHEME_ENDING)}
     own_schemes: list[Document] = []
     sources: list[Source] = []
@@ -119,8 +129,11 @@ def _load(
     diagnostics = in_order([*faults, *scheme_faults, *policy_faults])
     if compiled is None or any(one.severity is Severity.ERROR for one in diagnostics):
         return Invalid(diagnostics)
-    read = {str(path): content for path, content in contents.items()}
     return Loaded(compiled.policies, compiled.schemes, read, diagnostics, compiled.cases)
+
+
+def _is_read(name: str) -> bool:
+    return name == SIGNATURE_FILE or (name.endswith(".yaml") and not name.startswith("."))
 
 
 def _kind_fault(name: str, shown: str, *, alone: bool) -> Diagnostic | None:
@@ -148,11 +161,15 @@ def _unreadable(path: Path, fault: OSError) -> Diagnostic:
 
 
 def _digest(contents: Mapping[Path, bytes]) -> str:
+    return _hashed(contents)[:DIGEST_DIGITS]
+
+
+def _hashed(contents: Mapping[Path, bytes]) -> str:
     """Names and contents, each with its length before it, so that no two directories share it by accident."""
     digest = hashlib.sha256()
     for part in _parts(contents):
         digest.update(len(part).to_bytes(8, "big") + part)
-    return digest.hexdigest()[:7]
+    return digest.hexdigest()
 
 
 def _parts(contents: Mapping[Path, bytes]) -> Iterable[bytes]:

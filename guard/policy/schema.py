@@ -238,6 +238,9 @@ class DualControlPart(Part):
     """What an administrator cannot do alone."""
 
     scopes: tuple[Scope, ...] = many("A key with one of these scopes is active once a second person confirms it.")
+    changes: Literal["weakens"] | None = Field(
+        default=None, description="`weakens`: a live change of policies that weakens one waits for a second person."
+    )
 
 
 class PromotionPart(Part):

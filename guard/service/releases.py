@@ -42,6 +42,9 @@ class Releases:
             raise _settled(release)
         await self._refuse_same_hand(release, by)
         settled = _verdict(release, ReleaseState.CONFIRMED, by, now)
+        if release.change is not None:
+            await self._settle_policies(release, settled, by.deed("confirm", now))
+            return settled
         ids = [release.key_id]
         record = await self._vault.keys.find(release.key_id)
         if record is not None and record.rotated_from is not None and release.command == "rotate":
@@ -61,9 +64,16 @@ class Releases:
             raise _settled(release)
         settled = _verdict(release, ReleaseState.REJECTED, by, now)
         deed = by.deed("reject", now)
+        if release.change is not None:
+            await self._settle_policies(release, settled, deed)
+            return settled
         also = _writing(release, settled, deed)
         await self._vault.keys.change_all([release.key_id], _given_up, deed, also=also)
         return settled
+
+    async def _settle_policies(self, release: Release, settled: Release, deed: Deed) -> None:
+        """No key changes: the nodes that wait for this look for it."""
+        await self._vault.keys.change_all([], lambda _: (), deed, also=_writing(release, settled, deed))
 
     async def _found(self, release_id: str, now: UnixMs) -> Release:
         release = await self._vault.releases.find(release_id)

@@ -5,7 +5,7 @@ files are not what it runs says so until they are. The swap itself is two assign
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -18,22 +18,35 @@ from guard.policy.load import Invalid
 from guard.policy.schemes import rewritten_schemes
 from guard.policy.widening import kept_narrow
 from guard.service.key_steps import By
-from guard.service.policies import Rulebook, Rules
+from guard.service.policies import Rulebook, Rules, restored
 
 RECORD_MS: Final = 5000
 """How long writing a reload down may take: what is judged meanwhile is judged by the rules before."""
 
 
 class Outcome(StrEnum):
-    """What became of a reload: other rules are in force; it brought the same; it was refused, and nothing changed."""
+    """What became of a reload: other rules are in force; it brought the same; nothing changed, because it waits for a
+    second person, or was refused.
+    """
 
     SWAPPED = "swapped"
     UNCHANGED = "unchanged"
+    WAITING = "waiting"
     REFUSED = "refused"
 
 
+class Demand(msgspec.Struct, frozen=True, kw_only=True):
+    """Who wants other rules, and where: `everywhere` has all nodes take them; `ordered` follows one that did."""
+
+    by: By
+    everywhere: bool = False
+    ordered: bool = False
+
+
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One reload. `digest` names what was in force after it; `why` says what refused rules that are in order."""
+    """One reload. `digest` names what was in force after it; `why` says what refused rules that are in order, and
+    `release` what they wait for.
+    """
 
     outcome: Outcome
     at: UnixMs
@@ -41,6 +54,13 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     diagnostics: tuple[Diagnostic, ...] = ()
     why: str = ""
+    release: str = ""
+
+
+class _Waiting(msgspec.Struct, frozen=True):
+    found: Rulebook
+    demand: Demand
+    release: str
 
 
 class CannotTake(Exception):  # noqa: N818  # a policy that does not fit here, not an error of ours
@@ -51,8 +71,17 @@ Prepare: TypeAlias = Callable[[Rulebook], Callable[[], object]]
 """Builds what rules need, and gives what puts it in place. Raises CannotTake, and then nothing has changed."""
 
 
-Record: TypeAlias = Callable[[Rulebook, By], Awaitable[None]]
+Record: TypeAlias = Callable[[Rulebook, Demand], Awaitable[None]]
 """Writes down what is about to be in force, and by whom. Raises CannotTake if it cannot, and then it will not be."""
+
+
+Awaited: TypeAlias = Callable[[Rulebook, Rulebook, By], Awaitable[str]]
+"""The release that this change waits for; empty if for none. Raises CannotTake if that is unknown."""
+
+
+async def for_nobody(_: Rulebook, __: Rulebook, ___: By) -> str:
+    """No change waits here."""
+    return ""
 
 
 class Reloading:
@@ -70,6 +99,8 @@ class Reloading:
         *,
         now: Callable[[], UnixMs],
         under_way_ms: int = 0,
+        awaited: Awaited = for_nobody,
+        restored: Callable[[Mapping[str, bytes]], Rulebook | Invalid] = restored,
         told: Callable[[Attempt], object] = lambda _: None,
     ) -> None:
         self.rules = rules
@@ -80,42 +111,70 @@ class Reloading:
         self._record = record
         self._now = now
         self._under_way_ms = under_way_ms
+        self._awaited = awaited
+        self._restored = restored
         self._told = told
+        self._waiting: _Waiting | None = None
         self._one_at_a_time = asyncio.Lock()
 
     @property
     def stale(self) -> Attempt | None:
-        """The last reload, if it was refused: then the files are not what is in force."""
+        """The last reload, if it was refused or waits: then the files are not what is in force."""
         last = self.last
-        return last if last is not None and last.outcome is Outcome.REFUSED else None
+        return last if last is not None and last.outcome in (Outcome.REFUSED, Outcome.WAITING) else None
+
+    @property
+    def waits_for(self) -> str:
+        """The release that the last reload waits for; empty if for none."""
+        return "" if self._waiting is None else self._waiting.release
 
     @property
     def degraded(self) -> tuple[str, ...]:
         """What an operator must know."""
         if self.stale is None:
             return ()
+        if self.stale.outcome is Outcome.WAITING:
+            return (f"policy: a change waits for a second person: `guard releases confirm {self.stale.release}`",)
         return (f"policy: stale, a reload was refused: {self.stale.why or _told_first(self.stale)}",)
 
     async def reload(self, by: By) -> Attempt:
         """Read the files, and put in force what they say, if it is in order. Never raises for what is in them."""
-        async with self._one_at_a_time:
-            return await self._put(await asyncio.to_thread(self._read), by)
+        return await self.take(self._read, Demand(by=by))
 
-    async def put(self, found: Rulebook | Invalid, by: By) -> Attempt:
-        """The same for rules that were read elsewhere."""
+    async def take(self, read: Callable[[], Rulebook | Invalid], demand: Demand) -> Attempt:
+        """The same for what `read`, called in a thread, finds elsewhere."""
         async with self._one_at_a_time:
-            return await self._put(found, by)
+            return await self._put(await asyncio.to_thread(read), demand)
 
-    async def _put(self, found: Rulebook | Invalid, by: By) -> Attempt:
+    async def restore(self, files: Mapping[str, bytes], demand: Demand) -> Attempt:
+        """The same for contents that were in force before."""
+        return await self.take(lambda: self._restored(files), demand)
+
+    async def again(self, release: str, *, confirmed: bool) -> None:
+        """Make the change that waits for this release, exactly as it was read then; or have it wait no more."""
+        async with self._one_at_a_time:
+            waiting = self._waiting
+            if waiting is None or waiting.release != release:
+                return
+            if confirmed:
+                await self._put(waiting.found, waiting.demand)
+            else:
+                self._ended(Outcome.REFUSED, waiting.demand.by, why=f"{release} was not confirmed")
+
+    async def _put(self, found: Rulebook | Invalid, demand: Demand) -> Attempt:
+        by = demand.by
         if isinstance(found, Invalid):
             return self._ended(Outcome.REFUSED, by, diagnostics=found.diagnostics)
         before = self.rules.current
         narrowed = self._narrowed(found, before)
         try:
             adopt = self._prepare(narrowed)
-            if found.files != before.files:
-                async with asyncio.timeout(RECORD_MS / 1000):
-                    await self._record(found, by)
+            async with asyncio.timeout(RECORD_MS / 1000):
+                release = "" if demand.ordered else await self._awaited(before, found, by)
+                if release:  # knockout: a_change_that_waits_is_not_made
+                    return self._ended(Outcome.WAITING, by, waiting=_Waiting(found, demand, release))
+                if found.files != before.files or demand.everywhere:
+                    await self._record(found, demand)
         except CannotTake as cannot:
             return self._ended(Outcome.REFUSED, by, diagnostics=found.warnings, why=str(cannot))
         except TimeoutError:
@@ -135,7 +194,16 @@ class Reloading:
         )
         return found if policies is found.policies else msgspec.structs.replace(found, policies=policies)
 
-    def _ended(self, outcome: Outcome, by: By, *, diagnostics: tuple[Diagnostic, ...] = (), why: str = "") -> Attempt:
+    def _ended(
+        self,
+        outcome: Outcome,
+        by: By,
+        *,
+        diagnostics: tuple[Diagnostic, ...] = (),
+        why: str = "",
+        waiting: _Waiting | None = None,
+    ) -> Attempt:
+        self._waiting = waiting
         self.last = Attempt(
             outcome=outcome,
             at=self._now(),
@@ -143,6 +211,7 @@ class Reloading:
             digest=self.rules.policies.digest,
             diagnostics=diagnostics,
             why=why,
+            release="" if waiting is None else waiting.release,
         )
         self._told(self.last)
         return self.last

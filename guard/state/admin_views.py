@@ -32,6 +32,7 @@ class ReleaseView(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     command: str
     key_id: str
+    change: str | None
     requested_by: str
     requested_at_ms: int
     why: str
@@ -118,6 +119,7 @@ def release_view(release: Release) -> ReleaseView:
         id=release.id,
         command=release.command,
         key_id=release.key_id,
+        change=release.change,
         requested_by=release.requested_by,
         requested_at_ms=release.requested_at,
         why=release.why,

@@ -41,18 +41,22 @@ class PolicyHistory:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, before: Contents, after: Contents, summary: str, deed: Deed) -> None:
-        """`after` comes in the place of `before`, which is kept too if nobody has written it down."""
+    async def add(self, before: Contents, after: Contents, summary: str, deed: Deed, *, ordered: bool = False) -> None:
+        """`after` comes in the place of `before`, which is kept too if nobody has written it down.
+
+        An `ordered` version is written in any case: every node takes it.
+        """
         async with self._database.writing() as connection:
             await locked_head(connection)  # one node after the other
             last = await _last(connection)
             number = 0 if last is None else last.number
-            if last is not None and last.digest == after.digest:
+            same = last is not None and last.digest == after.digest
+            if same and not ordered:
                 return
-            if last is None or last.digest != before.digest:
+            if not same and (last is None or last.digest != before.digest):
                 number += 1
                 await _write(connection, number, before, Deed(command="", actor="", why="", at=deed.at), "")
-            await _write(connection, number + 1, after, deed, summary)
+            await _write(connection, number + 1, after, deed, summary, ordered=ordered)
             oldest = number + 1 - VERSIONS_MAX
             await connection.execute(delete(POLICY_VERSIONS).where(POLICY_VERSIONS.c.number <= oldest))
             touched = Touched(
@@ -61,6 +65,26 @@ class PolicyHistory:
                 after={"digest": after.digest, "summary": summary},
             )
             await append(connection, deed, [touched])
+
+    async def began(self, contents: Contents, deed: Deed) -> None:
+        """These are in force from a start on: what comes later has a predecessor with an author."""
+        async with self._database.writing() as connection:
+            await locked_head(connection)
+            last = await _last(connection)
+            if last is not None and last.digest == contents.digest:
+                return
+            await _write(connection, 1 if last is None else last.number + 1, contents, deed, "")
+            before = None if last is None else {"digest": last.digest}
+            await append(
+                connection, deed, [Touched(subject=_SUBJECT, before=before, after={"digest": contents.digest})]
+            )
+
+    async def ordered(self) -> PolicyVersion | None:
+        """The last version that every node is to take."""
+        query = select(*_KNOWN).where(POLICY_VERSIONS.c.ordered).order_by(POLICY_VERSIONS.c.number.desc()).limit(1)
+        async with self._database.reading() as connection:
+            row = (await connection.execute(query)).mappings().first()
+        return None if row is None else _version(row)
 
     async def all(self) -> tuple[PolicyVersion, ...]:
         """Every version that is kept, newest first."""
@@ -82,7 +106,9 @@ async def _last(connection: AsyncConnection) -> PolicyVersion | None:
     return None if row is None else _version(row)
 
 
-async def _write(connection: AsyncConnection, number: int, contents: Contents, deed: Deed, summary: str) -> None:
+async def _write(
+    connection: AsyncConnection, number: int, contents: Contents, deed: Deed, summary: str, *, ordered: bool = False
+) -> None:
     row = {
         "number": number,
         "digest": contents.digest,
@@ -91,6 +117,7 @@ async def _write(connection: AsyncConnection, number: int, contents: Contents, d
         "why": deed.why,
         "summary": summary,
         "files": msgspec.msgpack.encode(dict(contents.files)),
+        "ordered": ordered,
     }
     await connection.execute(insert(POLICY_VERSIONS), [row])
 

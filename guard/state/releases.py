@@ -3,19 +3,27 @@ transaction of the change of keys that they belong to. Who may settle one is not
 """
 
 from collections.abc import Collection, Sequence
+from typing import Final
 
 import msgspec
-from sqlalchemy import RowMapping, delete, insert, select, update
+from sqlalchemy import RowMapping, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from guard.model.admins import Release, ReleaseState
 from guard.model.audit import Deed, Subject, Touched
 from guard.model.names import KeyId, UnixMs
+from guard.model.policy_versions import DIGEST_DIGITS
 from guard.state.admin_views import touched_release
 from guard.state.audit import append
 from guard.state.database import Database
 from guard.state.head import locked_head
-from guard.state.sql_schema import DUAL_CONTROL, RELEASES
+from guard.state.sql_schema import DUAL_CONTROL, POLICY_VERSIONS, RELEASES
+
+CONFIRMED_MS: Final = 24 * 3600 * 1000
+"""For how long a change of policies may be made after it was confirmed."""
+
+_SKEW_MS: Final = 5000
+"""Who confirms and who makes it have clocks of their own; a second is what they may differ by."""
 
 _DUAL_CONTROL = Subject("policy", "dual_control")
 
@@ -58,10 +66,41 @@ class ReleaseTable:
             rows = await connection.execute(select(RELEASES).order_by(*order))
             return tuple(_release(row) for row in rows.mappings())
 
+    async def ask(self, asked: Release, deed: Deed) -> Release:
+        """Have this change of policies wait, unless the same waits already, or was confirmed and still counts."""
+        async with self._database.writing() as connection:
+            await locked_head(connection)  # nodes read the same files at the same time
+            newest = RELEASES.c.requested_at.desc()
+            query = select(RELEASES).where(RELEASES.c.change == asked.change).order_by(newest, RELEASES.c.id)
+            for row in (await connection.execute(query)).mappings():
+                found = _release(row)
+                if found.state_at(asked.requested_at) is ReleaseState.PENDING or await _counts(
+                    connection, found, asked.requested_at
+                ):
+                    return found
+            await write_requests(connection, [asked], deed)
+            return asked
+
     async def waiting(self, key_id: KeyId, now: UnixMs) -> Release | None:
         """What waits for a second person to be done to this key."""
         async with self._database.reading() as connection:
             return await pending(connection, key_id, now)
+
+
+async def _counts(connection: AsyncConnection, release: Release, now: UnixMs) -> bool:
+    """Whether what was confirmed may be done: within a day, until it was done and others came after it."""
+    if release.state is not ReleaseState.CONFIRMED or release.settled_at is None or release.change is None:
+        return False
+    if now >= release.settled_at + CONFIRMED_MS:  # knockout: consent_is_for_a_day
+        return False
+    number, digest = POLICY_VERSIONS.c.number, POLICY_VERSIONS.c.digest
+    after = release.change.partition(":")[2][:DIGEST_DIGITS]
+    made_since = digest == after, POLICY_VERSIONS.c.at >= release.settled_at - _SKEW_MS
+    made = await connection.scalar(select(func.min(number)).where(*made_since))
+    if made is None:
+        return True
+    left = number > made, digest != after, POLICY_VERSIONS.c.actor != ""
+    return await connection.scalar(select(number).where(*left).limit(1)) is None
 
 
 async def pending(connection: AsyncConnection, key_id: KeyId, now: UnixMs) -> Release | None:
@@ -93,8 +132,8 @@ async def write_verdict(connection: AsyncConnection, before: Release, release: R
 
 
 def _release(row: RowMapping) -> Release:
-    return Release(**{**row, "state": ReleaseState(row["state"])})
+    return Release(**{**row, "key_id": row["key_id"] or "", "state": ReleaseState(row["state"])})
 
 
 def _row(release: Release) -> dict[str, object]:
-    return {**msgspec.structs.asdict(release), "state": release.state.value}
+    return {**msgspec.structs.asdict(release), "key_id": release.key_id or None, "state": release.state.value}

@@ -16,12 +16,13 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
     inspect,
     select,
     text,
 )
 
-SCHEMA_VERSION = "0009"
+SCHEMA_VERSION = "0010"
 """The newest migration. Versions are digits of equal length, so that they can be compared."""
 
 METADATA = MetaData(
@@ -95,7 +96,7 @@ RELEASES = Table(
     METADATA,
     Column("id", Text, primary_key=True),
     Column("command", Text, nullable=False),
-    Column("key_id", Text, ForeignKey("keys.id"), nullable=False, index=True),
+    Column("key_id", Text, ForeignKey("keys.id"), index=True),
     Column("overlap_ms", BigInteger),
     Column("requested_by", Text, nullable=False),
     Column("requested_at", BigInteger, nullable=False),
@@ -104,6 +105,7 @@ RELEASES = Table(
     Column("state", Text, nullable=False),
     Column("settled_by", Text),
     Column("settled_at", BigInteger),
+    Column("change", Text),
 )
 
 DUAL_CONTROL = Table("dual_control", METADATA, Column("scope", Text, primary_key=True))
@@ -160,6 +162,7 @@ POLICY_VERSIONS = Table(
     Column("why", Text, nullable=False),
     Column("summary", Text, nullable=False),
     Column("files", LargeBinary, nullable=False),
+    Column("ordered", Boolean, nullable=False, server_default=false()),
 )
 
 

@@ -11,7 +11,12 @@ from structlog.testing import capture_logs
 from guard.app.gateway import open_gateway
 from guard.app.reloading import reloading_by
 from guard.edges.asgi import Gateway
+from guard.model.keys import Secret
+from guard.service.key_steps import By
+from guard.service.reloading import Demand
 from guard.settings import Settings
+from guard.signing.audit_key import AuditKey
+from guard.signing.policy_signature import sign_policies
 from tests.app.test_gateway import POLICY, _status, rules
 from tests.build import facts
 from tests.edges.gateway import scope
@@ -116,3 +121,21 @@ async def test_each_version_is_kept_with_who_when_why_and_what_it_changed_and_wi
         assert (second.actor, second.why) == ("guard serve", "SIGHUP")
         assert second.summary == "weakens 1, tightens 1, renames 0, neutral 0"
         assert await running.vault.policies.files(first.digest) == before.files
+
+
+async def test_a_reload_without_a_valid_signature_is_refused_and_a_new_signature_is_a_change(tmp_path: Path) -> None:
+    settings, chosen = _settings(tmp_path, watch_ms=5), rules(tmp_path / "policies")
+    key, signers = AuditKey(Secret(b"k" * 32)), tmp_path / "signers.pem"
+    signers.write_text(key.public_pem())
+    settings = settings.model_copy(update={"policy_signers_file": signers})
+    before = chosen.policies.digest
+    async with open_gateway(settings, chosen) as running, reloading_by(settings, running) as reloading:
+        (settings.policies / "exchange.yaml").write_text(OTHER)
+        await until(lambda: reloading.stale is not None)
+        assert "(P193)" in reloading.degraded[0]
+        assert chosen.policies.digest == before
+        (settings.policies / "policies.sig").write_bytes(sign_policies({"exchange.yaml": OTHER.encode()}, key, 1))
+        await until(lambda: reloading.stale is None)
+        assert chosen.policies.digest != before
+        back = await reloading.restore({"exchange.yaml": POLICY.encode()}, Demand(by=By("alice")))
+        assert [one.code for one in back.diagnostics if one.severity == "error"] == ["P193"]

@@ -12,7 +12,13 @@ def token(**changes: object) -> TokenView:
 
 
 def release(**changes: object) -> ReleaseView:
-    fields: dict[str, object] = {"id": "gr_1", "command": "create", "key_id": "gk_1", "requested_by": "alice"}
+    fields: dict[str, object] = {
+        "id": "gr_1",
+        "command": "create",
+        "key_id": "gk_1",
+        "change": None,
+        "requested_by": "alice",
+    }
     fields |= {"requested_at_ms": 1, "why": "why", "expires_at_ms": LATE, "state": ReleaseState.PENDING}
     return ReleaseView(**{**fields, "settled_by": None, "settled_at_ms": None, **changes})  # type: ignore[arg-type]
 
@@ -37,3 +43,9 @@ def test_what_somebody_wrote_stays_in_its_line_and_steers_no_terminal() -> None:
     text = releases_text((release(why="a\r\n\x1b[31mgr_9  fake", requested_by="e\u2028vil"),))
     assert len(text.splitlines()) == 2
     assert "\x1b" not in text
+
+
+def test_a_change_of_policies_names_what_it_leads_from_and_to() -> None:
+    change = f"{'ab' * 32}:{'cd' * 32}"
+    [_, row] = releases_text((release(command="reload", key_id="", change=change),)).split("\n")
+    assert row.split("  ")[:3] == ["gr_1", "reload", " policies abababa → cdcdcdc"]

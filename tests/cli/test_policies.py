@@ -10,6 +10,7 @@ from guard.app.keys import open_vault
 from guard.cli.main import app
 from guard.settings import Settings
 from guard.state.policy_history import Contents
+from tests.app.test_gateway import POLICY
 from tests.state.key_records import deed
 
 
@@ -50,3 +51,54 @@ def test_a_database_that_cannot_be_used_is_one_sentence(monkeypatch: pytest.Monk
     done = CliRunner().invoke(app, ["policies", "list"])
     assert done.exit_code == 1
     assert "database" in done.stderr
+
+
+def _directory(home: Path) -> Path:
+    folder = home / "policies"
+    folder.mkdir()
+    (folder / "exchange.yaml").write_text(POLICY)
+    return folder
+
+
+def _keygen(home: Path) -> str:
+    made = CliRunner().invoke(app, ["policies", "keygen", str(home / "security.key")])
+    assert made.exit_code == 0
+    (home / "signers.pem").write_text(made.stdout)
+    return made.stdout.split()[1]
+
+
+def test_a_directory_is_signed_and_checked_with_its_signature(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, signer = _directory(home), _keygen(home)
+    assert (home / "security.key").stat().st_mode & 0o777 == 0o600
+    monkeypatch.setenv("GUARD_POLICY_SIGNERS_FILE", str(home / "signers.pem"))
+    unsigned = CliRunner().invoke(app, ["check", str(folder), "--format", "concise"])
+    assert (unsigned.exit_code, "error[P193]: these policies are not signed" in unsigned.stdout) == (3, True)
+    done = CliRunner().invoke(app, ["policies", "sign", str(folder), "--key", str(home / "security.key")])
+    assert done.stdout == f"1 files signed by {signer}: {folder}/policies.sig\n"
+    checked = CliRunner().invoke(app, ["check", str(folder)])
+    assert (checked.exit_code, checked.stdout.startswith("1 files ok")) == (0, True)
+    (folder / "exchange.yaml").write_text(POLICY + "mode: shadow\n")
+    changed = CliRunner().invoke(app, ["check", str(folder), "--format", "concise"])
+    assert (changed.exit_code, "P193" in changed.stdout) == (3, True)
+
+
+def test_a_start_without_a_valid_signature_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = _directory(home)
+    _keygen(home)
+    monkeypatch.setenv("GUARD_POLICY_SIGNERS_FILE", str(home / "signers.pem"))
+    refused = CliRunner().invoke(app, ["serve", "--policies", str(folder)])
+    assert (refused.exit_code, "these policies are not signed" in refused.stderr) == (3, True)
+
+
+def test_a_key_is_never_overwritten_and_what_cannot_be_signed_is_not(home: Path) -> None:
+    folder = _directory(home)
+    _keygen(home)
+    again = CliRunner().invoke(app, ["policies", "keygen", str(home / "security.key")])
+    assert (again.exit_code, "is there already" in again.stderr) == (1, True)
+    nowhere = CliRunner().invoke(app, ["policies", "keygen", str(home / "signers.pem" / "key")])
+    assert (nowhere.exit_code, "cannot be made" in nowhere.stderr) == (1, True)
+    missing = CliRunner().invoke(app, ["policies", "sign", str(folder), "--key", str(home / "none.key")])
+    assert (missing.exit_code, "`guard policies keygen FILE` makes one" in missing.stderr) == (1, True)
+    (folder / "exchange.yaml").write_text("version: 1\n")
+    faulty = CliRunner().invoke(app, ["policies", "sign", str(folder), "--key", str(home / "security.key")])
+    assert (faulty.exit_code, (folder / "policies.sig").exists()) == (3, False)

@@ -127,6 +127,12 @@ def test_scopes_under_dual_control_are_those_of_all_files() -> None:
     assert loaded(policy()).policies.dual_control == frozenset()
 
 
+def test_one_file_that_wants_two_persons_for_what_weakens_is_enough() -> None:
+    strict = policy("dual_control: {changes: weakens}", "match: {hosts: [a.test]}", routes=WITHDRAWALS)
+    assert loaded(strict, policy(routes=WITHDRAWALS).replace("exchange", "other")).policies.changes_by_two
+    assert not loaded(policy()).policies.changes_by_two
+
+
 def test_a_scope_under_dual_control_that_no_route_needs_is_a_slip_of_the_pen() -> None:
     text = policy("dual_control: {scopes: [withdrawl]}", routes=WITHDRAWALS)
     assert told(text) == [("P206", 4, "no route of this file needs the scope `withdrawl`")]

@@ -84,6 +84,7 @@ def test_the_limits_of_a_tier_are_compared_one_by_one(old: str, new: str, expect
         ),
         ("  ip: {per: [ip], rate: 50/s}\n", "", "WEAKENS exchange POST /v1/orders limits.ip: ip → - @9"),
         ("dual_control: {scopes: [trade]}\n", "", "WEAKENS dual_control: trade → none @0"),
+        ("{scopes: [trade]}", "{scopes: [trade], changes: weakens}", "TIGHTENS changes_by_two: no → yes @0"),
         ("group: orders", "group: trades", "NEUTRAL exchange POST /v1/orders group: orders → trades @13"),
         (
             ", breaker: {failures: 50%, min: 20, window: 10s, open: 5s}",

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 import pytest
@@ -16,7 +17,7 @@ from guard.service import reloading as reloading_module
 from guard.service.judge import Judge
 from guard.service.key_steps import By
 from guard.service.policies import Rulebook, Rules
-from guard.service.reloading import Attempt, CannotTake, Outcome, Reloading
+from guard.service.reloading import Attempt, CannotTake, Demand, Outcome, Reloading
 from guard.state.memory import MemoryLimits
 from tests.build import NOW, auth, limit, policies, record, route, service, signed
 from tests.directory import Keys
@@ -52,8 +53,8 @@ class Desk:
             raise self.refuses
         return lambda: self.did.append(f"adopt {rulebook.policies.digest} over {self.rules.policies.digest}")
 
-    async def _record(self, rulebook: Rulebook, by: By) -> None:
-        self.did.append(f"record {rulebook.policies.digest} by {by.actor}")
+    async def _record(self, rulebook: Rulebook, demand: Demand) -> None:
+        self.did.append(f"record {rulebook.policies.digest} by {demand.by.actor}")
         await asyncio.sleep(0)
 
 
@@ -112,7 +113,7 @@ async def test_the_same_contents_are_built_again_and_are_no_change() -> None:
 
 async def test_two_reloads_at_once_are_one_after_the_other() -> None:
     desk = Desk(book("second"))
-    await asyncio.gather(desk.reloading.put(book("second"), BY), desk.reloading.put(book("third"), BY))
+    await asyncio.gather(*(desk.reloading.take(partial(book, name), Demand(by=BY)) for name in ("second", "third")))
     assert desk.did[2::3] == ["adopt second over first", "adopt third over second"]
 
 

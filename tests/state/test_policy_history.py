@@ -41,3 +41,29 @@ async def test_going_back_is_a_version_of_its_own_and_only_the_last_ones_are_kep
     assert len(kept) == VERSIONS_MAX
     assert kept[0].number == VERSIONS_MAX + 3
     assert await vault.policies.files("b") is None
+
+
+async def test_what_is_in_force_from_a_start_on_is_written_once_with_who_put_it_there(vault: Vault) -> None:
+    for _ in range(2):
+        await vault.policies.began(_contents("a"), deed("start", "start"))
+    await vault.policies.add(_contents("a"), _contents("b"), "", deed("reload"))
+    await vault.policies.began(_contents("c"), deed("start"))
+    assert [(each.digest, each.actor) for each in await vault.policies.all()] == [
+        ("c", "alice"),
+        ("b", "alice"),
+        ("a", "alice"),
+    ]
+    first, _, started = await vault.trail.records()
+    assert (started.before, started.after) == ({"digest": "b"}, {"digest": "c"})
+    assert (first.command, first.before, first.after) == ("start", None, {"digest": "a"})
+
+
+async def test_an_ordered_version_is_written_again_though_it_is_in_force(vault: Vault) -> None:
+    assert await vault.policies.ordered() is None
+    await vault.policies.add(_contents("a"), _contents("b"), "", deed("reload"))
+    assert await vault.policies.ordered() is None
+    for number in (3, 4):
+        await vault.policies.add(_contents("b"), _contents("b"), "", deed("rollback"), ordered=True)
+        found = await vault.policies.ordered()
+        assert found is not None
+        assert (found.number, found.digest) == (number, "b")

@@ -47,7 +47,9 @@ class PolicyFault(AnswerShape, frozen=True, kw_only=True):
 
 
 class ReloadStatus(AnswerShape, frozen=True, kw_only=True):
-    """What became of a reload: `swapped`, `unchanged` or `refused`; then `digest` is what stays in force."""
+    """What became of a reload: `swapped`, `unchanged`, `refused`, or `waiting` for a second person to confirm
+    `release`. `digest` is in force after it.
+    """
 
     outcome: str
     at_ms: int
@@ -55,6 +57,7 @@ class ReloadStatus(AnswerShape, frozen=True, kw_only=True):
     why: str
     digest: str
     refused_for: str
+    release: str
     diagnostics: tuple[PolicyFault, ...]
 
 
@@ -66,6 +69,7 @@ class PolicyStatus(AnswerShape, frozen=True, kw_only=True):
     stale: bool
     last_reload: ReloadStatus | None
     dual_control: tuple[str, ...]
+    changes_by_two: bool
     services: tuple[ServiceStatus, ...]
 
 

@@ -5,8 +5,7 @@ from guard.edges.admin.desk import Call, Desk
 from guard.edges.admin.shapes import Nothing, Reason
 from guard.model.policy import Route, Service
 from guard.service.key_orders import KeyringError, Obstacle
-from guard.service.policies import rulebook_of
-from guard.service.reloading import Attempt
+from guard.service.reloading import Attempt, Demand
 from guard.state.admin_views import node_view
 
 
@@ -19,6 +18,7 @@ async def show_policy(desk: Desk, _: Call[Nothing, None]) -> policy_shapes.Polic
         stale=desk.reloading.stale is not None,
         last_reload=None if desk.reloading.last is None else _attempt(desk.reloading.last),
         dual_control=tuple(sorted(policies.dual_control)),
+        changes_by_two=policies.changes_by_two,
         services=tuple(_service(service) for service in policies.services),
     )
 
@@ -34,11 +34,12 @@ async def list_policy_versions(desk: Desk, _: Call[Nothing, None]) -> policy_sha
 
 
 async def rollback_policy(desk: Desk, call: Call[Nothing, policy_shapes.Rollback]) -> policy_shapes.ReloadStatus:
-    """Put a version in force that was before. The files stay as they are, and are read again when they change."""
+    """Put a version in force on all nodes that was before. The files stay, and are read again when they change."""
     files = await desk.vault.policies.files(call.body.digest)
     if files is None:
         raise KeyringError(f"no version {call.body.digest} is kept: `guard policies list`", Obstacle.UNKNOWN)
-    return _attempt(await desk.reloading.put(rulebook_of(files), call.by(call.body.why)))
+    demand = Demand(by=call.by(call.body.why), everywhere=True)
+    return _attempt(await desk.reloading.restore(files, demand))
 
 
 async def list_nodes(desk: Desk, _: Call[Nothing, None]) -> shapes.NodeList:
@@ -55,6 +56,7 @@ def _attempt(attempt: Attempt) -> policy_shapes.ReloadStatus:
         why=attempt.by.why,
         digest=attempt.digest,
         refused_for=attempt.why,
+        release=attempt.release,
         diagnostics=tuple(
             policy_shapes.PolicyFault(
                 code=one.code,

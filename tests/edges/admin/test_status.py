@@ -112,3 +112,16 @@ async def test_an_administrator_puts_a_version_in_force_again_whatever_the_files
         unknown, odd = {"digest": "0000000"}, {"digest": "../a"}
         assert (await office.ask("POST", "/admin/v1/policy:rollback", by="admin", body=unknown)).status == 404
         assert (await office.ask("POST", "/admin/v1/policy:rollback", by="admin", body=odd)).status == 400
+
+
+async def test_a_version_whose_tests_fail_by_now_is_not_put_in_force_again(tmp_path: Path) -> None:
+    failing = POLICY + "tests:\n  - {name: open, send: GET /v1/x, expect: allow, unsigned: true}\n"
+    found = rulebook_of({"exchange.yaml": failing.encode()})
+    assert isinstance(found, Rulebook), found
+    kept, digest = Contents(found.policies.digest, found.files), found.policies.digest
+    async with opened_office(tmp_path / "home", policies=PolicySet(services=(), digest="3f2a91c")) as office:
+        await office.vault.policies.add(kept, Contents("3f2a91c", {}), "", deed("reload"))
+        body = {"digest": digest}
+        done = (await office.ask("POST", "/admin/v1/policy:rollback", by="admin", body=body)).json
+        assert (done["outcome"], done["digest"]) == ("refused", "3f2a91c")
+        assert "P601" in [one["code"] for one in done["diagnostics"]]
