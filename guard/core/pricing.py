@@ -10,13 +10,13 @@ from typing import Final
 
 import msgspec
 
+from guard.core.reading import Untold, body_type, document, member, parameter
 from guard.model.facts import Facts, Field
 from guard.model.policy import Route
 from guard.model.pricing import ByItems, ByMember, ByParameter, Pricing, Settlement, Steps
 from guard.model.questions import Charge
-from guard.signing.parameters import FORM_TYPE, JSON_TYPE, lookalike, media_type, pairs
-from guard.wire import documents
-from guard.wire.documents import DocumentFault, Pointer
+from guard.signing.parameters import FORM_TYPE, JSON_TYPE
+from guard.wire.documents import Pointer
 
 _WHOLE: Final = re.compile(rb"0|[1-9][0-9]{0,14}")
 _BAD_BODY: Final = "request.bad_body"
@@ -31,7 +31,7 @@ class Price(msgspec.Struct, frozen=True, gc=False):
     detail: str = ""
 
 
-class _Untold(Exception):  # noqa: N818  # a fault of the message, caught in this file
+class _NoCost(Exception):  # noqa: N818  # a fault of the message, caught in this file
     """No cost can be told."""
 
     def __init__(self, code: str, detail: str) -> None:
@@ -52,12 +52,13 @@ def price(pricing: Pricing, facts: Facts, body: bytes | None) -> Price:
             case ByItems():
                 return Price(_for_items(pricing, 1 if body is None else _items(pricing, facts, body)))
             case ByParameter(name, steps):
-                return Price(_in_parameters(name, steps, facts.query or b"", "query", _MALFORMED))
+                return Price(_in_parameters(name.decode(), steps, facts.query or b"", "query", _MALFORMED))
             case ByMember(pointer, steps):
                 return Price(_in_body(pointer, steps, facts, body or b""))
-    except _Untold as untold:
-        least = _for_items(pricing, 1) if isinstance(pricing, ByItems) else pricing.steps.default
-        return Price(least, untold.code, untold.detail)
+    except _NoCost as fault:
+        return Price(_least(pricing), fault.code, fault.detail)
+    except Untold as untold:
+        return Price(_least(pricing), _BAD_BODY, str(untold))
 
 
 def settled_cost(settlement: Settlement, status: int, fields: Sequence[Field]) -> int | None:
@@ -75,73 +76,64 @@ def settled(paid: Charge, cost: int) -> tuple[int, ...]:
     return tuple([cost if debit.limit.counts_cost else debit.cost for debit in paid.debits])
 
 
+def _least(pricing: Pricing) -> int:
+    return _for_items(pricing, 1) if isinstance(pricing, ByItems) else pricing.steps.default
+
+
 def _for_items(pricing: ByItems, count: int) -> int:
     return pricing.base + pricing.each * -(-max(count, 1) // pricing.per)
 
 
 def _items(pricing: ByItems, facts: Facts, body: bytes) -> int:
-    if media_type(facts) != JSON_TYPE:
-        raise _Untold(_BAD_BODY, "this route takes application/json")
+    if body_type(facts) != JSON_TYPE:
+        raise _NoCost(_BAD_BODY, "this route takes application/json")
     place = _place(pricing.pointer)
     try:
-        found = documents.find(_document(body), pricing.pointer)
+        found = member(document(body), pricing.pointer)
     except KeyError:
-        raise _Untold(_BAD_BODY, f"nothing stands at {place}") from None
+        raise _NoCost(_BAD_BODY, f"nothing stands at {place}") from None
     if not isinstance(found, list):
-        raise _Untold(_BAD_BODY, f"what stands at {place} is no array")
+        raise _NoCost(_BAD_BODY, f"what stands at {place} is no array")
     if len(found) > pricing.items_max:
-        raise _Untold("request.too_many_items", f"at most {pricing.items_max} items at {place}")
+        raise _NoCost("request.too_many_items", f"at most {pricing.items_max} items at {place}")
     return len(found)
 
 
 def _in_body(pointer: Pointer, steps: Steps, facts: Facts, body: bytes) -> int:
-    kind = media_type(facts)
+    kind = body_type(facts)
     if not body:
         return steps.default
     if kind == FORM_TYPE and len(pointer) == 1:
-        return _in_parameters(pointer[0].encode(), steps, body, "body", _BAD_BODY)
+        return _in_parameters(pointer[0], steps, body, "body", _BAD_BODY)
     if kind != JSON_TYPE:
-        raise _Untold(_BAD_BODY, "this route takes application/json, or a form")
+        raise _NoCost(_BAD_BODY, "this route takes application/json, or a form")
     try:
-        found = documents.find(_document(body), pointer)
+        found = member(document(body), pointer)
     except KeyError:
         return steps.default
     if not isinstance(found, str):
-        raise _Untold(_BAD_BODY, f"what stands at {_place(pointer)} is no whole number")
+        raise _NoCost(_BAD_BODY, f"what stands at {_place(pointer)} is no whole number")
     text = found.encode() if found.isascii() else b""
     return _step(steps, text, _BAD_BODY, f"what stands at {_place(pointer)}")
 
 
-def _in_parameters(name: bytes, steps: Steps, raw: bytes, where: str, code: str) -> int:
+def _in_parameters(name: str, steps: Steps, raw: bytes, where: str, code: str) -> int:
     """A parameter counts in its one spelling, once: whatever a backend may take for it is refused."""
-    split = pairs(raw.replace(b";", b"&"))  # as some backends do
-    found = [(key, value) for key, value in split if lookalike(key).strip().lower() == name.lower()]
-    if not found:
-        return steps.default
-    shown = f'the parameter "{name.decode()}" of the {where}'
-    if len(found) > 1:
-        raise _Untold(code, f"{shown} occurs twice")
-    key, value = found[0]
-    if key != name or b";" in raw:
-        raise _Untold(code, f"{shown} is spelled otherwise")
-    return _step(steps, value, code, shown)
+    try:
+        value = parameter(raw, name, where)
+    except Untold as untold:
+        raise _NoCost(code, str(untold)) from None
+    return steps.default if value is None else _step(steps, value, code, f'the parameter "{name}" of the {where}')
 
 
 def _step(steps: Steps, text: bytes, code: str, shown: str) -> int:
     if _WHOLE.fullmatch(text) is None:
-        raise _Untold(code, f"{shown} is no whole number")
+        raise _NoCost(code, f"{shown} is no whole number")
     value = int(text)
     for upto, cost in steps.costs:
         if value <= upto:
             return cost
-    raise _Untold(code, f"{shown} is above {steps.costs[-1][0]}")
-
-
-def _document(body: bytes) -> object:
-    try:
-        return documents.parse(body)
-    except DocumentFault as fault:
-        raise _Untold(_BAD_BODY, str(fault)) from None
+    raise _NoCost(code, f"{shown} is above {steps.costs[-1][0]}")
 
 
 def _place(pointer: Pointer) -> str:

@@ -14,6 +14,7 @@ from guard.model.keys import KeyAlgorithm
 from guard.model.names import UnixMs
 from guard.model.pricing import Pricing, Settlement
 from guard.model.requirements import Requirement, RouteNetworks
+from guard.model.resources import Resources
 from guard.model.rules import Mode, Rule
 from guard.model.upstream_policy import UpstreamPolicy
 
@@ -146,7 +147,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     `limits_address` are charged in SCREEN, `limits_principal` (`limits_by_tier` for keys of a tier) in ADMIT; all are
     narrowed to this route. `pricing` tells a cost that is not constant, `settlement` one that an answer tells.
     `max_body_bytes` and `total_ms` bound the exchange. `reads` says that repeating the message changes nothing.
-    `loss` is what follows when the shared store does not answer. `networks` None: it may be used from anywhere.
+    `resources` are the places of what its requests are about. `loss` is what follows when the shared store does not
+    answer. `networks` None: it may be used from anywhere.
     """
 
     name: str
@@ -166,6 +168,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     limits_address: tuple[Limit, ...] = ()
     limits_principal: tuple[Limit, ...] = ()
     limits_by_tier: Mapping[str, tuple[Limit, ...]] = {}
+    resources: Resources = {}
     max_body_bytes: int
     total_ms: int
     loss: Loss = Loss()

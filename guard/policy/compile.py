@@ -25,6 +25,7 @@ from guard.policy.losses import compile_loss, local_replay, loss_faults
 from guard.policy.modes import mode_faults
 from guard.policy.overlaps import overlap_faults
 from guard.policy.requirements import compile_networks, requirement_faults, requirements
+from guard.policy.resources import compile_resources, resource_faults
 from guard.policy.routes import build_tree, prefix_faults, read_templates
 from guard.policy.schema import ROUTES_MAX, PolicyFile
 from guard.policy.schemes import Schemes
@@ -124,6 +125,8 @@ def _draft(source: Source, schemes: Schemes, environment: Mapping[str, str]) -> 
     faults += [*upstream_faults, *client_ip_faults(document, policy.client_ip)]
     faults += [*_open_routes(document, policy), *_drops(document, policy), *loss_faults(document, policy)]
     faults += mode_faults(document, policy)
+    if not broken & {"resources", "routes", "auth"}:
+        faults += resource_faults(document, policy, templates, judged.acceptances)
     if not broken & {"dual_control", "routes"}:
         faults += _dual_control(document, policy)
     return _Draft(source, shaped, templates, judged.acceptances, upstream, (*shaped.faults, *faults))
@@ -208,6 +211,7 @@ def _route(
         limits_address=tuple(limit for limit in charged if is_asked_first(limit, cost)),
         limits_principal=principal,
         limits_by_tier=of_tiers(principal, tiers),
+        resources=compile_resources(policy, part, template),
         max_body_bytes=part.max_body or policy.upstream.max_body,
         total_ms=part.timeout or policy.upstream.timeout.total,
         loss=compile_loss(policy.store.on_failure, critical=part.priority == "critical"),

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from guard.model.policy import Bucket, Limit, PolicySet, Route, RouteAuth, RouteNode, Service
+from guard.model.resources import InBody, InItems, InPath, InQuery
 from guard.model.rules import Rule
 from guard.policy.directions import TABLE, Direction, Kind, Part, Skipped, either
 from guard.policy.units import spelled
@@ -165,10 +166,14 @@ def _shown(value: object) -> str:
             return value.decode("latin-1")
         case frozenset() | set():
             return ", ".join(sorted(map(_shown, value))) or "none"
+        case Mapping():
+            return "; ".join(f"{name}: {_shown(each) if each else 'any'}" for name, each in value.items()) or "none"
         case tuple():
             return ", ".join(map(_shown, value)) or "none"
         case RouteAuth():
             return f"auth by {_shown(value.schemes)}"
+        case InQuery() | InBody() | InItems() | InPath():
+            return str(value)
         case msgspec.Struct():
             return str(getattr(value, "name", "there"))
         case _:

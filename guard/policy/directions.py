@@ -112,6 +112,12 @@ def needed(old: object, new: object) -> Kind:
     return Kind.TIGHTENS if old is None and new is not None else Kind.WEAKENS
 
 
+def told(old: Any, new: Any) -> Kind:
+    """A resource that a route tells is where keys that are kept to some of it may go; one that it is not about, too."""
+    same = all(new.get(name) == places or name not in new for name, places in old.items())
+    return Kind.TIGHTENS if same and set(new) < set(old) else Kind.WEAKENS
+
+
 def laxer(order: tuple[object, ...]) -> Direction:
     """The later of these lets more through."""
     return lambda old, new: Kind.WEAKENS if order.index(new) > order.index(old) else Kind.TIGHTENS
@@ -228,6 +234,7 @@ TABLE: Final[Mapping[type, Mapping[str, Say]]] = {
         "limits_address": Part.NAMED,
         "limits_principal": Part.NAMED,
         "limits_by_tier": Part.TIERS,
+        "resources": told,
         "max_body_bytes": more,
         "total_ms": neutral,
         "loss": Part.STRUCT,

@@ -7,12 +7,13 @@ editor shows; `json_schema.py` makes the JSON Schema from them.
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 
 from guard.policy.abuse_schema import AbusePart
 from guard.policy.case_schema import Tests
 from guard.policy.cost_schema import Cost, CostPart, TierLimit
 from guard.policy.part import Part, many
+from guard.policy.places import NAMED_SCHEMA
 from guard.policy.upstream_part import UpstreamPart
 from guard.policy.values import (
     Algorithm,
@@ -24,6 +25,7 @@ from guard.policy.values import (
     Name,
     Network,
     Percent,
+    Places,
     QuotaValue,
     RateValue,
     Requirement,
@@ -38,6 +40,7 @@ from guard.policy.values import (
 )
 
 ROUTES_MAX: Final = 500
+RESOURCES_MAX: Final = 16
 SCALAR_FUTURE_MS: Final = 1_000
 KEYS_DENIED_PERCENT: Final = 1
 
@@ -75,6 +78,7 @@ class ApiKeyPart(Part):
     field: FieldName = Field(description="The field that carries it. Default Guard-Api-Key.", examples=["X-API-Key"])
 
 
+ResourcesValue = Annotated[dict[Name, Places], WithJsonSchema(NAMED_SCHEMA)]
 Window = Annotated[WindowPart, scalar_as("past")]
 
 
@@ -194,6 +198,9 @@ class RoutePart(Part):
         default=None, description="For the whole exchange, in place of the service's total."
     )
     accept_replayable: bool = Field(default=False, description="As in `auth`, for this route.")
+    resources: ResourcesValue = Field(
+        default={}, max_length=RESOURCES_MAX, description="Where its requests say what they are about, or `any`."
+    )
     why: Text | None = Field(default=None, description="Why this route is as it is.")
 
 
@@ -279,6 +286,9 @@ class PolicyFile(Part):
     )
     tiers: dict[Name, dict[Name, TierLimit]] = Field(
         default={}, max_length=50, description="Limits that are others for keys of a tier: `guard keys create --tier`."
+    )
+    resources: ResourcesValue = Field(
+        default={}, max_length=RESOURCES_MAX, description="Where requests say what they are about, by name: `symbol`."
     )
     routes: dict[str, RoutePart] = Field(
         min_length=1, max_length=ROUTES_MAX, description="METHOD and path. What matches none of them is 404."

@@ -7,7 +7,8 @@ from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from guard.model.policy import Loss
-from guard.policy import names, units
+from guard.model.resources import Place
+from guard.policy import names, places, units
 from guard.policy.names import NameFault
 from guard.policy.units import Rate, UnitFault
 
@@ -86,6 +87,7 @@ QuotaValue = Annotated[Rate, _told(units.quota), _patterned(units.QUOTA_PATTERN,
 ParameterName = Annotated[str, _told(names.parameter), _patterned(names.PARAMETER_PATTERN, "limit")]
 PointerValue = Annotated[tuple[str, ...], _told(names.pointer), _patterned(names.POINTER_PATTERN, "/orders")]
 StepValue = Annotated[int, _told(units.step), _patterned(units.STEP_PATTERN, "100")]
+Places = Annotated[tuple[Place, ...], _told(places.places), WithJsonSchema(places.SCHEMA)]
 Tokens = Annotated[int, Field(ge=1, le=TOKENS_MAX)]
 SlotCount = Annotated[int, Field(ge=1, le=SLOTS_MAX)]
 Text = Annotated[str, Field(min_length=1, max_length=1000)]

@@ -6,6 +6,7 @@ nesting beyond 32. Numbers keep the text they arrived in.
 
 import json
 import re
+import unicodedata
 from json import JSONDecoder
 from typing import TypeAlias
 
@@ -13,6 +14,8 @@ Pointer: TypeAlias = tuple[str, ...]
 """A JSON Pointer (RFC 6901), unescaped, one entry a step."""
 
 DEPTH_MAX = 32
+
+_PUNCTUATION = str.maketrans(". -", "___")
 
 _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
 
@@ -48,6 +51,26 @@ def find(document: object, pointer: Pointer) -> object:
         else:
             raise KeyError(step)
     return here
+
+
+def find_alone(document: object, pointer: Pointer) -> object:
+    """`find`, where nothing beside it has a name that a program could take for a step: many ignore case.
+
+    Raises DocumentFault where something has, KeyError where nothing stands at all.
+    """
+    here = document
+    for step in pointer:
+        wanted = alike(step)
+        if isinstance(here, dict) and any(name != step and alike(name) == wanted for name in here):
+            raise DocumentFault("a name of the body is spelled otherwise")
+        here = find(here, (step,))
+    return here
+
+
+def alike(name: str) -> str:
+    """Equal for names that some program takes for one: they differ in case, compatible forms, blanks or punctuation."""
+    folded = name if name.isascii() else unicodedata.normalize("NFKC", name)
+    return folded.casefold().strip().translate(_PUNCTUATION)
 
 
 def scalar(value: object) -> bytes:

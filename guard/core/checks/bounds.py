@@ -1,10 +1,12 @@
 """Is the request within what its key is kept to? A key may be kept to some uses, and to some values of resources."""
 
 from guard.core.evidence import Hearing
+from guard.core.resources import outside
 from guard.core.stages import Identified
 from guard.model.decision import Deny
 from guard.model.keys import Bounds, KeyUse
 from guard.model.policy import Route
+from guard.model.resources import ANY
 
 
 def use_is_within_bounds(hearing: Hearing) -> Deny | None:
@@ -22,8 +24,17 @@ def resources_are_within_bounds(hearing: Hearing) -> Deny | None:
     record, identified = hearing.signed.screened.record, hearing.signed.screened.identified
     if record is None or record.bounds is None:
         return None
-    for name in record.bounds.only:
-        return _outside(identified, f'this route does not say which "{name}" it is about, and the key is kept to some')
+    for name, allowed in record.bounds.only.items():
+        places = identified.route.resources.get(name)
+        if places is None:
+            return _outside(
+                identified, f'this route does not say which "{name}" it is about, and the key is kept to some'
+            )
+        if places == ANY:
+            continue
+        fault = outside(places, hearing.facts, allowed)
+        if fault is not None:  # knockout: resource_outside
+            return _outside(identified, f'this key is kept to some "{name}": {fault}')
     return None
 
 
