@@ -34,7 +34,7 @@ class InItems(msgspec.Struct, frozen=True, gc=False):
     pointer: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"items {'/'.join(('', *self.items))} field /{'/'.join(self.pointer)}"
+        return f"items {'/'.join(('', *self.items)) or chr(34) * 2} field /{'/'.join(self.pointer)}"
 
 
 class InPath(msgspec.Struct, frozen=True, gc=False):
