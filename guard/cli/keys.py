@@ -10,6 +10,7 @@ import typer
 from guard.app.keys import open_keyring
 from guard.cli import reseal, revoke
 from guard.cli.key_files import bounds, duration, expiry, listed, orders_in, secret_from_stdin, text_of, write_env
+from guard.cli.key_resources import warn_of_unknown
 from guard.cli.key_screen import (
     as_text,
     changed_json,
@@ -22,6 +23,7 @@ from guard.cli.key_screen import (
     time_text,
 )
 from guard.cli.screen import complain
+from guard.cli.starting import settings_or_exit
 from guard.cli.vault import Answer, AsJson, answer_of
 from guard.cli.who import Actor, Why, by
 from guard.core.lifecycle import KeyCommand
@@ -101,6 +103,7 @@ def create(
         issued = _answer(lambda keyring: keyring.create(order, by(actor, why)))
         save(issued)
     typer.echo(issued_json(issued, out) if as_json else issued_text(issued, out))
+    warn_of_unknown(order.bounds, settings_or_exit().policies)
     _say_what_waits(issued.key)
 
 

@@ -31,10 +31,10 @@ class _Json(msgspec.Struct, frozen=True, gc=False):
 _Body: TypeAlias = _Form | _Json | None
 
 
-def outside(places: Collection[Place], facts: Facts, allowed: Collection[str]) -> str | None:
-    """Why the message cannot be said to be about these values alone; None if it can. `facts` have the body in place."""
+def outside(places: Collection[Place], facts: Facts, content: bytes | None, allowed: Collection[str]) -> str | None:
+    """Why a message with this body cannot be said to be about these values alone; None if it can."""
     try:
-        body = _body(facts) if any(not isinstance(place, InPath) for place in places) else None
+        body = _body(facts, content) if any(not isinstance(place, InPath) for place in places) else None
         told = [value for place in places for value in _told(place, facts, body)]
         if not told:
             return "it does not say which"
@@ -44,17 +44,17 @@ def outside(places: Collection[Place], facts: Facts, allowed: Collection[str]) -
     return None if all(value in allowed for value in (*told, *beside)) else _OTHER_VALUE
 
 
-def _body(facts: Facts) -> _Body:
+def _body(facts: Facts, content: bytes | None) -> _Body:
     """A body that nobody knows how to read could say anything."""
-    if facts.body is None:
+    if content is None:
         raise Untold("its body is not at hand")
-    if not facts.body:
+    if not content:
         return None
     match body_type(facts):
         case kind if kind == FORM_TYPE:
-            return _Form(facts.body)
+            return _Form(content)
         case kind if kind == JSON_TYPE:
-            return _Json(document(facts.body))
+            return _Json(document(content))
         case _:
             raise Untold("its body is neither plain JSON nor a plain form")
 

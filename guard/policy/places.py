@@ -32,7 +32,7 @@ _MEMBER: Final[dict[str, Any]] = {
 }
 SCHEMA: Final[dict[str, Any]] = {
     "anyOf": [
-        {"enum": ["any"], "description": "The route is not about it: keys that are kept to some of it may use it."},
+        {"const": "any", "description": "The route is not about it: keys that are kept to some of it may use it."},
         _MEMBER,
         {"type": "array", "minItems": 1, "maxItems": PLACES_MAX, "items": _MEMBER},
     ]

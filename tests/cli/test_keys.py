@@ -114,6 +114,16 @@ def test_options_reach_the_record() -> None:
     assert shown["bounds"] == {"uses": ["reads"], "only": only, "honeytoken": False}
 
 
+def test_a_resource_that_no_policy_knows_is_warned_of_beside_the_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GUARD_POLICIES", str(Path(__file__).parents[2] / "policies"))
+    result = guard_keys("create", "--account", "acme", *NARROW, "--json")
+    assert json.loads(result.stdout)["account"] == "acme"
+    assert "tells the resource side: the key opens nothing there" in result.stderr
+    assert "symbol" not in result.stderr
+
+
 def test_list_shows_every_key_and_no_secret() -> None:
     issued = told("create", "--account", "acme", "--id", "k1", "--expires", "1d")
     made("--id", "k2")

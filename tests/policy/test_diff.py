@@ -39,6 +39,14 @@ def compared(*edits: tuple[str, str], before: str = BEFORE) -> list[str]:
     ]
 
 
+def test_where_a_resource_stands_is_told_in_words() -> None:
+    before = BEFORE + "resources: {symbol: [{query: symbol}, {field: /symbol}]}\n"
+    edit = ("POST /v1/orders: {scope: trade,", "POST /v1/orders: {scope: trade, resources: {symbol: any},")
+    assert compared(edit, before=before) == [
+        "WEAKENS exchange POST /v1/orders resources: symbol: query symbol, field /symbol → symbol: any @13"
+    ]
+
+
 TIERED = BEFORE + "tiers:\n  gold: {key: {rate: 40/s, burst: 80}}\n"
 
 

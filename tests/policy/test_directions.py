@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from guard.model import policy, upstream_policy
+from guard.model.resources import InQuery
 from guard.model.rules import Mode, Rule
 from guard.policy.directions import (
     TABLE,
@@ -19,6 +20,7 @@ from guard.policy.directions import (
     once_off,
     once_on,
     shrinks,
+    told,
     watched,
 )
 from tests.build import signal
@@ -63,6 +65,10 @@ def test_nothing_is_classified_that_is_no_part_of_a_policy() -> None:
         (once_on, False, True, "TIGHTENS"),
         (once_off, False, True, "WEAKENS"),
         (once_off, True, False, "TIGHTENS"),
+        (told, {}, {"symbol": (InQuery("symbol"),)}, "WEAKENS"),
+        (told, {"symbol": (InQuery("symbol"),)}, {}, "TIGHTENS"),
+        (told, {"symbol": (InQuery("symbol"),)}, {"symbol": ()}, "WEAKENS"),
+        (told, {"symbol": (), "side": ()}, {"symbol": (InQuery("symbol"),)}, "WEAKENS"),
         (needed, "trade", None, "WEAKENS"),
         (needed, None, "trade", "TIGHTENS"),
         (needed, "trade", "read", "WEAKENS"),

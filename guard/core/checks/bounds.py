@@ -4,6 +4,7 @@ from guard.core.evidence import Hearing
 from guard.core.resources import outside
 from guard.core.stages import Identified
 from guard.model.decision import Deny
+from guard.model.facts import BodyRead
 from guard.model.keys import Bounds, KeyUse
 from guard.model.policy import Route
 from guard.model.resources import ANY
@@ -24,6 +25,7 @@ def resources_are_within_bounds(hearing: Hearing) -> Deny | None:
     record, identified = hearing.signed.screened.record, hearing.signed.screened.identified
     if record is None or record.bounds is None:
         return None
+    content = hearing.body.content if isinstance(hearing.body, BodyRead) else None
     for name, allowed in record.bounds.only.items():
         places = identified.route.resources.get(name)
         if places is None:
@@ -32,7 +34,7 @@ def resources_are_within_bounds(hearing: Hearing) -> Deny | None:
             )
         if places == ANY:
             continue
-        fault = outside(places, hearing.facts, allowed)
+        fault = outside(places, hearing.facts, content, allowed)
         if fault is not None:  # knockout: resource_outside
             return _outside(identified, f'this key is kept to some "{name}": {fault}')
     return None
