@@ -13,7 +13,9 @@ from guard.service import policies as rulebooks
 ROOT = Path(__file__).parents[2]
 
 
-def _codes(folder: Path, told: Explanation, example: str | dict[str, str], *, workers: int = 1) -> list[str]:
+def _codes(
+    folder: Path, told: Explanation, example: str | dict[str, str], *, workers: int = 1, signers: Path | None = None
+) -> list[str]:
     for name, text in told.files(example).items():
         if name.endswith("/"):
             (folder / name).mkdir()
@@ -21,7 +23,7 @@ def _codes(folder: Path, told: Explanation, example: str | dict[str, str], *, wo
             (folder / name).write_text(text, encoding="utf-8")
     granted = None if told.granted is None else frozenset(told.granted)
     loaded = load_policies(folder, environment={}, granted=granted)
-    rules = loaded if isinstance(loaded, Invalid) else rulebooks.tested(loaded)
+    rules = rulebooks.accepted(loaded, signers)
     found = list(rules.diagnostics if isinstance(rules, Invalid) else rules.warnings)
     divided = divided_memory(str(folder), workers, shares_state=False)
     return [one.code for one in ([divided, *found] if divided is not None else found)]
@@ -30,7 +32,10 @@ def _codes(folder: Path, told: Explanation, example: str | dict[str, str], *, wo
 @pytest.mark.parametrize("code", MEANINGS)
 def test_the_wrong_example_has_exactly_this_fault(code: str, tmp_path: Path) -> None:
     told = explanations()[code]
-    assert _codes(tmp_path, told, told.wrong, workers=told.workers) == [code]
+    signers = tmp_path / "signers" if told.signers else None
+    (tmp_path / "signers").write_text(told.signers or "")
+    (tmp_path / "policies").mkdir()
+    assert _codes(tmp_path / "policies", told, told.wrong, workers=told.workers, signers=signers) == [code]
 
 
 @pytest.mark.parametrize("code", MEANINGS)
