@@ -7,9 +7,10 @@ of them run the same contents, whatever the files say by then.
 import asyncio
 import secrets
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
+import msgspec
 import structlog
 
 from guard.app import onward
@@ -18,13 +19,17 @@ from guard.app.onward import Misplaced
 from guard.app.orders import following_orders
 from guard.app.watching import watch
 from guard.model.names import UnixMs
+from guard.model.policy import PolicySet
+from guard.model.policy_versions import Narrowing
 from guard.policy.diagnostic import concise
 from guard.policy.diff import summary
 from guard.policy.load import Invalid
+from guard.policy.schemes import rewritten_schemes
+from guard.policy.widening import kept_narrow, narrowed_by, narrowings
 from guard.service.admins import GATEWAY
 from guard.service.dual_control import put_under_dual_control
 from guard.service.key_steps import By
-from guard.service.policies import Rulebook, Rules, read_rulebook, restored
+from guard.service.policies import Rulebook, Rules, read_rulebook, restored, rulebook_of
 from guard.service.policy_consent import PolicyConsent, changes_between
 from guard.service.reloading import (
     Attempt,
@@ -89,7 +94,7 @@ async def reloading_by(
     reloading = reloading_of(
         settings, rules, running.prepare, record, meter=running.meter, now=now, read=read, consent=consent
     )
-    await began(vault, rules, now())
+    await began(vault, rules, now(), settings)
     async with (
         following_orders(reloading, vault, consent),
         obeying(settings, reloading, at_sighup=at_sighup),
@@ -97,9 +102,34 @@ async def reloading_by(
         yield reloading
 
 
-async def began(vault: Vault, rules: Rules, now: UnixMs) -> None:
-    """Write down what is in force from the start on."""
+async def began(vault: Vault, rules: Rules, now: UnixMs, settings: Settings) -> None:
+    """Write down what is in force from the start on, and hold back what must not be replayed.
+
+    What shared state remembers is what the policies before had it remember; state in memory begins anew.
+    """
+    if settings.shares_state and (held := await _held(vault, rules.current, now, settings)):
+        rules.current = holding_back(rules.current, held)
     await vault.policies.began(_contents(rules.current), By(GATEWAY, "start").deed("start", now))
+
+
+async def _held(vault: Vault, current: Rulebook, now: UnixMs, settings: Settings) -> Mapping[str, Narrowing]:
+    last = await vault.policies.last()
+    if last is None:
+        return {}
+    if last.digest == current.policies.digest:
+        return last.held
+    before = rulebook_of(last.files)
+    old = PolicySet(services=(), digest="")  # of what cannot be read any more nothing is surely remembered
+    if not isinstance(before, Invalid):
+        old = narrowed_by(before.policies, last.held)
+    under_way_ms = settings.body_ms_max + STORE_MS
+    changed = rewritten_schemes(last.files, current.files)
+    return narrowings(kept_narrow(current.policies, old, now, under_way_ms=under_way_ms, changed=changed))
+
+
+def holding_back(rulebook: Rulebook, held: Mapping[str, Narrowing]) -> Rulebook:
+    """The same rules, with what others hold back held back here too."""
+    return msgspec.structs.replace(rulebook, policies=narrowed_by(rulebook.policies, held))
 
 
 def recording(vault: Vault, rules: Rules, now: Callable[[], UnixMs]) -> Record:
@@ -116,7 +146,7 @@ def recording(vault: Vault, rules: Rules, now: Callable[[], UnixMs]) -> Record:
 
 
 def _contents(rulebook: Rulebook) -> Contents:
-    return Contents(rulebook.policies.digest, rulebook.files)
+    return Contents(rulebook.policies.digest, rulebook.files, narrowings(rulebook.policies))
 
 
 @asynccontextmanager

@@ -22,14 +22,16 @@ from guard.app.link import CONTENT_BYTES_MAX, News, PolicyChanged, Task
 from guard.app.node import Node, open_node
 from guard.app.onward import Adopt, Misplaced, Prepare, refuse_misplaced
 from guard.app.orders import following_orders
-from guard.app.reloading import began, obeying, recording, reloading_of
+from guard.app.reloading import began, holding_back, obeying, recording, reloading_of
 from guard.app.serving import open_front, settled, tell_draining, tell_ready
 from guard.app.stores import refuse_local_replay
 from guard.app.supervisor import Supervisor
 from guard.app.worker import CannotServe, Working, shared_by
 from guard.edges.health import Readiness
+from guard.model.policy_versions import Narrowing
 from guard.policy.diagnostic import render
 from guard.policy.load import Invalid
+from guard.policy.widening import narrowings
 from guard.server.binding import Binding
 from guard.server.endpoint import endpoint
 from guard.service.admins import GATEWAY
@@ -50,11 +52,13 @@ _ORDERS_BYTES_MAX: Final = CONTENT_BYTES_MAX - 64 * 1024
 class Orders(msgspec.Struct, frozen=True):
     """What a worker of the gateway is told to serve: the settings, in JSON, and the contents of the policy files.
 
-    Contents, not a directory: a worker that starts later runs what the others run, whatever the files say by then.
+    Contents, not a directory: a worker that starts later runs what the others run, whatever the files say by then,
+    and holds back what they do (`policy/widening.py`).
     """
 
     settings: str
     files: dict[str, bytes]
+    held: dict[str, Narrowing] = {}
 
 
 async def serve_workers(settings: Settings, rulebook: Rulebook) -> None:
@@ -80,7 +84,8 @@ async def serve_workers(settings: Settings, rulebook: Rulebook) -> None:
             now=now,
             consent=consent,
         )
-        await began(vault, rules, now())
+        await began(vault, rules, now(), settings)
+        supervisor.renew(_orders(settings, rules.current))
 
         def readiness() -> Readiness:
             degraded = (*supervisor.degraded, *_strays(supervisor, rules), *reloading.degraded)
@@ -94,7 +99,9 @@ async def serve_workers(settings: Settings, rulebook: Rulebook) -> None:
 
 
 def _orders(settings: Settings, rulebook: Rulebook) -> bytes:
-    return msgspec.msgpack.encode(Orders(settings.model_dump_json(), dict(rulebook.files)))
+    return msgspec.msgpack.encode(
+        Orders(settings.model_dump_json(), dict(rulebook.files), narrowings(rulebook.policies))
+    )
 
 
 def _handing_on(settings: Settings, supervisor: Supervisor) -> Prepare:
@@ -132,7 +139,7 @@ async def gateway_worker(task: Task) -> AsyncIterator[Working]:
     orders = msgspec.msgpack.decode(task.content, type=Orders)
     settings = Settings.model_validate_json(orders.settings)
     logs.configure(settings.log_level)
-    rules = Rules(_rulebook(orders.files))
+    rules = Rules(holding_back(_rulebook(orders.files), orders.held))
     async with AsyncExitStack() as stack:
         try:
             running = await stack.enter_async_context(open_gateway(settings, rules))

@@ -8,7 +8,8 @@ from typing import Annotated, NoReturn
 import msgspec
 import typer
 
-from guard.cli.starting import EXIT_POLICY_INVALID, EXIT_USAGE
+from guard.cli.admin_client import TokenFile, called
+from guard.cli.starting import EXIT_POLICY_INVALID, EXIT_USAGE, settings_or_exit
 from guard.policy.diagnostic import render, visible
 from guard.policy.diff import Change, differences, scheme_differences, summary
 from guard.policy.directions import Kind
@@ -39,24 +40,36 @@ class FailOn(StrEnum):
     guard diff old-policies new-policies
     guard diff --git main policies
     guard diff --git main policies --fail-on weakens --format github
+    guard diff --live http://127.0.0.1:8090 policies --token-file alice.token
 
     Compare what two versions of policies do, and not how they are written: WEAKENS first, then TIGHTENS, RENAMES and
     NEUTRAL. Whatever could be either is WEAKENS.
 
-    Exit code: 0 compared, 2 usage, 3 one of them is invalid, 4 --fail-on.
+    Exit code: 0 compared, 2 usage, or --live runs others than NEW, 3 one of them is invalid, 4 --fail-on.
     """
 )
 def diff(
-    paths: Annotated[list[Path], typer.Argument(help="OLD and NEW, files or directories; with --git: NEW alone.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="OLD and NEW, files or directories; with --git or --live: NEW alone.")
+    ],
+    *,
     git: Annotated[str | None, typer.Option("--git", help="OLD is NEW as it is in this revision.")] = None,
+    live: Annotated[str | None, typer.Option("--live", help="OLD is what runs: the URL of its admin API.")] = None,
+    token_file: TokenFile = None,
     form: Annotated[Form, typer.Option("--format", help="How to print what was found.")] = Form.TEXT,
     fail_on: Annotated[FailOn | None, typer.Option(help="End with code 4 if there is such a change.")] = None,
 ) -> None:
     """See `help` above."""
-    if len(paths) != (2 if git is None else 1):
-        _usage("name OLD and NEW" if git is None else "with --git, name NEW alone")
+    if git is not None and live is not None:
+        _usage("--git and --live exclude one another")
+    alone = git is not None or live is not None
+    if len(paths) != (1 if alone else 2):
+        _usage("with --git or --live, name NEW alone" if alone else "name OLD and NEW")
     new = _loaded(load_policies(paths[-1]))
-    old = _loaded(load_policies(paths[0]) if git is None else load_contents(_at_revision(git, paths[0])))
+    if live is not None:
+        old = _loaded(load_contents(_running(live, token_file)))
+    else:
+        old = _loaded(load_policies(paths[0]) if git is None else load_contents(_at_revision(git, paths[0])))
     changes = (
         *scheme_differences(rewritten_schemes(old.contents, new.contents)),
         *differences(old.policies, new.policies),
@@ -64,6 +77,8 @@ def diff(
     typer.echo(_PRINTED[form](changes))
     if fail_on is FailOn.WEAKENS and any(change.kind is Kind.WEAKENS for change in changes):
         raise typer.Exit(EXIT_FAILED)
+    if live is not None and changes:  # knockout: drift_is_told
+        raise typer.Exit(EXIT_USAGE)
 
 
 def as_text(changes: tuple[Change, ...]) -> str:
@@ -111,6 +126,15 @@ def _loaded(loaded: Loaded | Invalid) -> Loaded:
             typer.echo(render(diagnostic), err=True)
         raise typer.Exit(EXIT_POLICY_INVALID)
     return loaded
+
+
+def _running(url: str, token_file: Path | None) -> dict[str, bytes]:
+    """What a gateway runs, by path."""
+    token = token_file or settings_or_exit().admin_token
+    files = called(url, "GET", "/admin/v1/policy/files", token).get("files")
+    if not isinstance(files, dict):
+        _usage(f"{visible(url)} tells no policy files")
+    return {str(path): str(text).encode() for path, text in files.items()}
 
 
 def _at_revision(revision: str, path: Path) -> dict[str, bytes]:

@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "test": "Run the tests of policies.",
     "explain": "Say why a request is let through or refused.",
     "diff": "What of a change of policies lets more through, and what less.",
+    "rollback": "Put policies in force again that were before, on all nodes.",
     "policies": "The versions of policies that were in force, and their files.",
     "schema": "The JSON Schema of policy files, for editors.",
     "keys": "Create, list, rotate, suspend and revoke API keys.",

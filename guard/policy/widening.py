@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Mapping
 import msgspec
 
 from guard.model.names import UnixMs
-from guard.model.policy import PolicySet, Route, RouteAuth, RouteNode, Service
+from guard.model.policy import PolicySet, Route, RouteNode, Service
+from guard.model.policy_versions import Narrowing
 
 
 def kept_narrow(
@@ -25,20 +26,54 @@ def kept_narrow(
     """
     remembered = {scheme: ms for scheme, ms in _remembered(old, now).items() if scheme not in changed}
     until = UnixMs(now + under_way_ms + old.future_ms_max)
-    narrowed: dict[int, Route] = {}
+    held: dict[str, Narrowing] = {}
+    for service in new.services:
+        for route in service.routes.routes():
+            for scheme in () if route.auth is None else route.auth.schemes:
+                held[scheme] = Narrowing(until, remembered.get(scheme, 0))
+    return narrowed_by(new, held)
+
+
+def narrowings(policies: PolicySet) -> dict[str, Narrowing]:
+    """What is held back of each scheme, for a process that begins with these policies: the narrowest of its routes."""
+    found: dict[str, Narrowing] = {}
+    for service in policies.services:
+        for route in service.routes.routes():
+            if route.auth is not None:
+                for scheme, window in zip(route.auth.schemes, route.auth.windows, strict=True):
+                    if window.narrow_until:  # knockout: narrowing_is_handed_on
+                        known = found.get(scheme, Narrowing(window.narrow_until, window.narrow_past_ms))
+                        until = max(known.until, window.narrow_until)
+                        found[scheme] = Narrowing(until, min(known.past_ms, window.narrow_past_ms))
+    return found
+
+
+def narrowed_by(policies: PolicySet, held: Mapping[str, Narrowing]) -> PolicySet:
+    """The same policies, with what others hold back held back here too."""
 
     def route(before: Route) -> Route:
         if before.auth is None:
             return before
-        if id(before) not in narrowed:
-            auth = _narrowed(before.auth, remembered, until)
-            narrowed[id(before)] = before if auth is before.auth else msgspec.structs.replace(before, auth=auth)
-        return narrowed[id(before)]
+        windows = tuple(
+            msgspec.structs.replace(window, narrow_until=held[scheme].until, narrow_past_ms=held[scheme].past_ms)
+            if scheme in held and window.past_ms > held[scheme].past_ms
+            else window
+            for scheme, window in zip(before.auth.schemes, before.auth.windows, strict=True)
+        )
+        if windows == before.auth.windows:
+            return before
+        return msgspec.structs.replace(before, auth=msgspec.structs.replace(before.auth, windows=windows))
 
-    services = tuple(_service(service, route) for service in new.services)
-    if all(after is before for after, before in zip(services, new.services, strict=True)):
-        return new
-    return msgspec.structs.replace(new, services=services)
+    services = tuple(_service(service, _once(route)) for service in policies.services)
+    if all(after is before for after, before in zip(services, policies.services, strict=True)):
+        return policies
+    return msgspec.structs.replace(policies, services=services)
+
+
+def _once(route: Callable[[Route], Route]) -> Callable[[Route], Route]:
+    """GET stands in the tree for HEAD too: what is one route stays one."""
+    made: dict[int, Route] = {}
+    return lambda before: made.setdefault(id(before), route(before))
 
 
 def _remembered(old: PolicySet, now: UnixMs) -> dict[str, int]:
@@ -54,16 +89,6 @@ def _remembered(old: PolicySet, now: UnixMs) -> dict[str, int]:
                     least = min(ms, window.narrow_past_ms) if window.narrow_until and still_narrow else ms
                     remembered[scheme] = min(remembered.get(scheme, least), least)
     return remembered
-
-
-def _narrowed(auth: RouteAuth, remembered: Mapping[str, int], until: UnixMs) -> RouteAuth:
-    windows = tuple(
-        window
-        if window.past_ms <= remembered.get(scheme, 0)
-        else msgspec.structs.replace(window, narrow_until=until, narrow_past_ms=remembered.get(scheme, 0))
-        for scheme, window in zip(auth.schemes, auth.windows, strict=True)
-    )
-    return auth if windows == auth.windows else msgspec.structs.replace(auth, windows=windows)
 
 
 def _service(service: Service, route: Callable[[Route], Route]) -> Service:

@@ -174,7 +174,7 @@ class Reloading:
                 if release:  # knockout: a_change_that_waits_is_not_made
                     return self._ended(Outcome.WAITING, by, waiting=_Waiting(found, demand, release))
                 if found.files != before.files or demand.everywhere:
-                    await self._record(found, demand)
+                    await self._record(narrowed, demand)
         except CannotTake as cannot:
             return self._ended(Outcome.REFUSED, by, diagnostics=found.warnings, why=str(cannot))
         except TimeoutError:

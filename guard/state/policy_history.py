@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from guard.model.audit import Deed, Subject, Touched
-from guard.model.policy_versions import VERSIONS_MAX, PolicyVersion
+from guard.model.policy_versions import VERSIONS_MAX, Narrowing, PolicyVersion
 from guard.state.audit import append
 from guard.state.database import Database
 from guard.state.head import locked_head
@@ -29,10 +29,11 @@ _KNOWN = (
 
 
 class Contents(msgspec.Struct, frozen=True):
-    """Policy files by path, and the digest that names them."""
+    """Policy files by path, the digest that names them, and what was held back of each scheme when they came."""
 
     digest: str
     files: Mapping[str, bytes]
+    held: Mapping[str, Narrowing] = {}
 
 
 class PolicyHistory:
@@ -86,6 +87,16 @@ class PolicyHistory:
             row = (await connection.execute(query)).mappings().first()
         return None if row is None else _version(row)
 
+    async def last(self) -> Contents | None:
+        """What came into force last, on any node."""
+        query = select(POLICY_VERSIONS.c.digest, POLICY_VERSIONS.c.files, POLICY_VERSIONS.c.held)
+        async with self._database.reading() as connection:
+            row = (await connection.execute(query.order_by(POLICY_VERSIONS.c.number.desc()).limit(1))).first()
+        if row is None:
+            return None
+        files = msgspec.msgpack.decode(row.files, type=dict[str, bytes])
+        return Contents(row.digest, files, msgspec.json.decode(row.held, type=dict[str, Narrowing]))
+
     async def all(self) -> tuple[PolicyVersion, ...]:
         """Every version that is kept, newest first."""
         async with self._database.reading() as connection:
@@ -118,6 +129,7 @@ async def _write(
         "summary": summary,
         "files": msgspec.msgpack.encode(dict(contents.files)),
         "ordered": ordered,
+        "held": msgspec.json.encode(contents.held).decode(),
     }
     await connection.execute(insert(POLICY_VERSIONS), [row])
 

@@ -162,6 +162,7 @@ POLICY_VERSIONS = Table(
     Column("why", Text, nullable=False),
     Column("summary", Text, nullable=False),
     Column("files", LargeBinary, nullable=False),
+    Column("held", Text, nullable=False, server_default="{}"),
     Column("ordered", Boolean, nullable=False, server_default=false()),
 )
 

@@ -45,7 +45,7 @@ async def _node(ring: Ring, stack: AsyncExitStack) -> Reloading:
         read=lambda: WIDE,
         consent=consent,
     )
-    await began(ring.vault, rules, ring.now)
+    await began(ring.vault, rules, ring.now, Settings())
     await stack.enter_async_context(following_orders(reloading, ring.vault, consent))
     return reloading
 

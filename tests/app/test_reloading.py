@@ -9,17 +9,24 @@ import structlog
 from structlog.testing import capture_logs
 
 from guard.app.gateway import open_gateway
-from guard.app.reloading import reloading_by
+from guard.app.reloading import began, reloading_by
 from guard.edges.asgi import Gateway
 from guard.model.keys import Secret
+from guard.model.names import UnixMs
+from guard.model.policy_versions import Narrowing
+from guard.policy.widening import narrowings
 from guard.service.key_steps import By
+from guard.service.policies import Rulebook, Rules
 from guard.service.reloading import Demand
 from guard.settings import Settings
 from guard.signing.audit_key import AuditKey
 from guard.signing.policy_signature import sign_policies
+from guard.state.policy_history import Contents
 from tests.app.test_gateway import POLICY, _status, rules
 from tests.build import facts
 from tests.edges.gateway import scope
+from tests.service.ring import Ring, opened_ring
+from tests.service.test_policy_consent import book
 from tests.upstream.asking import until
 
 OTHER = POLICY.replace("/v1/", "/v2/")
@@ -139,3 +146,36 @@ async def test_a_reload_without_a_valid_signature_is_refused_and_a_new_signature
         assert chosen.policies.digest != before
         back = await reloading.restore({"exchange.yaml": POLICY.encode()}, Demand(by=By("alice")))
         assert [one.code for one in back.diagnostics if one.severity == "error"] == ["P193"]
+
+
+SHARED = Settings(state_url="redis://127.0.0.1:1", body_ms_max=10_000)
+
+
+async def _windows_after_a_start(ring: Ring, found: Rulebook, settings: Settings = SHARED) -> dict[str, Narrowing]:
+    rules = Rules(found)
+    await began(ring.vault, rules, ring.now, settings)
+    return narrowings(rules.policies)
+
+
+async def test_a_node_that_starts_on_shared_state_holds_back_what_is_not_remembered_for_its_windows(
+    tmp_path: Path,
+) -> None:
+    """Signed up to 10 s body, 1 s store and 1 s clock lead after the start, and older than was remembered."""
+    async with opened_ring(tmp_path) as ring:
+        assert await _windows_after_a_start(ring, book("5s")) == {}
+        held = {"guard-v1": Narrowing(UnixMs(ring.now + 12_000), 5000)}
+        assert await _windows_after_a_start(ring, book("9s")) == held
+        ring.now = UnixMs(ring.now + 3000)
+        assert await _windows_after_a_start(ring, book("9s")) == held
+        assert await _windows_after_a_start(ring, book("8s")) == {
+            "guard-v1": Narrowing(UnixMs(ring.now + 12_000), 5000)
+        }
+        unreadable = Contents("0000000", {"a.yaml": b"version: 9"})
+        await ring.vault.policies.began(unreadable, By("x").deed("start", ring.now))
+        assert await _windows_after_a_start(ring, book("9s")) == {"guard-v1": Narrowing(UnixMs(ring.now + 11_000), 0)}
+
+
+async def test_state_in_memory_begins_anew_with_its_process_and_nothing_is_held_back(tmp_path: Path) -> None:
+    async with opened_ring(tmp_path) as ring:
+        assert await _windows_after_a_start(ring, book("5s"), Settings()) == {}
+        assert await _windows_after_a_start(ring, book("9s"), Settings()) == {}

@@ -7,18 +7,25 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import pytest
 import structlog
 
 import guard.app.workers
+from guard.app import workers
 from guard.app.link import PolicyChanged, Task
+from guard.app.reloading import holding_back
+from guard.app.supervisor import Supervisor
 from guard.app.worker import CannotServe
 from guard.app.workers import COMMAND, Orders, gateway_worker, serve_workers
+from guard.model.names import UnixMs
+from guard.model.policy_versions import Narrowing
+from guard.policy.widening import narrowings
 from guard.server.spread import nobody
-from guard.service.policies import Rulebook, rulebook_of
+from guard.service.policies import Rulebook, Rules, rulebook_of
 from guard.settings import Settings
 from tests.app.test_gateway import rules
 from tests.upstream.asking import until
@@ -143,3 +150,30 @@ async def _ready(health: Path) -> bytes:
     answer = await asyncio.wait_for(reader.read(), 5)
     writer.close()
     return answer
+
+
+async def test_a_worker_that_starts_later_holds_back_what_the_others_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = rules(tmp_path / "policies").current
+    held = {"guard-v1": Narrowing(UnixMs(2_000_000_000_000), 100)}
+    handed: list[bytes] = []
+    heard: list[PolicyChanged] = []
+    supervisor = SimpleNamespace(renew=handed.append, tell=heard.append)
+    settings = Settings(home=tmp_path / "home", decision_log="none")
+    workers._handing_on(settings, cast(Supervisor, supervisor))(holding_back(found, held))()
+    orders = msgspec.msgpack.decode(handed[0], type=Orders)
+    assert orders.held == held
+    begun: list[Rules] = []
+
+    def rules_of(book: Rulebook) -> Rules:
+        begun.append(Rules(book))
+        return begun[0]
+
+    monkeypatch.setattr(workers, "Rules", rules_of)
+    with _task(settings, found.files) as (task, _):
+        later = msgspec.structs.replace(
+            task, content=msgspec.msgpack.encode(Orders(orders.settings, dict(found.files), held))
+        )
+        async with gateway_worker(later):
+            assert narrowings(begun[0].policies) == held

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from guard.cli.diff import app
+from tests.cli.recorder import recording, response
 from tests.policy_text import policy
 
 LIMITED = policy("limits: {key: {per: [key], rate: 20/s, burst: 40}}")
@@ -111,3 +112,19 @@ def test_without_git_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "a.yaml").write_text(policy())
     done = _diff("--git", "main", tmp_path)
     assert (done.exit_code, "git cannot be run" in done.stderr) == (2, True)
+
+
+def test_what_runs_and_is_not_what_the_files_say_is_drift(tmp_path: Path, pair: tuple[Path, Path]) -> None:
+    token = tmp_path / "token"
+    token.write_text("gt_1.secret")
+    with recording() as api:
+        live = json.dumps({"digest": "3f2a91c", "files": {"/etc/guard/old.yaml": LIMITED}}).encode()
+        api.answer = lambda _: response(200, live)
+        same, other = (_diff("--live", api.url, "--token-file", token, path) for path in pair)
+        assert api.requests[0].startswith(b"GET /admin/v1/policy/files ")
+        api.answer = lambda _: response(200, b"{}")
+        assert _diff("--live", api.url, "--token-file", token, pair[0]).exit_code == 2
+    assert (same.exit_code, same.stdout) == (0, "Summary: weakens 0, tightens 0, renames 0, neutral 0\n")
+    assert (other.exit_code, "WEAKENS   exchange limits.key rate 20/1s → 50/1s" in other.stdout) == (2, True)
+    assert _diff("--live", "http://127.0.0.1:1", "--git", "main", pair[0]).exit_code == 2
+    assert _diff("--live", "http://127.0.0.1:1", *pair).exit_code == 2

@@ -5,7 +5,8 @@ import pytest
 
 from guard.model.names import UnixMs
 from guard.model.policy import PolicySet, RouteAuth, Window
-from guard.policy.widening import kept_narrow
+from guard.model.policy_versions import Narrowing
+from guard.policy.widening import kept_narrow, narrowed_by, narrowings
 from tests.build import NOW, auth, policies, route, service
 
 
@@ -60,3 +61,25 @@ def test_the_widest_window_of_any_route_is_what_was_remembered() -> None:
     old = policies(service(route(auth=kept)))
     new = _granting(60_000)
     assert kept_narrow(new, old, NOW) is new
+
+
+def test_who_begins_later_holds_back_what_those_who_swapped_do() -> None:
+    swapped = kept_narrow(_granting(60_000), _granting(5000), NOW, under_way_ms=300)
+    held = narrowings(swapped)
+    assert held == {"guard-v1": Narrowing(UnixMs(NOW + 1300), 5000)}
+    assert _windows(narrowed_by(_granting(60_000), held)) == {Window(60_000, 1000, UnixMs(NOW + 1300), 5000)}
+
+
+def test_policies_of_which_nothing_is_held_back_are_taken_as_they_are() -> None:
+    assert narrowings(_granting(5000)) == {}
+    new = _granting(5000)
+    assert narrowed_by(new, {"binance": Narrowing(NOW, 0), "guard-v1": Narrowing(NOW, 5000)}) is new
+
+
+def test_of_two_routes_the_narrower_and_longer_holding_back_is_handed_on() -> None:
+    def held(until: int, past_ms: int) -> RouteAuth:
+        window = Window(60_000, 1000, UnixMs(until), past_ms)
+        return msgspec.structs.replace(auth(past_ms=60_000), windows=(window,))
+
+    both = policies(service(route(auth=held(NOW + 1, 10)), route("GET", "/v1/other", auth=held(NOW + 9, 500))))
+    assert narrowings(both) == {"guard-v1": Narrowing(UnixMs(NOW + 9), 10)}

@@ -1,7 +1,7 @@
 """What was in force stays to be had: by whom, why, and its very bytes."""
 
 from guard.model.names import UnixMs
-from guard.model.policy_versions import VERSIONS_MAX, PolicyVersion
+from guard.model.policy_versions import VERSIONS_MAX, Narrowing, PolicyVersion
 from guard.state.policy_history import Contents
 from guard.state.vault import Vault
 from tests.state.key_records import CREATED, deed
@@ -67,3 +67,11 @@ async def test_an_ordered_version_is_written_again_though_it_is_in_force(vault: 
         found = await vault.policies.ordered()
         assert found is not None
         assert (found.number, found.digest) == (number, "b")
+
+
+async def test_what_came_last_is_had_again_with_what_was_held_back(vault: Vault) -> None:
+    assert await vault.policies.last() is None
+    held = {"guard-v1": Narrowing(UnixMs(CREATED), 5000)}
+    after = Contents("b", {"a.yaml": b"b"}, held)
+    await vault.policies.add(_contents("a"), after, "", deed("reload"))
+    assert await vault.policies.last() == after

@@ -73,6 +73,13 @@ class PolicyStatus(AnswerShape, frozen=True, kw_only=True):
     services: tuple[ServiceStatus, ...]
 
 
+class PolicyFiles(AnswerShape, frozen=True, kw_only=True):
+    """The policy files in force, by path; bytes that are no UTF-8 are replaced."""
+
+    digest: str
+    files: dict[str, str]
+
+
 class VersionList(AnswerShape, frozen=True, kw_only=True):
     """The policies that were in force, newest first. `at` is in Unix milliseconds."""
 

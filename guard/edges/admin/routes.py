@@ -151,6 +151,10 @@ ROUTES: tuple[Route, ...] = (
         *("/policy/versions", _VIEWER, status.list_policy_versions, policy_shapes.VersionList),
         summary="The policies that were in force, newest first.",
     ),
+    _get(
+        *("/policy/files", _VIEWER, status.show_policy_files, policy_shapes.PolicyFiles),
+        summary="The contents that this node runs, by path.",
+    ),
     _post(
         *("/policy:rollback", _ADMIN, status.rollback_policy, policy_shapes.ReloadStatus),
         summary="Put a version in force again; the policy files stay as they are.",

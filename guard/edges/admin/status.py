@@ -23,6 +23,13 @@ async def show_policy(desk: Desk, _: Call[Nothing, None]) -> policy_shapes.Polic
     )
 
 
+async def show_policy_files(desk: Desk, _: Call[Nothing, None]) -> policy_shapes.PolicyFiles:
+    """What this node runs, whatever its files say by now."""
+    current = desk.reloading.rules.current
+    texts = {path: content.decode(errors="replace") for path, content in current.files.items()}
+    return policy_shapes.PolicyFiles(digest=current.policies.digest, files=texts)
+
+
 async def reload_policy(desk: Desk, call: Call[Nothing, Reason]) -> policy_shapes.ReloadStatus:
     """Read the policies of this node again."""
     return _attempt(await desk.reloading.reload(call.by(call.body.why)))

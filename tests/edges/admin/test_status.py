@@ -125,3 +125,16 @@ async def test_a_version_whose_tests_fail_by_now_is_not_put_in_force_again(tmp_p
         done = (await office.ask("POST", "/admin/v1/policy:rollback", by="admin", body=body)).json
         assert (done["outcome"], done["digest"]) == ("refused", "3f2a91c")
         assert "P601" in [one["code"] for one in done["diagnostics"]]
+
+
+async def test_the_files_that_run_are_told_by_path_whatever_lies_on_the_disk(tmp_path: Path) -> None:
+    found = rulebook_of({"exchange.yaml": POLICY.encode()})
+    assert isinstance(found, Rulebook)
+    async with opened_office(tmp_path / "home", policies=PolicySet(services=(), digest="3f2a91c")) as office:
+        await office.vault.policies.add(
+            Contents(found.policies.digest, found.files), Contents("3f2a91c", {}), "", deed()
+        )
+        body = {"digest": found.policies.digest}
+        await office.ask("POST", "/admin/v1/policy:rollback", by="admin", body=body)
+        told = (await office.ask("GET", "/admin/v1/policy/files", by="viewer")).json
+        assert told == {"digest": found.policies.digest, "files": {"exchange.yaml": POLICY}}

@@ -12,4 +12,5 @@ def upgrade() -> None:
     with op.batch_alter_table("releases") as releases:
         releases.alter_column("key_id", existing_type=sa.Text, nullable=True)
         releases.add_column(sa.Column("change", sa.Text))
+    op.add_column("policy_versions", sa.Column("held", sa.Text, nullable=False, server_default="{}"))
     op.add_column("policy_versions", sa.Column("ordered", sa.Boolean, nullable=False, server_default=sa.false()))
