@@ -11,7 +11,8 @@ from guard.model.rules import Rule
 from guard.policy.auth import route_reads
 from guard.policy.diagnostic import Diagnostic, Severity
 from guard.policy.document import Document, Path
-from guard.policy.schema import OnFailurePart, PolicyFile, RoutePart
+from guard.policy.schema import PolicyFile, RoutePart
+from guard.policy.store_part import OnFailurePart
 
 _HALF: Final = Loss(limits=OnLoss.LOCAL, limits_percent=50)
 _REPLAY: Final[Path] = ("store", "on_failure", "replay")

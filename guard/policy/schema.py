@@ -14,6 +14,7 @@ from guard.policy.case_schema import Tests
 from guard.policy.cost_schema import Cost, CostPart, TierLimit
 from guard.policy.part import Part, many
 from guard.policy.places import NAMED_SCHEMA
+from guard.policy.store_part import StorePart
 from guard.policy.upstream_part import UpstreamPart
 from guard.policy.values import (
     Algorithm,
@@ -21,7 +22,6 @@ from guard.policy.values import (
     Duration,
     FieldName,
     Host,
-    LimitsOnLoss,
     Name,
     Network,
     Percent,
@@ -36,7 +36,6 @@ from guard.policy.values import (
     Text,
     Tokens,
     scalar_as,
-    scalar_for_all,
 )
 
 ROUTES_MAX: Final = 500
@@ -202,37 +201,6 @@ class RoutePart(Part):
         default={}, max_length=RESOURCES_MAX, description="Where its requests say what they are about, or `any`."
     )
     why: Text | None = Field(default=None, description="Why this route is as it is.")
-
-
-class ReplayOnFailurePart(Part):
-    """What replay protection does while the shared store does not answer."""
-
-    default: Literal["deny", "allow", "local"] = Field(default="deny", description="Default deny: 503.")
-    critical: Literal["deny", "allow", "local"] = Field(
-        default="local", description="On routes with `priority: critical`. Default local: once for each process."
-    )
-
-
-class OnFailurePart(Part):
-    """What follows, for each function, while the shared store does not answer."""
-
-    replay: Annotated[ReplayOnFailurePart, scalar_for_all("default", "critical")] = Field(
-        default=ReplayOnFailurePart(), description="`deny`, `allow` or `local`; or default and critical apart."
-    )
-    limits: LimitsOnLoss | None = Field(
-        default=None,
-        description="`deny`, `allow`, or `local N%`: what all processes together may give out. Default local 50%.",
-    )
-    bans: Literal["last-known"] = Field(default="last-known", description="Bans that are known hold on.")
-
-
-class StorePart(Part):
-    """The shared memory of nonces and limits. Where it is, is a setting and no policy."""
-
-    timeout: Duration | None = Field(
-        default=None, description="How long it may take to answer, at most what the setting GUARD_STORE_MS_MAX allows."
-    )
-    on_failure: OnFailurePart = Field(default=OnFailurePart(), description="What follows while it does not answer.")
 
 
 class FieldsPart(Part):

@@ -52,6 +52,7 @@ def test_nobody_must_sign_where_there_are_no_signers(signers: Path) -> None:
 
 def test_what_is_not_signed_or_has_a_file_more_is_refused(signers: Path) -> None:
     assert told(read(signers), signers) == "P193 policies: these policies are not signed: there is no `policies.sig`"
+    assert told(read(signers), signers).split()[0] == "P193"
     signed(signers)
     (signers.parent / "policies" / "acme.scheme.yaml").write_text("scheme: acme\nextends: binance\n")
     assert told(read(signers), signers) == (
