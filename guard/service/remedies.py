@@ -22,7 +22,7 @@ _BY_CODE: Final = {
     "auth.suspended_key": "resume the key (guard keys resume)",
     "authz.scope": "give a key that scope, or ask for another scope on the route",
     "authz.ip": "send it from one of the key's networks",
-    "authz.bounds": "use a key that is kept to less",
+    "authz.bounds": "use a key that is not kept to so little, or say in `resources` where the route tells it, or `any`",
     "abuse.address_denied": "take the address out of `client_ip.deny`, or into `client_ip.allow`",
     "request.too_large": "send less, or raise `max_body`",
     "store.unavailable": "look at the shared store; what goes on without it is `store.on_failure`",
