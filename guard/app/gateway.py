@@ -20,6 +20,7 @@ from guard.app.following import Followed, clock_heard, following
 from guard.app.honeytokens import honeytoken_alarm
 from guard.app.keys import open_vault
 from guard.app.onward import Adopt, Outlet, Prepare, open_outlet
+from guard.app.overriding import overriding
 from guard.app.stores import open_limits, refuse_local_replay
 from guard.edges.asgi import Gateway
 from guard.edges.body import UnverifiedBudget
@@ -38,6 +39,7 @@ from guard.service.clock_guard import ClockGuard
 from guard.service.dual_control import put_under_dual_control
 from guard.service.judge import Judge
 from guard.service.key_steps import By
+from guard.service.override_board import OverrideBoard
 from guard.service.policies import Rulebook, Rules
 from guard.service.pressure import Pressure
 from guard.service.watch import Watch
@@ -89,11 +91,10 @@ async def open_gateway(
         followed = await stack.enter_async_context(following(vault, settings, clock, meter))
         at = settings, vault, clock.now, meter, followed
         limits = await stack.enter_async_context(_limits(*at, rules=rules, filled_since=buckets_filled_since))
-        watch = await stack.enter_async_context(
-            watching(vault.bans, followed.directory, lambda: rules.policies, clock.now, meter)
-        )
+        watch = await stack.enter_async_context(_watching(vault, followed.directory, rules, clock.now, meter))
         log = _decision_log(settings.decision_log, vault.sealing.log_tag_key, stack)
-        outlet = open_outlet(settings, rules.current, app, stack)
+        outlet = _outlet(settings, rules, app, stack)
+        board = await stack.enter_async_context(overriding(vault.overrides, followed.directory, rules, clock.now))
         http = HttpEdge(
             judge=_judge(
                 rules, limits, followed, clock.now, settings=settings, outlet=outlet, load=pressure, watch=watch
@@ -105,7 +106,7 @@ async def open_gateway(
             now=clock.now,
             pressure=pressure,
         )
-        readiness, draining = _readiness(rules, followed.directory, limits, followed.clocks, now=clock.now)
+        readiness, draining = _readiness(rules, followed.directory, limits, followed.clocks, now=clock.now, board=board)
         yield Running(
             gateway=Gateway(http, request_ids(), meter.failure, _direct_road(http, limits)),
             vault=vault,
@@ -119,6 +120,19 @@ async def open_gateway(
             prepare=_prepare(settings, outlet),
             rules=rules,
         )
+
+
+def _watching(
+    vault: Vault, directory: FollowingDirectory, rules: Rules, now: Callable[[], UnixMs], meter: Meter
+) -> AbstractAsyncContextManager[Watch]:
+    return watching(vault.bans, directory, lambda: rules.policies, now, meter)
+
+
+def _outlet(settings: Settings, rules: Rules, app: App | None, stack: AsyncExitStack) -> Outlet:
+    """A service whose modes are overridden has the backends of the one that it stands in for."""
+    outlet = open_outlet(settings, rules.base, app, stack)
+    rules.derive = outlet.stand_in
+    return outlet
 
 
 def _judge(
@@ -205,6 +219,7 @@ def _readiness(
     clocks: ClockGuard,
     *,
     now: Callable[[], UnixMs],
+    board: OverrideBoard,
 ) -> tuple[Callable[[], Readiness], asyncio.Event]:
     draining = asyncio.Event()
 
@@ -213,7 +228,7 @@ def _readiness(
         return Readiness(
             policy=rules.policies.digest,
             reasons=("draining",) if draining.is_set() else (*waiting_for, *clocks.disagreements()),
-            degraded=_degraded(directory, now()),
+            degraded=(*_degraded(directory, now()), *board.degraded),
         )
 
     return readiness, draining

@@ -136,7 +136,7 @@ def recording(vault: Vault, rules: Rules, now: Callable[[], UnixMs]) -> Record:
     """Writes into the key database what is about to be in force, and what it needs there."""
 
     async def record(rulebook: Rulebook, demand: Demand) -> None:
-        before, by = rules.current, demand.by
+        before, by = rules.base, demand.by
         deed = by.deed("rollback" if demand.everywhere else "reload", now())
         said = summary(changes_between(before, rulebook))
         await put_under_dual_control(vault, rulebook.policies.dual_control, by, now())
@@ -161,7 +161,7 @@ async def obeying(settings: Settings, reloading: Reloading, *, at_sighup: bool =
         task.add_done_callback(tasks.discard)
 
     if settings.policies_watch_ms:
-        files = reloading.rules.current.files
+        files = reloading.rules.base.files
         changed = lambda: reloading.reload(By(GATEWAY, "policy files have changed"))  # noqa: E731  # said where it is used
         tasks.add(loop.create_task(watch(settings.policies, settings.policies_watch_ms / 1000, changed, read=files)))
     if at_sighup:

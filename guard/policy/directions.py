@@ -181,6 +181,7 @@ TABLE: Final[Mapping[type, Mapping[str, Say]]] = {
         "exempt_keys": grows,
         "max_banned_percent": either,
         "tries": Skipped.DERIVED,
+        "signals": Skipped.DERIVED,
     },
     Rule: {
         "name": Skipped.NAME,

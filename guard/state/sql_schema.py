@@ -152,6 +152,14 @@ HALTS = Table(
     Column("document", Text, nullable=False),
 )
 
+OVERRIDES = Table(
+    "overrides",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("revision", BigInteger, nullable=False, index=True),
+    Column("document", Text, nullable=False),
+)
+
 POLICY_VERSIONS = Table(
     "policy_versions",
     METADATA,
