@@ -21,6 +21,7 @@ from guard.app.honeytokens import honeytoken_alarm
 from guard.app.keys import open_vault
 from guard.app.onward import Adopt, Outlet, Prepare, open_outlet
 from guard.app.overriding import overriding
+from guard.app.promotions import watching_promotions
 from guard.app.stores import open_limits, refuse_local_replay
 from guard.edges.asgi import Gateway
 from guard.edges.body import UnverifiedBudget
@@ -42,6 +43,7 @@ from guard.service.key_steps import By
 from guard.service.override_board import OverrideBoard
 from guard.service.policies import Rulebook, Rules
 from guard.service.pressure import Pressure
+from guard.service.promotions import Promotions
 from guard.service.watch import Watch
 from guard.settings import Settings
 from guard.state.directory import STALE_AFTER_MS, FollowingDirectory
@@ -95,11 +97,12 @@ async def open_gateway(
         log = _decision_log(settings.decision_log, vault.sealing.log_tag_key, stack)
         outlet = _outlet(settings, rules, app, stack)
         board = await stack.enter_async_context(overriding(vault.overrides, followed.directory, rules, clock.now))
+        promotions = await stack.enter_async_context(watching_promotions(vault, rules, clock.now, meter))
         http = HttpEdge(
             judge=_judge(
                 rules, limits, followed, clock.now, settings=settings, outlet=outlet, load=pressure, watch=watch
             ),
-            aftermath=await _aftermath(limits, log, meter, watch, vault, stack=stack),
+            aftermath=await _aftermath(limits, log, meter, vault, stack=stack, watch=watch, promotions=promotions),
             onward=outlet.onward,
             budget=UnverifiedBudget(settings.body_bytes_unverified_max, settings.body_bytes_unverified_per_address_max),
             body_ms_max=settings.body_ms_max,
@@ -246,12 +249,19 @@ async def _stopped(task: asyncio.Task[None]) -> None:
 
 
 async def _aftermath(
-    limits: LimitStore, log: DecisionLog | None, meter: Meter, watch: Watch, vault: Vault, *, stack: AsyncExitStack
+    limits: LimitStore,
+    log: DecisionLog | None,
+    meter: Meter,
+    vault: Vault,
+    *,
+    stack: AsyncExitStack,
+    watch: Watch,
+    promotions: Promotions,
 ) -> Aftermath:
     key_tag = (log or DecisionLog(lambda _: None, vault.sealing.log_tag_key)).key_tag
     alarm = await stack.enter_async_context(honeytoken_alarm(vault, key_tag))
     record = None if log is None else log.record
-    return Aftermath(limits, record, key_tag, timestamp, meter, watch=watch, alarm=alarm)
+    return Aftermath(limits, record, key_tag, timestamp, meter, watch=watch, promotions=promotions, alarm=alarm)
 
 
 def _decision_log(name: str, tag_key: bytes, stack: AsyncExitStack) -> DecisionLog | None:

@@ -107,9 +107,9 @@ async def began(vault: Vault, rules: Rules, now: UnixMs, settings: Settings) -> 
 
     What shared state remembers is what the policies before had it remember; state in memory begins anew.
     """
-    if settings.shares_state and (held := await _held(vault, rules.current, now, settings)):
-        rules.current = holding_back(rules.current, held)
-    await vault.policies.began(_contents(rules.current), By(GATEWAY, "start").deed("start", now))
+    if settings.shares_state and (held := await _held(vault, rules.base, now, settings)):
+        rules.put(holding_back(rules.base, held))
+    await vault.policies.began(_contents(rules.base), By(GATEWAY, "start").deed("start", now))
 
 
 async def _held(vault: Vault, current: Rulebook, now: UnixMs, settings: Settings) -> Mapping[str, Narrowing]:

@@ -15,8 +15,7 @@ from guard.model.rules import Mode, Rule
 from guard.policy.abuse import with_signals
 from guard.policy.modes import highest
 from guard.policy.rerouting import with_routes
-
-_LIMITS, _ABUSE, _CLIENT_IP = "limits", "abuse", "client_ip"
+from guard.policy.rule_modes import ABUSE
 
 
 def overridden(policies: PolicySet, overrides: Iterable[Override]) -> PolicySet:
@@ -30,23 +29,6 @@ def overridden(policies: PolicySet, overrides: Iterable[Override]) -> PolicySet:
     if all(after is before for after, before in zip(services, policies.services, strict=True)):
         return policies
     return structs.replace(policies, services=services)
-
-
-def rules_of(service: Service) -> dict[str, frozenset[Mode]]:
-    """Every rule and section of a service that can be overridden, with the modes that it has: a limit may have several,
-    one for each route.
-    """
-    found: dict[str, set[Mode]] = {}
-    for route in service.routes.routes():
-        for limit in (*route.limits_address, *route.limits_principal):
-            for name in (_LIMITS, limit.rule.name):
-                found.setdefault(name, set()).add(limit.rule.mode)
-    if service.client_ip.allow or service.client_ip.deny:
-        found[_CLIENT_IP] = {service.client_ip.rule.mode}
-    if service.abuse is not None:
-        found[_ABUSE] = {service.abuse.rule.mode}
-        found |= {signal.rule.name: {signal.rule.mode} for signal, _ in service.abuse.signals}
-    return {name: frozenset(modes) for name, modes in sorted(found.items())}
 
 
 def _said(service: str, ordered: Iterable[Override]) -> dict[str, Mode]:
@@ -83,7 +65,7 @@ def _limits(limits: tuple[Limit, ...], said: Mapping[str, Mode]) -> tuple[Limit,
 def _abuse(policy: AbusePolicy, said: Mapping[str, Mode]) -> AbusePolicy:
     """A section that is off stays without effect, so it follows when one of its signals is raised by name."""
     signals = [(structs.replace(signal, rule=_rule(signal.rule, said)), codes) for signal, codes in policy.signals]
-    section = said.get(_ABUSE, policy.rule.mode)
+    section = said.get(ABUSE, policy.rule.mode)
     if section is Mode.OFF:
         section = highest(section, *(signal.rule.mode for signal, _ in signals))
     if section is policy.rule.mode and all(

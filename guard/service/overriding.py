@@ -13,7 +13,7 @@ from guard.model.names import UnixMs
 from guard.model.overrides import EVERY_SERVICE, Override, OverrideId
 from guard.model.policy import PolicySet
 from guard.model.rules import Mode
-from guard.policy.overriding import rules_of
+from guard.policy.rule_modes import rules_of
 from guard.service.enforcement import Enforcement, Force
 from guard.service.key_orders import KeyringError, Obstacle, refuse_without_why
 from guard.service.key_steps import By

@@ -28,15 +28,17 @@ class Rules:
     of two. They are two in one: `base` is what the files say, which `put` replaces, and what operators say for a while,
     which `override` does. Neither undoes the other, and `current` changes in one assignment.
 
-    `derive` is told of each service that stands in for one of the base, before any message can meet it.
+    `derive` is told of each service that stands in for one of the base, before any message can meet it;
+    `changed` of the files' policies before and after, each time that they are others.
     """
 
-    __slots__ = ("_overrides", "base", "current", "derive")
+    __slots__ = ("_overrides", "base", "changed", "current", "derive")
 
     def __init__(self, base: Rulebook) -> None:
         self.base = base
         self.current = base
         self.derive: Callable[[Mapping[Service, Service]], object] = lambda _: None
+        self.changed: Callable[[PolicySet, PolicySet], object] = lambda _before, _after: None
         self._overrides: tuple[Override, ...] = ()
 
     @property
@@ -46,8 +48,9 @@ class Rules:
 
     def put(self, base: Rulebook) -> None:
         """Other files' rules; the overrides stay."""
-        self.base = base
+        before, self.base = self.base, base
         self._join()
+        self.changed(before.policies, base.policies)
 
     def override(self, overrides: tuple[Override, ...]) -> None:
         """These overrides instead of those before; the files' rules stay."""

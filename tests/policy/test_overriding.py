@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from guard.model.overrides import Override
 from guard.model.policy import PolicySet, Service
 from guard.model.rules import Mode
-from guard.policy.overriding import overridden, rules_of
+from guard.policy.overriding import overridden
 from tests.build import NOW, override, policies
 from tests.policy_text import policy, service
 
@@ -126,20 +126,6 @@ def test_an_override_to_what_a_rule_is_already_changes_nothing() -> None:
     assert (
         overridden(before, [override("client_ip", Mode.SHADOW), override("limits.ip", Mode.OFF, service="x")]) is before
     )
-
-
-def test_every_rule_that_can_be_overridden_is_known_with_its_modes() -> None:
-    assert rules_of(_COMPILED) == {
-        "abuse": {Mode.ENFORCE},
-        "abuse.floods": {Mode.ENFORCE},
-        "abuse.slow": {Mode.OFF},
-        "client_ip": {Mode.SHADOW},
-        "limits": {Mode.ENFORCE, Mode.SHADOW, Mode.OFF},
-        "limits.idle": {Mode.OFF},
-        "limits.ip": {Mode.ENFORCE, Mode.SHADOW},
-        "limits.key": {Mode.ENFORCE, Mode.SHADOW},
-    }
-    assert rules_of(service(policy())) == {}
 
 
 _OVERRIDES = st.lists(

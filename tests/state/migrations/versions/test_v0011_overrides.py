@@ -3,7 +3,7 @@ from sqlalchemy import create_engine, inspect, text
 from guard.state.sql_schema import bring_up_to_date
 
 
-def test_tenth_schema_adds_an_empty_table_of_overrides() -> None:
+def test_eleventh_schema_adds_an_empty_table_of_overrides() -> None:
     engine = create_engine("sqlite://")
     with engine.connect() as connection:
         bring_up_to_date(connection)
