@@ -13,6 +13,9 @@ from guard.model.names import UnixMs
 from guard.model.overrides import EVERY_SERVICE, Override, OverrideId
 from guard.model.policy import PolicySet
 from guard.model.rules import Mode
+from guard.policy.diff import differences
+from guard.policy.directions import Kind
+from guard.policy.overriding import overridden
 from guard.policy.rule_modes import rules_of
 from guard.service.enforcement import Enforcement, Force
 from guard.service.key_orders import KeyringError, Obstacle, refuse_without_why
@@ -64,9 +67,10 @@ class Overriding:
         """Put an override in force in place of an earlier one over the same. It is committed on return."""
         refuse_without_why(by.why)
         self._refuse_unfit(order)
-        if len(await self.overrides()) >= OVERRIDES_MAX:
+        override, standing = self._made(order, by), await self.overrides()
+        if len(standing) >= OVERRIDES_MAX:
             raise KeyringError(f"{OVERRIDES_MAX} are in force: `guard mode list`; change the policy", Obstacle.CONFLICT)
-        override = self._made(order, by)
+        self._refuse_alone(override, standing)
         [written] = await self._overrides.put(override, by.deed("override", override.since))
         return written
 
@@ -105,6 +109,16 @@ class Overriding:
             why=by.why,
             actor=by.actor,
         )
+
+    def _refuse_alone(self, override: Override, standing: tuple[Override, ...]) -> None:
+        """What a change of the file needs a second person for, nobody does by an override."""
+        policies = self._policies()
+        if not policies.changes_by_two:  # knockout: policies_say_who_may_weaken_them
+            return
+        before, after = overridden(policies, standing), overridden(policies, (*standing, override))
+        if any(change.kind is Kind.WEAKENS for change in differences(before, after)):
+            sentence = "this weakens policies whose changes need a second person: change the file"
+            raise KeyringError(sentence, Obstacle.FORBIDDEN)
 
     def _refuse_unfit(self, order: OverrideOrder) -> None:
         least, most = TERM_MS

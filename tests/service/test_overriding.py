@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from guard.model.names import UnixMs
 from guard.model.overrides import Override
@@ -28,13 +29,15 @@ _POLICIES = policies(
 
 class _Desk(Overriding):
     def __init__(self, vault: Vault) -> None:
-        self.at = START
+        self.at, self.found = START, _POLICIES
         numbers = itertools.count()
 
         def random(length: int) -> bytes:
             return hashlib.shake_128(b"%d" % next(numbers)).digest(length)
 
-        super().__init__(vault, lambda: _POLICIES, now=lambda: self.at, random=random, enforcement=without_nodes(vault))
+        super().__init__(
+            vault, lambda: self.found, now=lambda: self.at, random=random, enforcement=without_nodes(vault)
+        )
 
 
 @pytest.fixture
@@ -150,3 +153,14 @@ async def test_the_gateway_puts_a_rule_back_that_is_raised_or_lowered_elsewhere(
 async def test_an_override_is_in_force_when_every_node_follows_its_revision(desk: _Desk) -> None:
     made = await desk.override(ORDER, ALICE)
     assert await desk.in_force(made.revision) == InForce(nodes=0, after_ms=0)
+
+
+async def test_where_changes_need_a_second_person_nobody_weakens_policies_by_an_override(desk: _Desk) -> None:
+    shadowed = service(route(limits_principal=(limit("weight", mode=Mode.SHADOW), limit("key"))))
+    desk.found = structs.replace(policies(shadowed), changes_by_two=True)
+    for lowered in (order(rule="limits.key"), order(mode=Mode.OFF), order(rule="limits", mode=Mode.OFF)):
+        with pytest.raises(KeyringError, match="this weakens policies whose changes need a second person"):
+            await desk.override(lowered, ALICE)
+    raised = await desk.override(order(mode=Mode.ENFORCE), ALICE)
+    assert await desk.overrides() == (raised,)
+    assert len(await desk.put_back(order(service="exchange"), ALICE)) == 1
