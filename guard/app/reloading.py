@@ -94,7 +94,7 @@ async def reloading_by(
     reloading = reloading_of(
         settings, rules, running.prepare, record, meter=running.meter, now=now, read=read, consent=consent
     )
-    await began(vault, rules, now(), settings)
+    await began(vault, rules, now(), settings, running.prepare)
     async with (
         following_orders(reloading, vault, consent),
         obeying(settings, reloading, at_sighup=at_sighup),
@@ -102,13 +102,17 @@ async def reloading_by(
         yield reloading
 
 
-async def began(vault: Vault, rules: Rules, now: UnixMs, settings: Settings) -> None:
+async def began(
+    vault: Vault, rules: Rules, now: UnixMs, settings: Settings, prepare: onward.Prepare = lambda _: lambda: None
+) -> None:
     """Write down what is in force from the start on, and hold back what must not be replayed.
 
     What shared state remembers is what the policies before had it remember; state in memory begins anew.
     """
     if settings.shares_state and (held := await _held(vault, rules.base, now, settings)):
-        rules.put(holding_back(rules.base, held))
+        narrowed = holding_back(rules.base, held)
+        prepare(narrowed)()
+        rules.put(narrowed)
     await vault.policies.began(_contents(rules.base), By(GATEWAY, "start").deed("start", now))
 
 
