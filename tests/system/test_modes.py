@@ -41,10 +41,15 @@ def _exhausted(own: RunningGateway) -> None:
     eventually(lambda: _asked(own) == 429)
 
 
+def _unlimited(own: RunningGateway) -> None:
+    """Five in a row pass; a busy machine may poll its database late, and refuse one."""
+    eventually(lambda: [_asked(own) for _ in range(5)] == [200] * 5, 2.0)
+
+
 def test_a_limit_in_shadow_for_a_while_denies_nobody_and_then_denies_again_by_itself(own: RunningGateway) -> None:
     _exhausted(own)
     made = _overridden(own, "limits.slow", "shadow", "--for", "3s", "--service", "limited")
-    assert [_asked(own) for _ in range(5)] == [200] * 5
+    _unlimited(own)
     ready = own.readyz()
     assert ready.status == 200
     assert json.loads(ready.body)["degraded"] == [f"mode: limits.slow is in shadow in limited by override {made}"]
@@ -55,13 +60,13 @@ def test_a_limit_in_shadow_for_a_while_denies_nobody_and_then_denies_again_by_it
     assert {line["decision"] for line in shadowed} == {"allow"}
 
 
-def test_what_is_lifted_is_as_in_the_file_again_and_an_override_outlives_a_restart_and_a_reload(
+def test_what_is_lifted_is_as_in_the_file_again_and_an_override_outlives_a_restart(
     own: RunningGateway,
 ) -> None:
     made = _overridden(own, "limits", "off", "--for", "1h")
-    assert [_asked(own) for _ in range(5)] == [200] * 5
+    _unlimited(own)
     own.stop()
     own.start()
-    assert [_asked(own) for _ in range(5)] == [200] * 5
+    _unlimited(own)
     _overridden(own, "lift", made)
     _exhausted(own)
