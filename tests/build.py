@@ -13,6 +13,7 @@ from guard.model.facts import Facts, Field, Transport
 from guard.model.halts import Halt, HaltId, HaltKind
 from guard.model.keys import KeyAlgorithm, KeyRecord, KeyState, Secret
 from guard.model.names import AccountId, Address, KeyId, RequestId, UnixMs
+from guard.model.overrides import Override, OverrideId
 from guard.model.policy import (
     Bucket,
     ClientAddressPolicy,
@@ -148,6 +149,18 @@ def record(**changes: Any) -> KeyRecord:
 def halt(kind: HaltKind = HaltKind.ALL, name: str = "", **changes: Any) -> Halt:
     fields: dict[str, Any] = {"id": HaltId("halt_test"), "why": "a secret reason", "actor": "alice", "since": NOW}
     return Halt(kind=kind, name=name, **{**fields, **changes})
+
+
+def override(name: str = "limits.key", mode: Mode = Mode.SHADOW, **changes: Any) -> Override:
+    fields: dict[str, Any] = {
+        "id": OverrideId("mode_test"),
+        "service": "",
+        "since": NOW,
+        "until": UnixMs(NOW + 60_000),
+        "why": "INC-42",
+        "actor": "alice",
+    }
+    return Override(rule=name, mode=mode, **{**fields, **changes})
 
 
 def facts(verb: str = "POST", path: bytes = b"/v1/orders", **changes: Any) -> Facts:

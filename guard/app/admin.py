@@ -14,7 +14,16 @@ import structlog
 from guard import __version__
 from guard.app.audit import open_audit_key, sign_checkpoint
 from guard.app.clock import AnchoredClock
-from guard.app.keys import banning_of, halting_of, keyring_of, nodes_of, open_vault, opened_store, revoking_of
+from guard.app.keys import (
+    banning_of,
+    halting_of,
+    keyring_of,
+    nodes_of,
+    open_vault,
+    opened_store,
+    overriding_of,
+    revoking_of,
+)
 from guard.app.listening import listening
 from guard.edges.admin.api import AdminApi
 from guard.edges.admin.desk import Desk
@@ -70,6 +79,7 @@ async def admin_api(
         releases=Releases(vault, now=now),
         halting=halting_of(vault),
         banning=banning_of(vault),
+        overriding=overriding_of(vault, lambda: reloading.rules.base.policies),
         revoking=revoking_of(vault, tombstones),
         reloading=reloading,
         sign_trail=partial(sign_checkpoint, vault.trail, open_audit_key(settings), now, settings.audit_checkpoints),

@@ -20,6 +20,8 @@ from guard.app.following import Followed, clock_heard, following
 from guard.app.honeytokens import honeytoken_alarm
 from guard.app.keys import open_vault
 from guard.app.onward import Adopt, Outlet, Prepare, open_outlet
+from guard.app.overriding import overriding
+from guard.app.promotions import watching_promotions
 from guard.app.stores import open_limits, refuse_local_replay
 from guard.edges.asgi import Gateway
 from guard.edges.body import UnverifiedBudget
@@ -38,8 +40,10 @@ from guard.service.clock_guard import ClockGuard
 from guard.service.dual_control import put_under_dual_control
 from guard.service.judge import Judge
 from guard.service.key_steps import By
+from guard.service.override_board import OverrideBoard
 from guard.service.policies import Rulebook, Rules
 from guard.service.pressure import Pressure
+from guard.service.promotions import Promotions
 from guard.service.watch import Watch
 from guard.settings import Settings
 from guard.state.directory import STALE_AFTER_MS, FollowingDirectory
@@ -89,23 +93,23 @@ async def open_gateway(
         followed = await stack.enter_async_context(following(vault, settings, clock, meter))
         at = settings, vault, clock.now, meter, followed
         limits = await stack.enter_async_context(_limits(*at, rules=rules, filled_since=buckets_filled_since))
-        watch = await stack.enter_async_context(
-            watching(vault.bans, followed.directory, lambda: rules.policies, clock.now, meter)
-        )
+        watch = await stack.enter_async_context(_watching(vault, followed.directory, rules, clock.now, meter))
         log = _decision_log(settings.decision_log, vault.sealing.log_tag_key, stack)
-        outlet = open_outlet(settings, rules.current, app, stack)
+        outlet = _outlet(settings, rules, app, stack)
+        board = await stack.enter_async_context(overriding(vault.overrides, followed.directory, rules, clock.now))
+        promotions = await stack.enter_async_context(watching_promotions(vault, rules, clock.now, meter))
         http = HttpEdge(
             judge=_judge(
                 rules, limits, followed, clock.now, settings=settings, outlet=outlet, load=pressure, watch=watch
             ),
-            aftermath=await _aftermath(limits, log, meter, watch, vault, stack=stack),
+            aftermath=await _aftermath(limits, log, meter, vault, stack=stack, watch=watch, promotions=promotions),
             onward=outlet.onward,
             budget=UnverifiedBudget(settings.body_bytes_unverified_max, settings.body_bytes_unverified_per_address_max),
             body_ms_max=settings.body_ms_max,
             now=clock.now,
             pressure=pressure,
         )
-        readiness, draining = _readiness(rules, followed.directory, limits, followed.clocks, now=clock.now)
+        readiness, draining = _readiness(rules, followed.directory, limits, followed.clocks, now=clock.now, board=board)
         yield Running(
             gateway=Gateway(http, request_ids(), meter.failure, _direct_road(http, limits)),
             vault=vault,
@@ -119,6 +123,19 @@ async def open_gateway(
             prepare=_prepare(settings, outlet),
             rules=rules,
         )
+
+
+def _watching(
+    vault: Vault, directory: FollowingDirectory, rules: Rules, now: Callable[[], UnixMs], meter: Meter
+) -> AbstractAsyncContextManager[Watch]:
+    return watching(vault.bans, directory, lambda: rules.policies, now, meter)
+
+
+def _outlet(settings: Settings, rules: Rules, app: App | None, stack: AsyncExitStack) -> Outlet:
+    """A service whose modes are overridden has the backends of the one that it stands in for."""
+    outlet = open_outlet(settings, rules.base, app, stack)
+    rules.derive = outlet.stand_in
+    return outlet
 
 
 def _judge(
@@ -205,6 +222,7 @@ def _readiness(
     clocks: ClockGuard,
     *,
     now: Callable[[], UnixMs],
+    board: OverrideBoard,
 ) -> tuple[Callable[[], Readiness], asyncio.Event]:
     draining = asyncio.Event()
 
@@ -213,7 +231,7 @@ def _readiness(
         return Readiness(
             policy=rules.policies.digest,
             reasons=("draining",) if draining.is_set() else (*waiting_for, *clocks.disagreements()),
-            degraded=_degraded(directory, now()),
+            degraded=(*_degraded(directory, now()), *board.degraded),
         )
 
     return readiness, draining
@@ -231,12 +249,19 @@ async def _stopped(task: asyncio.Task[None]) -> None:
 
 
 async def _aftermath(
-    limits: LimitStore, log: DecisionLog | None, meter: Meter, watch: Watch, vault: Vault, *, stack: AsyncExitStack
+    limits: LimitStore,
+    log: DecisionLog | None,
+    meter: Meter,
+    vault: Vault,
+    *,
+    stack: AsyncExitStack,
+    watch: Watch,
+    promotions: Promotions,
 ) -> Aftermath:
     key_tag = (log or DecisionLog(lambda _: None, vault.sealing.log_tag_key)).key_tag
     alarm = await stack.enter_async_context(honeytoken_alarm(vault, key_tag))
     record = None if log is None else log.record
-    return Aftermath(limits, record, key_tag, timestamp, meter, watch=watch, alarm=alarm)
+    return Aftermath(limits, record, key_tag, timestamp, meter, watch=watch, promotions=promotions, alarm=alarm)
 
 
 def _decision_log(name: str, tag_key: bytes, stack: AsyncExitStack) -> DecisionLog | None:

@@ -8,11 +8,13 @@ from contextlib import asynccontextmanager
 
 from guard.model.names import AccountId, KeyId, UnixMs
 from guard.model.nodes import NodeStatus
+from guard.model.policy import PolicySet
 from guard.service.admins import Admins
 from guard.service.banning import Banning
 from guard.service.enforcement import Enforcement
 from guard.service.halting import Halting
 from guard.service.keyring import Keyring
+from guard.service.overriding import Overriding
 from guard.service.releases import Releases
 from guard.service.revoking import Revoking
 from guard.settings import Settings
@@ -47,6 +49,16 @@ def halting_of(vault: Vault) -> Halting:
 def banning_of(vault: Vault) -> Banning:
     """The bans of an open vault."""
     return Banning(vault, now=_wall_clock, enforcement=_enforcement(vault))
+
+
+def no_policies() -> PolicySet:
+    """For who only looks at overrides, or lifts them: then no rule is looked for."""
+    return PolicySet(services=(), digest="")
+
+
+def overriding_of(vault: Vault, policies: Callable[[], PolicySet]) -> Overriding:
+    """The overrides of an open vault, of rules that these policies have."""
+    return Overriding(vault, policies, now=_wall_clock, random=secrets.token_bytes, enforcement=_enforcement(vault))
 
 
 def revoking_of(vault: Vault, tombstones: Tombstones | None) -> Revoking:

@@ -1,7 +1,7 @@
 """Where goes what is let through: the backends of the policies, or the application that guard is wrapped around."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import TypeAlias
 
@@ -35,10 +35,11 @@ class Misplaced(Exception):  # noqa: N818  # a policy in the wrong program, not 
 
 
 class Outlet(msgspec.Struct, frozen=True):
-    """Where goes what is let through, and how it follows other policies."""
+    """Where goes what is let through, how it follows other policies, and services that stand in for some of them."""
 
     onward: Onward
     prepare: Prepare
+    stand_in: Callable[[Mapping[Service, Service]], object] = lambda _: None
 
 
 def open_outlet(settings: Settings, rulebook: Rulebook, app: App | None, stack: AsyncExitStack) -> Outlet:
@@ -82,7 +83,7 @@ def _to_backends(settings: Settings, stack: AsyncExitStack) -> Outlet:
 
         return adopt
 
-    return Outlet(backends, prepare)
+    return Outlet(backends, prepare, succession.stand_in)
 
 
 def refuse_misplaced(policies: PolicySet, *, for_an_app: bool) -> None:

@@ -94,7 +94,7 @@ async def reloading_by(
     reloading = reloading_of(
         settings, rules, running.prepare, record, meter=running.meter, now=now, read=read, consent=consent
     )
-    await began(vault, rules, now(), settings)
+    await began(vault, rules, now(), settings, running.prepare)
     async with (
         following_orders(reloading, vault, consent),
         obeying(settings, reloading, at_sighup=at_sighup),
@@ -102,14 +102,18 @@ async def reloading_by(
         yield reloading
 
 
-async def began(vault: Vault, rules: Rules, now: UnixMs, settings: Settings) -> None:
+async def began(
+    vault: Vault, rules: Rules, now: UnixMs, settings: Settings, prepare: onward.Prepare = lambda _: lambda: None
+) -> None:
     """Write down what is in force from the start on, and hold back what must not be replayed.
 
     What shared state remembers is what the policies before had it remember; state in memory begins anew.
     """
-    if settings.shares_state and (held := await _held(vault, rules.current, now, settings)):
-        rules.current = holding_back(rules.current, held)
-    await vault.policies.began(_contents(rules.current), By(GATEWAY, "start").deed("start", now))
+    if settings.shares_state and (held := await _held(vault, rules.base, now, settings)):
+        narrowed = holding_back(rules.base, held)
+        prepare(narrowed)()
+        rules.put(narrowed)
+    await vault.policies.began(_contents(rules.base), By(GATEWAY, "start").deed("start", now))
 
 
 async def _held(vault: Vault, current: Rulebook, now: UnixMs, settings: Settings) -> Mapping[str, Narrowing]:
@@ -136,7 +140,7 @@ def recording(vault: Vault, rules: Rules, now: Callable[[], UnixMs]) -> Record:
     """Writes into the key database what is about to be in force, and what it needs there."""
 
     async def record(rulebook: Rulebook, demand: Demand) -> None:
-        before, by = rules.current, demand.by
+        before, by = rules.base, demand.by
         deed = by.deed("rollback" if demand.everywhere else "reload", now())
         said = summary(changes_between(before, rulebook))
         await put_under_dual_control(vault, rulebook.policies.dual_control, by, now())
@@ -161,7 +165,7 @@ async def obeying(settings: Settings, reloading: Reloading, *, at_sighup: bool =
         task.add_done_callback(tasks.discard)
 
     if settings.policies_watch_ms:
-        files = reloading.rules.current.files
+        files = reloading.rules.base.files
         changed = lambda: reloading.reload(By(GATEWAY, "policy files have changed"))  # noqa: E731  # said where it is used
         tasks.add(loop.create_task(watch(settings.policies, settings.policies_watch_ms / 1000, changed, read=files)))
     if at_sighup:

@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "schema": "The JSON Schema of policy files, for editors.",
     "keys": "Create, list, rotate, suspend and revoke API keys.",
     "halt": "Stop an account, a key, a service or everything at once, and lift that.",
+    "mode": "Have a rule meant otherwise than its policy says, for a while.",
     "bans": "Who is banned, since when and why; add, lift and extend.",
     "audit": "Verify, list and export the audit trail.",
     "admin": "Make, list and end the tokens of administrators.",

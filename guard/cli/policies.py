@@ -9,10 +9,12 @@ from typing import Annotated, TypeVar
 import msgspec
 import typer
 
-from guard.app.keys import open_vault
+from guard.app.keys import no_policies, open_vault, overriding_of
 from guard.cli.key_files import wall_clock
+from guard.cli.mode_screen import list_text
 from guard.cli.screen import complain
 from guard.cli.starting import EXIT_USAGE, rules_or_exit, settings_or_exit
+from guard.model.overrides import Override
 from guard.model.policy_versions import PolicyVersion
 from guard.policy.diagnostic import visible
 from guard.policy.signed import named
@@ -36,8 +38,10 @@ _Answer = TypeVar("_Answer")
 @app.command("list")
 def list_versions(*, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """Which policies were in force: since when, by whom, why, and what they changed of those before."""
-    found = _asked(lambda vault: vault.policies.all())
+    found, overrides = _asked(_all)
     typer.echo(msgspec.json.encode(found).decode() if as_json else _text(found))
+    if overrides and not as_json:
+        typer.echo(f"\nModes that are others for a while:\n{list_text(overrides)}")
 
 
 @app.command("show")
@@ -115,6 +119,10 @@ def _replace(path: Path, content: bytes) -> None:
     draft = path.with_name(f".{path.name}.new")
     draft.write_bytes(content)
     draft.replace(path)
+
+
+async def _all(vault: Vault) -> tuple[tuple[PolicyVersion, ...], tuple[Override, ...]]:
+    return await vault.policies.all(), await overriding_of(vault, no_policies).overrides()
 
 
 def _asked(question: Callable[[Vault], Awaitable[_Answer]]) -> _Answer:

@@ -87,7 +87,8 @@ class AbusePolicy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What one service watches for. `by_code` holds the signals of each event that has any, by its code.
 
     `by_status` are those of answers of the backend, by the first digit of their status. `ladder` is in ascending order.
-    `exempt_ips` are networks. `tries` says that some signals are in shadow and others are not. Compared by identity.
+    `exempt_ips` are networks. `tries` says that some signals are in shadow and others are not. `signals` are
+    all there are, those that are off too, each with the codes that it is on. Compared by identity.
     """
 
     rule: Rule
@@ -99,6 +100,7 @@ class AbusePolicy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     exempt_keys: frozenset[str] = frozenset()
     max_banned_percent: int = 5
     tries: bool = False
+    signals: tuple[tuple[Signal, frozenset[str]], ...] = ()
 
 
 class ScoreKind(IntEnum):

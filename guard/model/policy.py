@@ -240,6 +240,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     drop_fields: frozenset[bytes] = frozenset()
     local_replay: Rule | None = None
     abuse: AbusePolicy | None = None
+    promotion_percent: int = 1
 
 
 class PolicySet(msgspec.Struct, frozen=True, kw_only=True, eq=False):

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from msgspec import structs
+
 from guard.model.abuse import AbusePolicy, Action, Distinct, Rung, Signal, SubjectKind
 from guard.model.reasons import TABLE
 from guard.model.rules import Mode, Rule
@@ -58,23 +60,35 @@ def compile_abuse(document: Document, policy: PolicyFile) -> AbusePolicy | None:
     if part is None:
         return None
     section = lowest(policy.mode, part.mode)
-    signals = [
-        (_signal(policy, _rule(document, place, name, lowest(section, one.mode)), one), one.on)
-        for place, name, one in _watched(part)
-    ]
-    meant = [(signal, on) for signal, on in signals if signal.rule.mode is not Mode.OFF]
     codes = _codes(policy)
-    by_code = {code: tuple(signal for signal, on in meant if code in _matches(on, codes)) for code in codes}
-    return AbusePolicy(
+    signals = tuple(
+        (_signal(policy, _rule(document, place, name, lowest(section, one.mode)), one), _matches(one.on, codes))
+        for place, name, one in _watched(part)
+    )
+    compiled = AbusePolicy(
         rule=Rule("abuse", document.name, document.span(("abuse",), key=True).line, section),
         half_life_ms=part.score.half_life,
-        by_code={code: found for code, found in by_code.items() if found},
-        by_status=((), *(by_code[code] for code in OUTCOMES)),
+        by_code={},
+        by_status=(),
         ladder=tuple(map(_rung, part.ladder)) or _DEFAULT_LADDER,
         exempt_ips=part.exempt.ips,
         exempt_keys=frozenset(part.exempt.keys),
         max_banned_percent=part.max_banned,
+    )
+    return with_signals(compiled, signals)
+
+
+def with_signals(policy: AbusePolicy, signals: tuple[tuple[Signal, frozenset[str]], ...]) -> AbusePolicy:
+    """The same, watching for these: each signal with the codes that it is on. Those that are off find nothing."""
+    meant = [(signal, codes) for signal, codes in signals if signal.rule.mode is not Mode.OFF]
+    found = {code for _, codes in meant for code in codes}
+    by_code = {code: tuple(signal for signal, codes in meant if code in codes) for code in sorted(found)}
+    return structs.replace(
+        policy,
+        by_code=by_code,
+        by_status=((), *(by_code.get(code, ()) for code in OUTCOMES)),
         tries=len({signal.rule.mode for signal, _ in meant}) > 1,
+        signals=signals,
     )
 
 

@@ -179,6 +179,7 @@ def _service(draft: _Draft, widest: Mapping[str, int]) -> Service:
         drop_fields=frozenset(name.encode() for name in policy.fields.drop),
         local_replay=local_replay(document, policy),
         abuse=compile_abuse(document, policy),
+        promotion_percent=policy.promotion.keys_denied,
     )
 
 

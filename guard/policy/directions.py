@@ -170,6 +170,7 @@ TABLE: Final[Mapping[type, Mapping[str, Say]]] = {
         "drop_fields": shrinks,
         "local_replay": Skipped.DERIVED,
         "abuse": Part.STRUCT,
+        "promotion_percent": neutral,
     },
     AbusePolicy: {
         "rule": Part.STRUCT,
@@ -181,6 +182,7 @@ TABLE: Final[Mapping[type, Mapping[str, Say]]] = {
         "exempt_keys": grows,
         "max_banned_percent": either,
         "tries": Skipped.DERIVED,
+        "signals": Skipped.DERIVED,
     },
     Rule: {
         "name": Skipped.NAME,

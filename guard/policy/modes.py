@@ -39,6 +39,11 @@ def lowest(*modes: str) -> Mode:
     return min((Mode(mode) for mode in modes), key=_RANK.__getitem__)
 
 
+def highest(*modes: Mode) -> Mode:
+    """The highest of them."""
+    return max(modes, key=_RANK.__getitem__)
+
+
 def mode_faults(document: Document, policy: PolicyFile) -> Iterator[Diagnostic]:
     """`auth` in shadow without the words that accept it, and a warning each time with them."""
     shadow, accepted = policy.auth.mode == "shadow", policy.auth.allow_unauthenticated

@@ -6,13 +6,14 @@ clock lead that was granted, is judged by what memory was kept for; what was sig
 The rule looks at nothing but the time in a message, so it needs no memory of its own, and errs towards refusing.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
 from guard.model.names import UnixMs
-from guard.model.policy import PolicySet, Route, RouteNode, Service
+from guard.model.policy import PolicySet, Route
 from guard.model.policy_versions import Narrowing
+from guard.policy.rerouting import with_routes
 
 
 def kept_narrow(
@@ -64,16 +65,10 @@ def narrowed_by(policies: PolicySet, held: Mapping[str, Narrowing]) -> PolicySet
             return before
         return msgspec.structs.replace(before, auth=msgspec.structs.replace(before.auth, windows=windows))
 
-    services = tuple(_service(service, _once(route)) for service in policies.services)
+    services = tuple(with_routes(service, route) for service in policies.services)
     if all(after is before for after, before in zip(services, policies.services, strict=True)):
         return policies
     return msgspec.structs.replace(policies, services=services)
-
-
-def _once(route: Callable[[Route], Route]) -> Callable[[Route], Route]:
-    """GET stands in the tree for HEAD too: what is one route stays one."""
-    made: dict[int, Route] = {}
-    return lambda before: made.setdefault(id(before), route(before))
 
 
 def _remembered(old: PolicySet, now: UnixMs) -> dict[str, int]:
@@ -89,24 +84,3 @@ def _remembered(old: PolicySet, now: UnixMs) -> dict[str, int]:
                     least = min(ms, window.narrow_past_ms) if window.narrow_until and still_narrow else ms
                     remembered[scheme] = min(remembered.get(scheme, least), least)
     return remembered
-
-
-def _service(service: Service, route: Callable[[Route], Route]) -> Service:
-    routes = _mapped(service.routes, route)
-    return service if routes is service.routes else msgspec.structs.replace(service, routes=routes)
-
-
-def _mapped(node: RouteNode, route: Callable[[Route], Route]) -> RouteNode:
-    """The tree with other routes; the same tree if none is other."""
-    literals = {segment: _mapped(each, route) for segment, each in node.literals.items()}
-    variable = None if node.variable is None else _mapped(node.variable, route)
-    here = {method: route(each) for method, each in node.here.items()}
-    rest = {method: route(each) for method, each in node.rest.items()}
-    same = variable is node.variable and all(
-        after[key] is before[key]  # type: ignore[index]
-        for after, before in ((literals, node.literals), (here, node.here), (rest, node.rest))
-        for key in before
-    )
-    if same:
-        return node
-    return msgspec.structs.replace(node, literals=literals, variable=variable, here=here, rest=rest)

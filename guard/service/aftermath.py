@@ -14,6 +14,7 @@ from guard.model.exchange import Sent
 from guard.model.facts import Facts
 from guard.model.names import Address, KeyId, RequestId, UnixMs
 from guard.service.judge import Judgement
+from guard.service.promotions import Promotions
 from guard.service.watch import Watch
 from guard.state.protocols import LimitStore
 from guard.telemetry.meter import Meter
@@ -40,7 +41,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Aftermath:
     """Concludes one message after another. `record` takes a finished event, where anybody wants one (else None).
 
-    `key_tag` hides a key id behind a tag; `watch` is told of each message, last, and `alarm` of each honeytoken used.
+    `key_tag` hides a key id behind a tag; `watch` is told of each message, last, `promotions` while it listens, and
+    `alarm` of each honeytoken used.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Aftermath:
         *,
         watch: Watch | None = None,
         alarm: Callable[[KeyId, Address, RequestId], object] = lambda _key, _address, _request: None,
+        promotions: Promotions | None = None,
     ) -> None:
         self._limits = limits
         self._record = record
@@ -61,6 +64,7 @@ class Aftermath:
         self._meter = meter
         self._watch = watch
         self._alarm = alarm
+        self._promotions = promotions
 
     async def conclude(self, facts: Facts, judgement: Judgement, outcome: Outcome) -> None:
         """Count the decision; give slots back, and tokens if not one byte reached the backend; settle what its
@@ -84,6 +88,8 @@ class Aftermath:
             self._record(self._event(facts, judgement, outcome))
         if self._watch is not None:
             self._watch.saw(facts, judgement, outcome.status, outcome.code, outcome.upstream_us)
+        if self._promotions is not None and self._promotions.listening:
+            self._promotions.saw(judgement)
 
     def _count(self, judgement: Judgement, outcome: Outcome) -> None:
         judged, routed, meter = judgement.outcome, judgement.routed, self._meter

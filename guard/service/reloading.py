@@ -165,7 +165,7 @@ class Reloading:
         by = demand.by
         if isinstance(found, Invalid):
             return self._ended(Outcome.REFUSED, by, diagnostics=found.diagnostics)
-        before = self.rules.current
+        before = self.rules.base
         narrowed = self._narrowed(found, before)
         try:
             adopt = self._prepare(narrowed)
@@ -180,7 +180,7 @@ class Reloading:
         except TimeoutError:
             return self._ended(Outcome.REFUSED, by, diagnostics=found.warnings, why="the database did not answer")
         adopt()
-        self.rules.current = narrowed
+        self.rules.put(narrowed)
         if found.files == before.files:
             return self._ended(Outcome.UNCHANGED, by, diagnostics=found.warnings)
         self.loaded_at = self._now()

@@ -11,6 +11,8 @@ from guard.model.audit import Subject, Touched
 from guard.model.bans import Ban
 from guard.model.halts import Halt, HaltKind
 from guard.model.nodes import NodeStatus
+from guard.model.overrides import Override
+from guard.model.rules import Mode
 
 
 class TokenView(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +78,21 @@ class BanView(msgspec.Struct, frozen=True, kw_only=True):
     points: int
     signals: dict[str, int]
     requests: tuple[str, ...]
+    why: str
+    actor: str
+    lifted_at_ms: int | None
+    revision: int
+
+
+class OverrideView(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rule or section has which mode for a while, other than its file says. `service` is empty for all."""
+
+    id: str
+    service: str
+    rule: str
+    mode: Mode
+    since_ms: int
+    until_ms: int
     why: str
     actor: str
     lifted_at_ms: int | None
@@ -167,6 +184,22 @@ def ban_view(ban: Ban) -> BanView:
         actor=ban.actor,
         lifted_at_ms=ban.lifted_at,
         revision=ban.revision,
+    )
+
+
+def override_view(override: Override) -> OverrideView:
+    """What may be shown of it: all of it."""
+    return OverrideView(
+        id=override.id,
+        service=override.service,
+        rule=override.rule,
+        mode=override.mode,
+        since_ms=override.since,
+        until_ms=override.until,
+        why=override.why,
+        actor=override.actor,
+        lifted_at_ms=override.lifted_at,
+        revision=override.revision,
     )
 
 

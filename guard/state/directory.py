@@ -20,6 +20,7 @@ from guard.model.bans import Ban
 from guard.model.halts import NO_HALTS, Halt, HaltId, Halts, halts_of
 from guard.model.keys import KeyRecord
 from guard.model.names import AccountId, KeyId, UnixMs
+from guard.model.overrides import Override
 from guard.model.questions import Unavailable
 from guard.state.faults import StateError
 from guard.state.protocols import KeyDirectory
@@ -34,8 +35,8 @@ _STALE = Unavailable("keys")
 
 
 class Poll(msgspec.Struct, frozen=True, kw_only=True):
-    """The revision of the last change, every record, halt and ban that changed after the one asked about, and the
-    database's clock, None if it is this machine's.
+    """The revision of the last change, every record, halt, ban and override that changed after the one asked about, and
+    the database's clock, None if it is this machine's.
     """
 
     revision: int
@@ -43,6 +44,7 @@ class Poll(msgspec.Struct, frozen=True, kw_only=True):
     halts: tuple[Halt, ...]
     clock_ms: UnixMs | None
     bans: tuple[Ban, ...] = ()
+    overrides: tuple[Override, ...] = ()
 
 
 class KeySource(Protocol):
@@ -89,7 +91,8 @@ class FollowingDirectory(KeyDirectory):
         self.on_halt: Callable[[tuple[Halt, ...]], object] = lambda _: None
         """Hears of what a poll found halted, and of what it found lifted."""
         self.on_bans: Callable[[tuple[Ban, ...]], object] = lambda _: None
-        """Hears of the bans that a poll found changed, which may come again: see `ban_board.py`."""
+        self.on_overrides: Callable[[tuple[Override, ...]], object] = lambda _: None
+        """These hear of the bans and overrides that a poll found changed, which may come again: see `ban_board.py`."""
         self._source = source
         self._now = now
         self._lease_ms = lease_ms
@@ -108,8 +111,7 @@ class FollowingDirectory(KeyDirectory):
         self._beat_revision = -1
         self._used: dict[KeyId, UnixMs] = {}
         self._flushed_at = now()
-        self._took_ms = 0
-        self._polls = 0
+        self._took_ms = self._polls = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -164,6 +166,8 @@ class FollowingDirectory(KeyDirectory):
         moved = self._take(poll.changed)
         if poll.bans:
             self.on_bans(poll.bans)
+        if poll.overrides:
+            self.on_overrides(poll.overrides)
         if (self._take_halts(poll.halts) or moved) and self._confirmed_at is not None:
             self._on_delay(self._now() - self._confirmed_at)
         self._revision = max(self._revision, poll.revision)

@@ -1,6 +1,7 @@
-"""What a node asks of the database again and again: what changed after a revision, of keys, halts and bans.
+"""What a node asks of the database again and again: what changed after a revision, of keys, halts,
+bans and overrides.
 
-Why it is right: it is one statement, so it sees one instant and costs one round trip, and what it tells of all three is
+Why it is right: it is one statement, so it sees one instant and costs one round trip, and what it tells of them all is
 of one revision. Each of its rows tells of one thing, and holds NULL where the others hold theirs.
 """
 
@@ -14,11 +15,15 @@ from guard.state.ban_table import ban_of
 from guard.state.directory import Poll
 from guard.state.halt_table import halt_of
 from guard.state.key_rows import from_row
+from guard.state.override_table import override_of
 from guard.state.sealing import SealingKey
-from guard.state.sql_schema import BANS, HALTS, HEAD, KEYS
+from guard.state.sql_schema import BANS, HALTS, HEAD, KEYS, OVERRIDES
 
 CHANGES_MAX: Final = 1000
 """Keys that one answer tells of at most. More take a second question."""
+
+
+_DOCUMENTS: Final = ((HALTS, "halt"), (BANS, "ban"), (OVERRIDES, "override"))
 
 
 def poll_query(clock_ms: ColumnElement[int]) -> CompoundSelect[Any]:
@@ -26,12 +31,15 @@ def poll_query(clock_ms: ColumnElement[int]) -> CompoundSelect[Any]:
     since = bindparam("since", type_=BigInteger)
     keys = select(KEYS).where(KEYS.c.revision > since).limit(CHANGES_MAX + 1).subquery()
     no_head = (_absent(BigInteger(), "head"), _absent(BigInteger(), "clock_ms"))
-    no_halt, no_ban = _absent(Text(), "halt"), _absent(Text(), "ban")
+    no_halt, no_ban, no_override = (_absent(Text(), name) for name in ("halt", "ban", "override"))
     no_key = tuple(_absent(column.type, column.name) for column in KEYS.c)
-    return select(HEAD.c.revision.label("head"), clock_ms.label("clock_ms"), no_halt, no_ban, *no_key).union_all(
-        select(*no_head, HALTS.c.document.label("halt"), no_ban, *no_key).where(HALTS.c.revision > since),
-        select(*no_head, no_halt, BANS.c.document.label("ban"), *no_key).where(BANS.c.revision > since),
-        select(*no_head, no_halt, no_ban, *keys.c),
+    head = select(HEAD.c.revision.label("head"), clock_ms.label("clock_ms"), no_halt, no_ban, no_override, *no_key)
+    halt, ban, override = (table.c.document.label(name) for table, name in _DOCUMENTS)
+    return head.union_all(
+        select(*no_head, halt, no_ban, no_override, *no_key).where(HALTS.c.revision > since),
+        select(*no_head, no_halt, ban, no_override, *no_key).where(BANS.c.revision > since),
+        select(*no_head, no_halt, no_ban, override, *no_key).where(OVERRIDES.c.revision > since),
+        select(*no_head, no_halt, no_ban, no_override, *keys.c),
     )
 
 
@@ -46,6 +54,7 @@ def poll_in(rows: Sequence[RowMapping], sealing: SealingKey) -> Poll | None:
         changed=tuple(from_row(row, sealing) for row in changed),
         halts=tuple(halt_of(row["halt"]) for row in rows if row["halt"] is not None),
         bans=tuple(ban_of(row["ban"]) for row in rows if row["ban"] is not None),
+        overrides=tuple(override_of(row["override"]) for row in rows if row["override"] is not None),
         clock_ms=head["clock_ms"],
     )
 

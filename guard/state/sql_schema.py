@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = "0010"
+SCHEMA_VERSION = "0011"
 """The newest migration. Versions are digits of equal length, so that they can be compared."""
 
 METADATA = MetaData(
@@ -146,6 +146,14 @@ BANS = Table(
 
 HALTS = Table(
     "halts",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("revision", BigInteger, nullable=False, index=True),
+    Column("document", Text, nullable=False),
+)
+
+OVERRIDES = Table(
+    "overrides",
     METADATA,
     Column("id", Text, primary_key=True),
     Column("revision", BigInteger, nullable=False, index=True),

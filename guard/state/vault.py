@@ -10,6 +10,7 @@ from guard.state.halt_table import HaltTable
 from guard.state.key_seals import KeySeals
 from guard.state.key_table import KeyTable
 from guard.state.nodes import NodeTable
+from guard.state.override_table import OverrideTable
 from guard.state.policy_history import PolicyHistory
 from guard.state.releases import ReleaseTable
 from guard.state.sealing import SealingKey
@@ -24,6 +25,7 @@ class Vault:
         self.keys = KeyTable(database, sealing)
         self.halts = HaltTable(database)
         self.bans = BanTable(database)
+        self.overrides = OverrideTable(database)
         self.seals = KeySeals(database, sealing)
         self.trail = AuditTrail(database)
         self.tokens = AdminTokenTable(database)

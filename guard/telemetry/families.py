@@ -124,11 +124,16 @@ RELOADED: Final = _gauge(
     join=Join.LEAST,
 )
 RELOADS: Final = _counter("guard_policy_reload_total", "Reloads of the policies", "outcome")
+PUT_BACK: Final = _counter(
+    "guard_promotions_put_back_total",
+    "Rules put back to shadow, for denying too many after a promotion",
+    *("service", "rule"),
+)
 IN_FLIGHT: Final = _gauge("guard_inflight_requests", "Requests under way")
 WORKERS: Final = _gauge("guard_workers", "Worker processes by state", "state")
 
 FAMILIES: Final = (
-    *(DECISIONS, REPLAYS, FAILURES, FALLBACKS, RESTARTS, RELOADS),
+    *(DECISIONS, REPLAYS, FAILURES, FALLBACKS, RESTARTS, RELOADS, PUT_BACK),
     *(SIGNALS, BANS, BANS_CAPPED, SIGHTINGS_LOST),
     *(ADDED, UPSTREAM, STORE_OPS, REVOCATIONS),
     *(STORE_UP, CLOCK_SKEW, POLICY, RELOADED, IN_FLIGHT, WORKERS),

@@ -104,6 +104,10 @@ class Meter:
             self._count((families.RELOADS.name, outcome))
         self._gauge((families.RELOADED.name,), int(good))
 
+    def put_back(self, service: str, rule: str) -> None:
+        """A rule denied too many after its promotion, and is in shadow again."""
+        self._count((families.PUT_BACK.name, service, rule))
+
     def signal(self, service: str, signal: str) -> None:
         """A signal of a policy fired."""
         self._count((families.SIGNALS.name, service, signal))

@@ -74,6 +74,11 @@ class Succession:
             self._retiring.add(task)
             task.add_done_callback(self._retiring.discard)
 
+    def stand_in(self, derived: Mapping[Service, Service]) -> None:
+        """From now on these services are in force beside those that they stand in for, with the same backends."""
+        seats = {service: self._seats[service] for service in derived.values()}
+        self.adopt(seats | {service: seats[base] for service, base in derived.items()})
+
     async def aclose(self) -> None:
         """Close all of them, as `Backend.aclose` does."""
         for task in self._retiring:

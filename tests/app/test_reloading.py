@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -173,6 +174,21 @@ async def test_a_node_that_starts_on_shared_state_holds_back_what_is_not_remembe
         unreadable = Contents("0000000", {"a.yaml": b"version: 9"})
         await ring.vault.policies.began(unreadable, By("x").deed("start", ring.now))
         assert await _windows_after_a_start(ring, book("9s")) == {"guard-v1": Narrowing(UnixMs(ring.now + 11_000), 0)}
+
+
+async def test_policies_that_hold_something_back_have_their_backends_before_they_are_in_force(tmp_path: Path) -> None:
+    """A backend is found by its service, and these services are new ones."""
+    async with opened_ring(tmp_path) as ring:
+        await _windows_after_a_start(ring, book("5s"))
+        rules = Rules(book("9s"))
+        first, adopted = rules.base, []
+
+        def prepare(rulebook: Rulebook) -> Callable[[], None]:
+            return lambda: adopted.append((rulebook.policies, rules.base is first))
+
+        await began(ring.vault, rules, ring.now, SHARED, prepare)
+        assert rules.base is not first
+        assert adopted == [(rules.base.policies, True)]
 
 
 async def test_state_in_memory_begins_anew_with_its_process_and_nothing_is_held_back(tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from typer.testing import CliRunner
 
 from guard.app.keys import open_vault
 from guard.cli.main import app
+from guard.model.names import UnixMs
 from guard.settings import Settings
 from guard.state.policy_history import Contents
 from tests.app.test_gateway import POLICY
+from tests.build import NOW, override
 from tests.state.key_records import deed
 
 
@@ -35,6 +37,19 @@ def test_versions_are_listed_newest_first_with_who_why_and_what_they_changed(hom
     assert re.split("  +", lines[2]) == ["aaaaaaa", "2027-01-15T08:00:00Z", "-", "-", "-"]
     told = json.loads(CliRunner().invoke(app, ["policies", "list", "--json"]).stdout)
     assert [each["digest"] for each in told] == ["bbbbbbb", "aaaaaaa"]
+
+
+def test_modes_that_are_others_for_a_while_stand_below_the_versions(home: Path) -> None:
+    async def overridden() -> None:
+        async with open_vault(Settings(home=home)) as vault:
+            await vault.overrides.put(override("limits.weight", until=UnixMs(NOW * 2)), deed("override"))
+
+    asyncio.run(overridden())
+    lines = CliRunner().invoke(app, ["policies", "list"]).stdout.splitlines()
+    assert lines[:2] == ["No policies were reloaded yet.", ""]
+    assert lines[2] == "Modes that are others for a while:"
+    assert lines[4].split()[:4] == ["mode_test", "all", "limits.weight", "shadow"]
+    assert json.loads(CliRunner().invoke(app, ["policies", "list", "--json"]).stdout) == []
 
 
 def test_the_files_of_a_version_are_shown_as_they_were(home: Path) -> None:

@@ -488,13 +488,13 @@ async def test_a_message_ends_under_the_rules_that_it_met_and_the_next_one_meets
     before, after = line.judge.rules.current, _limited()
 
     async def swapped_meanwhile(_: Signed) -> Body:
-        line.judge.rules.current = Rulebook(policies=after, schemes={})  # a half of it would know no scheme
+        line.judge.rules.put(Rulebook(policies=after, schemes={}))  # a half of it would know no scheme
         return line.body
 
     judged = await line.judge.judge(signed(), swapped_meanwhile)
     assert isinstance(judged.outcome, Allow)
     assert judged.outcome.service is before.policies.services[0]
-    line.judge.rules.current = Rulebook(policies=after, schemes=SCHEMES)
+    line.judge.rules.put(Rulebook(policies=after, schemes=SCHEMES))
     outcome = (await line.judged(_again(2))).outcome
     assert isinstance(outcome, Allow)
     assert outcome.service is after.services[0]

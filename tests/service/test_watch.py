@@ -266,7 +266,7 @@ async def test_what_fires_and_what_follows_is_counted() -> None:
 async def test_a_service_without_the_section_is_not_watched_at_all() -> None:
     line = Line(abuse())
     line.policies = policies(service())
-    line.judge.rules.current = Rulebook(line.policies, SCHEMES)
+    line.judge.rules.put(Rulebook(line.policies, SCHEMES))
     await line.send(line.forged())
     await line.order()
     assert (line.scores.tracked, len(line.watch.guests)) == (0, 0)

@@ -143,6 +143,7 @@ def test_every_family_is_counted_by_somebody_with_as_many_labels_as_it_has(famil
     meter.signal("s", "forgery")
     meter.ban("ban", "enforce")
     meter.ban_capped()
+    meter.put_back("spot", "limits.weight")
     meter.sightings_lost(2)
     tally = meter.tally()
     keys = [key for key in (*tally.counts, *tally.timings, *tally.gauges) if key[0] == family.name]

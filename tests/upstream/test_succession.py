@@ -142,3 +142,16 @@ async def test_all_are_closed_at_the_end_those_that_linger_too() -> None:
         succession.take(*_at("a"))
         succession.take(*_at("a", port=10))
     assert [backend.closed for backend in succession.made] == [1, 1]
+
+
+async def test_a_service_that_stands_in_for_another_has_its_backend_and_both_are_found() -> None:
+    succession = _Succession(linger_s=60)
+    [base] = _at("spot")
+    succession.take(base)
+    [first], [second] = _at("spot"), _at("spot")
+    succession.stand_in({first: base})
+    succession.stand_in({second: base})
+    backend = succession.of(base)
+    assert succession.of(first) is succession.of(second) is backend
+    assert (len(succession.made), succession.made[0].begun, succession.made[0].closed) == (1, 1, 0)
+    await succession.aclose()

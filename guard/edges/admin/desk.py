@@ -12,6 +12,7 @@ from guard.service.banning import Banning
 from guard.service.halting import Halting
 from guard.service.key_steps import By
 from guard.service.keyring import Keyring
+from guard.service.overriding import Overriding
 from guard.service.releases import Releases
 from guard.service.reloading import Reloading
 from guard.service.revoking import Revoking
@@ -32,6 +33,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     releases: Releases
     halting: Halting
     banning: Banning
+    overriding: Overriding
     revoking: Revoking
     reloading: Reloading
     sign_trail: Callable[[], Awaitable[object]]

@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from guard.edges.admin.shapes import AnswerShape, Reason
 from guard.model.policy_versions import PolicyVersion
+from guard.state.admin_views import OverrideView
 
 DigestText = Annotated[str, Meta(pattern=r"^[0-9a-f]{7}$", description="What names a version.", examples=["3f2a91c"])]
 
@@ -62,7 +63,7 @@ class ReloadStatus(AnswerShape, frozen=True, kw_only=True):
 
 
 class PolicyStatus(AnswerShape, frozen=True, kw_only=True):
-    """The policies in force on this node."""
+    """The policies in force on this node; `overrides` are the modes of rules that are others for a while."""
 
     digest: str
     loaded_at_ms: int
@@ -71,6 +72,7 @@ class PolicyStatus(AnswerShape, frozen=True, kw_only=True):
     dual_control: tuple[str, ...]
     changes_by_two: bool
     services: tuple[ServiceStatus, ...]
+    overrides: tuple[OverrideView, ...]
 
 
 class PolicyFiles(AnswerShape, frozen=True, kw_only=True):

@@ -8,7 +8,20 @@ from typing import Any, TypeAlias
 import msgspec
 
 from guard.core.lifecycle import KeyCommand
-from guard.edges.admin import ban_shapes, bans, keys, people, policy_shapes, shapes, status, stop_shapes, stops, trail
+from guard.edges.admin import (
+    ban_shapes,
+    bans,
+    keys,
+    mode_shapes,
+    modes,
+    people,
+    policy_shapes,
+    shapes,
+    status,
+    stop_shapes,
+    stops,
+    trail,
+)
 from guard.edges.admin.problems import Lines
 from guard.edges.admin.shapes import Nothing, Reason
 from guard.model.admins import Role
@@ -188,5 +201,21 @@ ROUTES: tuple[Route, ...] = (
         *("/bans/{id}/extend", _OPERATOR, bans.extend_ban, ban_shapes.BanDone),
         summary="Have a ban end so long from now.",
         body=ban_shapes.ExtendBan,
+    ),
+    _get(
+        *("/modes", _VIEWER, modes.list_modes, mode_shapes.ModeList),
+        summary="Which rules have another mode than their files say, oldest first.",
+        query=mode_shapes.ModeQuery,
+    ),
+    _post(
+        *("/modes", _ADMIN, modes.override_mode, mode_shapes.ModeDone),
+        summary="Have a rule meant otherwise for a while, on all nodes.",
+        body=mode_shapes.OverrideMode,
+        status=_MADE,
+    ),
+    _post(
+        *("/modes/{id}/lift", _ADMIN, modes.lift_mode, mode_shapes.ModeDone),
+        summary="Have a rule meant again as its file says.",
+        body=stop_shapes.Because,
     ),
 )

@@ -6,7 +6,7 @@ from guard.edges.admin.shapes import Nothing, Reason
 from guard.model.policy import Route, Service
 from guard.service.key_orders import KeyringError, Obstacle
 from guard.service.reloading import Attempt, Demand
-from guard.state.admin_views import node_view
+from guard.state.admin_views import node_view, override_view
 
 
 async def show_policy(desk: Desk, _: Call[Nothing, None]) -> policy_shapes.PolicyStatus:
@@ -20,6 +20,7 @@ async def show_policy(desk: Desk, _: Call[Nothing, None]) -> policy_shapes.Polic
         dual_control=tuple(sorted(policies.dual_control)),
         changes_by_two=policies.changes_by_two,
         services=tuple(_service(service) for service in policies.services),
+        overrides=tuple(map(override_view, await desk.overriding.overrides())),
     )
 
 

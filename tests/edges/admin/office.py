@@ -26,6 +26,7 @@ from guard.service.banning import Banning
 from guard.service.halting import Halting
 from guard.service.key_steps import By
 from guard.service.keyring import Keyring
+from guard.service.overriding import Overriding
 from guard.service.releases import Releases
 from guard.service.revoking import Revoking
 from guard.signing.audit_key import AuditKey
@@ -77,6 +78,7 @@ class Office:
         self.keyring = Keyring(vault, now=now, random=random, enforcement=enforcement)
         self.admins = Admins(vault, now=now, random=random)
         self.releases = Releases(vault, now=now)
+        reloading = standing(policies, at=START, read=lambda: self.policy_found)
         desk = Desk(
             vault=vault,
             keyring=self.keyring,
@@ -85,7 +87,10 @@ class Office:
             banning=Banning(vault, now=now, enforcement=enforcement),
             halting=Halting(vault, now=now, random=random, enforcement=enforcement),
             revoking=Revoking(vault, now=now),
-            reloading=standing(policies, at=START, read=lambda: self.policy_found),
+            overriding=Overriding(
+                vault, lambda: reloading.rules.base.policies, now=now, random=random, enforcement=enforcement
+            ),
+            reloading=reloading,
             sign_trail=lambda: vault.trail.sign(AUDIT_KEY, self.now),
             nodes=lambda: vault.nodes.all(self.now),
         )
