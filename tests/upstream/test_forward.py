@@ -223,11 +223,11 @@ async def test_no_answer_ever_reaches_another_request_when_clients_go_away() -> 
     async def client(it: Asker, number: int) -> None:
         nonlocal right
         mark = b"/%06d" % number
-        answer = await it.ask("GET" if number % 2 else "POST", mark)
+        answer = await it.ask("GET" if number % 2 else "POST", mark, total_ms=15_000)
         assert await whole(answer) == mark
         right += 1
 
-    async with asking(script, connections_max=4, waiting_max=64) as it:
+    async with asking(script, connections_max=4, waiting_max=64, response_ms=10_000) as it:
         tasks: list[asyncio.Task[None]] = []
         for number in range(1000):
             tasks.append(asyncio.create_task(client(it, number)))
