@@ -24,12 +24,16 @@ from guard.service.aftermath import Aftermath, Outcome
 from guard.service.at_once import at_once
 from guard.service.endurance import Endurance
 from guard.service.judge import Judge, Judgement
+from guard.service.patience import Patience
 from guard.service.rulebook import Rulebook, Rules
+from guard.service.watch import Watch
 from guard.signing.scheme import Scheme
 from guard.signing.specimens import specimen
 from guard.signing.writing import CannotSign, Forged, Request, Signer
+from guard.state.ban_board import BanBoard
 from guard.state.memory import MemoryLimits
 from guard.state.protocols import KeyDirectory
+from guard.state.scores import MemoryScores
 from guard.state.share import LocalShare
 from guard.telemetry.decision_log import timestamp
 from guard.telemetry.meter import Meter
@@ -86,8 +90,12 @@ class Rehearsal:
         self._events: list[DecisionEvent] = []
         limits = Endurance(self.store, LocalShare(UnixMs(STARTS_AT - _DAY_MS)), lambda: 1, concurrent=False)
         limits.ask(Charge(id="the store has answered before", now=STARTS_AT))
-        self._judge = Judge(Rules(rules), self._keys, limits, lambda: self.now)
-        self._aftermath = Aftermath(limits, self._events.append, str, timestamp, Meter())
+        watch = Watch(
+            lambda: rules.policies, MemoryScores(), BanBoard(), lambda: self.now, chance=_no_jitter, meter=Meter()
+        )
+        at = Rules(rules), self._keys, limits, lambda: self.now
+        self._judge = Judge(*at, board=watch.board, patience=_Patience(self))
+        self._aftermath = Aftermath(limits, self._events.append, str, timestamp, Meter(), watch=watch)
 
     def request(self, service: str, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Request:
         """A request for this service, not signed yet, as a client would send it."""
@@ -189,6 +197,21 @@ def _record(who: Fixture, kind: KeyAlgorithm) -> KeyRecord:
         created_at=UnixMs(STARTS_AT - _DAY_MS),
         expires_at=STARTS_AT if who.expired else None,
     )
+
+
+def _no_jitter(below: int) -> int:
+    return below // 2
+
+
+class _Patience(Patience):
+    """Whoever is slowed waits by the rehearsal's clock."""
+
+    def __init__(self, rehearsal: Rehearsal) -> None:
+        super().__init__()
+        self._rehearsal = rehearsal
+
+    async def wait(self, delay_ms: int) -> None:
+        self._rehearsal.now = UnixMs(self._rehearsal.now + delay_ms)
 
 
 class _MadeUpKeys(KeyDirectory):

@@ -150,3 +150,27 @@ def test_no_socket_is_opened_and_the_same_requests_are_decided_alike(monkeypatch
     rules = _rules()
     one, other = Rehearsal(rules), Rehearsal(rules)
     assert [_sent(one).event for _ in range(5)] == [_sent(other).event for _ in range(5)]
+
+
+_ABUSE = (
+    _POLICY
+    + """
+abuse:
+  signals: {forgery: {on: auth.bad_signature, points: 20, per: ip}}
+  ladder:
+    - {at: 20, action: slow, delay: 250ms}
+    - {at: 60, action: ban, for: [2m, 10m]}
+"""
+)
+
+
+def test_abuse_is_scored_slowed_and_banned_by_the_same_clock_and_ends_with_its_term() -> None:
+    rehearsal = Rehearsal(_rules(_ABUSE))
+    outcomes = [_sent(rehearsal, forged="signature").outcome for _ in range(4)]
+    assert outcomes == ["auth.bad_signature"] * 3 + ["abuse.ban"]
+    assert rehearsal.now == STARTS_AT + 2 * 250, "the second and third had to wait"
+    assert _said(_sent(rehearsal)) == ("abuse.ban", 403)
+    elsewhere = Fixture(key="k2", scopes=frozenset({"trade"}), ip="198.51.100.7")
+    assert _sent(rehearsal, who=elsewhere).outcome == "allow"
+    rehearsal.now = UnixMs(rehearsal.now + 121_000)
+    assert _sent(rehearsal).outcome == "allow"
