@@ -17,7 +17,7 @@ pytestmark = pytest.mark.system
 
 _PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
 _FENCE = re.compile(r"^```(yaml|console|sh)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_READS = ("guard policies list", "guard bans list", "guard promote", "guard backtest", "guard explain")
+_READS = ("guard policies list", "guard bans list", "guard promote", "guard backtest", "guard explain", "tail")
 _PATIENCE_S = 20
 
 
