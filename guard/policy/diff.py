@@ -55,11 +55,13 @@ def summary(changes: Iterable[Change]) -> str:
 
 def _struct(path: str, old: Any, new: Any, at: Rule) -> Iterator[Change]:
     """The fields of two values of one kind. A value of another kind, or of none, is a change as a whole."""
+    own = getattr(new, "rule", at)
     if old is None or new is None or type(old) is not type(new):
-        if old is not new:
-            yield _change(_whole(old, new), path, _shown(old), _shown(new), at)
+        if old is not new:  # auth comes to a route where the route says so, not where the section stands
+            where = at if isinstance(new, RouteAuth) else own
+            yield _change(_whole(old, new), path, _shown(old), _shown(new), where)
         return
-    at = getattr(new, "rule", at)
+    at = own
     if isinstance(new, Bucket) and old.refill_tokens * new.period_ms != new.refill_tokens * old.period_ms:
         grew = old.refill_tokens * new.period_ms < new.refill_tokens * old.period_ms
         yield _change(Kind.WEAKENS if grew else Kind.TIGHTENS, _under(path, "rate"), _rate(old), _rate(new), at)

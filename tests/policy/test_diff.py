@@ -107,6 +107,11 @@ def test_a_change_is_told_by_what_it_does_and_where_it_stands(old: str, new: str
     assert expected in compared((old, new))
 
 
+def test_a_section_that_comes_stands_where_it_is_written() -> None:
+    edit = ("group: orders}\n", "group: orders}\nabuse: {use: [forgery]}\n")
+    assert compared(edit) == ["TIGHTENS exchange abuse: none → there @14"]
+
+
 def test_a_new_route_is_a_way_in_and_the_worst_comes_first() -> None:
     found = compared(("group: orders}", "group: o2}\n  GET /v2/x: {scope: read}"), ("window: 5s", "window: 4s"))
     assert found[0] == "WEAKENS exchange GET /v2/x: - → GET /v2/x @14"
