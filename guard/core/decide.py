@@ -144,7 +144,7 @@ def verify(signed: Signed, body: Body | None, now: UnixMs, bans: Bans = NO_BANS)
     brought = _brought(hearing)
     if isinstance(brought, Deny):
         return brought
-    unproved = bool(brought) or _of_auth(signed.shadow)
+    unproved = bool(brought) or (bool(signed.shadow) and _of_auth(signed.shadow))
     who = () if unproved else pipeline.run(pipeline.WHO, hearing)
     if isinstance(who, Deny):
         return who
@@ -237,7 +237,7 @@ def admit(
     late = room.readings if isinstance(room, Granted | Short) else ()
     readings = receipt.readings if isinstance(receipt, Granted | Short) else ()
     return Allow(
-        verified=structs.replace(verified, record=None) if _of_auth(waited) else verified,
+        verified=structs.replace(verified, record=None) if waited and _of_auth(waited) else verified,
         admitted_at=at,
         readings=(*verified.readings, *late, *readings),
         shadow=(*verified.shadow, *waited, *shadow),

@@ -11,7 +11,7 @@ from typing import Final
 
 from guard.core.stages import Identified, Routed, Verified
 from guard.model.keys import KeyRecord
-from guard.model.policy import Limit, Route, Slots
+from guard.model.policy import Limit, Slots
 from guard.model.questions import BucketKey, Debit
 from guard.model.rules import Mode
 from guard.wire.client_address import subject
@@ -41,9 +41,7 @@ def debits(
             continue
         due = _bytes(message, body_bytes) if limit.of_bytes else _cost(limit, cost)
         spare = 0 if route.critical or due == 0 else limit.reserve
-        if (
-            record is None and limit.of_account
-        ):  # a bucket made for keys is never too small for a stranger, only emptied
+        if record is None and limit.of_account:
             due = min(due, limit.meter.capacity - spare)
         taken.append(Debit(_bucket(message, record, limit), limit, due, mode is Mode.ENFORCE, spare))
     return tuple(taken)
@@ -51,18 +49,11 @@ def debits(
 
 def due(verified: Verified) -> tuple[Debit, ...]:
     """What a message takes from the limits of its principal."""
-    content = verified.content
-    limits = _limits(verified.identified.route, verified.record)
-    body_bytes = None if content is None else len(content)
-    return debits(verified.identified, verified.record, limits, verified.cost, body_bytes)
-
-
-def _limits(route: Route, record: KeyRecord | None) -> tuple[Limit, ...]:
-    """The limits of a route's principals, as they are for keys of this one's tier."""
+    content, record, route = verified.content, verified.record, verified.identified.route
     limits = route.limits_principal
-    if record is None or record.tier is None or not route.limits_by_tier:
-        return limits
-    return route.limits_by_tier.get(record.tier, limits)
+    if record is not None and record.tier is not None and route.limits_by_tier:
+        limits = route.limits_by_tier.get(record.tier, limits)
+    return debits(verified.identified, record, limits, verified.cost, None if content is None else len(content))
 
 
 def _cost(limit: Limit, cost: int) -> int:
