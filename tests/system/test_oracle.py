@@ -109,10 +109,15 @@ def _compares(node: ast.Compare, hot: tuple[str, ...]) -> bool:
     if not any(isinstance(operator, ast.Eq | ast.NotEq) for operator in node.ops):
         return False
     sides = (node.left, *node.comparators)
-    if any(isinstance(side, ast.Constant) or ast.unparse(side).startswith("len(") for side in sides):
+    if any(_is_constant(side) or ast.unparse(side).startswith("len(") for side in sides):
         return False
     names = [name for side in sides for name in _last_names(side) if not name.endswith("_id")]
     return any(word in name for name in names for word in hot)
+
+
+def _is_constant(side: ast.expr) -> bool:
+    """What stands in the code is no secret."""
+    return isinstance(side, ast.Constant) or (isinstance(side, ast.Name) and side.id.isupper())
 
 
 def _last_names(side: ast.expr) -> Iterator[str]:

@@ -4,7 +4,7 @@ from guard.edges.admin import policy_shapes, shapes
 from guard.edges.admin.desk import Call, Desk
 from guard.edges.admin.shapes import Nothing, Reason
 from guard.model.policy import Route, Service
-from guard.service.key_orders import KeyringError, Obstacle
+from guard.service.key_orders import KeyringError
 from guard.service.reloading import Attempt, Demand
 from guard.state.admin_views import node_view, override_view
 
@@ -45,7 +45,7 @@ async def rollback_policy(desk: Desk, call: Call[Nothing, policy_shapes.Rollback
     """Put a version in force on all nodes that was before. The files stay, and are read again when they change."""
     files = await desk.vault.policies.files(call.body.digest)
     if files is None:
-        raise KeyringError(f"no version {call.body.digest} is kept: `guard policies list`", Obstacle.UNKNOWN)
+        raise KeyringError(f"no version {call.body.digest} is kept: `guard policies list`", field="digest")
     demand = Demand(by=call.by(call.body.why), everywhere=True)
     return _attempt(await desk.reloading.restore(files, demand))
 

@@ -110,7 +110,7 @@ async def test_an_administrator_puts_a_version_in_force_again_whatever_the_files
         assert (done["outcome"], done["digest"], done["why"]) == ("swapped", digest, "INC-42")
         assert (await office.ask("GET", "/admin/v1/policy", by="viewer")).json["digest"] == digest
         unknown, odd = {"digest": "0000000"}, {"digest": "../a"}
-        assert (await office.ask("POST", "/admin/v1/policy:rollback", by="admin", body=unknown)).status == 404
+        assert (await office.ask("POST", "/admin/v1/policy:rollback", by="admin", body=unknown)).status == 422
         assert (await office.ask("POST", "/admin/v1/policy:rollback", by="admin", body=odd)).status == 400
 
 
