@@ -1,6 +1,6 @@
 """`guard check`: are these policies valid? The same loader as the gateway's, with nothing started."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +18,9 @@ from guard.policy.load import Invalid, Loaded, load_policies
 from guard.policy.reports import to_github, to_junit, to_sarif
 from guard.policy.resolved import all_resolved
 from guard.policy.signed import named
-from guard.service.policies import accepted
+from guard.service.coverage import coverage_faults
+from guard.service.policies import accepted, untested
+from guard.service.policy_tests import rehearse
 
 _USABLE = (KeyState.PRE_ACTIVATION, KeyState.ACTIVE, KeyState.SUSPENDED)
 
@@ -40,7 +42,7 @@ class Form(StrEnum):
     help="""\b
     guard check
     guard check /etc/guard/policies --format concise --fail-level warning
-    guard check policies/exchange.yaml --keys --workers 4
+    guard check policies/exchange.yaml --keys --coverage --workers 4
 
     Read policies as the gateway would (GUARD_POLICY_SIGNERS_FILE: with their signature), run their tests, and say for
     each fault where it is and what to do.
@@ -62,6 +64,7 @@ def check(
         bool,
         typer.Option("--print", help="Print the policies with all defaults, and what was found to standard error."),
     ] = False,
+    coverage: Annotated[bool, typer.Option("--coverage", help="Look for routes and signals without a test.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="With how many workers guard will be run.")] = 1,
 ) -> None:
     """See `help` above."""
@@ -70,6 +73,8 @@ def check(
     results = [_judged(path, granted) for path in paths]
     found = [one for result in results for one in _diagnostics(result)]
     found += [one for path in paths if (one := _divided(path, workers)) is not None]
+    if coverage:
+        found += [one for result in results if isinstance(result, Loaded) for one in _uncovered(result)]
     diagnostics = in_order(found)
     loaded = [result for result in results if isinstance(result, Loaded)]
     report = _report(form, diagnostics, loaded)
@@ -86,6 +91,11 @@ def _judged(path: Path, granted: frozenset[str] | None) -> Loaded | Invalid:
     loaded = load_policies(path, granted=granted)
     rules = accepted(loaded, settings_or_exit().policy_signers_file)
     return rules if isinstance(rules, Invalid) else loaded
+
+
+def _uncovered(loaded: Loaded) -> Iterator[Diagnostic]:
+    rules = untested(loaded)
+    return coverage_faults(loaded, [rehearse(rules, case) for case in loaded.cases])
 
 
 def _diagnostics(result: Loaded | Invalid) -> tuple[Diagnostic, ...]:

@@ -81,6 +81,7 @@ MEANINGS: Final[dict[str, str]] = {
     "P406": "Replay protection that lets everything pass while the shared store does not answer.",
     "P407": "A message that can be sent again for ever, on a route that does more than read.",
     "P408": "Replay protection by each process alone, without the shared store, where more than reading is done.",
+    "P410": "A route or signal of abuse that no test speaks of (`guard check --coverage`).",
     "P501": "State in memory, and more than one process (`guard check --workers`).",
     "P601": "A policy test that fails.",
     "P602": "Policy tests that would take too long at each load.",

@@ -45,6 +45,7 @@ class Explanation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grow: Grow | None = None
     granted: tuple[str, ...] | None = None
     workers: int = 1
+    coverage: bool = False
     signers: str | None = None
 
     def files(self, example: str | dict[str, str]) -> dict[str, str]:

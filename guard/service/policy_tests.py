@@ -16,11 +16,15 @@ from guard.signing.writing import CannotSign, Request
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a test: the first thing that was not as expected, if any, and the request that it was seen at."""
+    """What came of a test: the first thing that was not as expected, if any, and the request that it was seen at; and
+    which routes its requests came to, and which signals of abuse they made count.
+    """
 
     case: Case
     failure: Diagnostic | None = None
     at: Heard | None = None
+    routes: frozenset[str] = frozenset()
+    signals: frozenset[str] = frozenset()
 
 
 class Mismatch(msgspec.Struct, frozen=True):
@@ -36,16 +40,18 @@ def rehearse(rules: Rulebook, case: Case) -> Verdict:
     """Run one test, from fresh buckets on, to its first step that does not come out as expected."""
     rehearsal = Rehearsal(rules)
     saved: dict[str, Request] = {}
+    routes: set[str] = set()
     for step in case.steps:
         rehearsal.now = UnixMs(rehearsal.now + step.wait_ms)
         try:
             heard = _outcomes(rehearsal, case.service, step, saved)
         except CannotSign as fault:
             return Verdict(case=case, failure=case.document.fault("P603", step.path, f"{quoted(case.name)}: {fault}"))
+        routes.update(one.judgement.routed.route.name for one in heard if one.judgement.routed is not None)
         wrong = None if step.expect is None else mismatch(step.expect, heard)
         if wrong is not None:
             return Verdict(case=case, failure=_failure(case, step, wrong), at=wrong.at)
-    return Verdict(case=case)
+    return Verdict(case=case, routes=frozenset(routes), signals=frozenset(rehearsal.signals))
 
 
 def mismatch(expect: Expectation, heard: Sequence[Heard]) -> Mismatch | None:

@@ -78,7 +78,9 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rehearsal:
-    """See the module. `now` is its clock, to be set forward; `store_is_down` takes its shared store away."""
+    """See the module. `now` is its clock, to be set forward; `store.is_down` takes its shared store away, and `signals`
+    are those of abuse that counted.
+    """
 
     def __init__(self, rules: Rulebook) -> None:
         self.now = STARTS_AT
@@ -88,10 +90,13 @@ class Rehearsal:
         self._kinds: dict[str, KeyAlgorithm] = {}
         self._sent = 0
         self._events: list[DecisionEvent] = []
+        self.signals: set[str] = set()
         limits = Endurance(self.store, LocalShare(UnixMs(STARTS_AT - _DAY_MS)), lambda: 1, concurrent=False)
         limits.ask(Charge(id="the store has answered before", now=STARTS_AT))
         watch = Watch(
-            lambda: rules.policies, MemoryScores(), BanBoard(), lambda: self.now, chance=_no_jitter, meter=Meter()
+            *(lambda: rules.policies, MemoryScores(), BanBoard(), lambda: self.now),
+            chance=_no_jitter,
+            meter=_Signals(self.signals),
         )
         at = Rules(rules), self._keys, limits, lambda: self.now
         self._judge = Judge(*at, board=watch.board, patience=_Patience(self))
@@ -201,6 +206,17 @@ def _record(who: Fixture, kind: KeyAlgorithm) -> KeyRecord:
 
 def _no_jitter(below: int) -> int:
     return below // 2
+
+
+class _Signals(Meter):
+    """Remembers which signals counted."""
+
+    def __init__(self, seen: set[str]) -> None:
+        super().__init__()
+        self._seen = seen
+
+    def signal(self, service: str, signal: str) -> None:  # noqa: ARG002  # the meter's
+        self._seen.add(signal)
 
 
 class _Patience(Patience):

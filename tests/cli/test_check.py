@@ -140,3 +140,9 @@ def test_several_workers_with_memories_of_their_own_are_refused(
 @pytest.mark.parametrize("options", [("--format", "xml"), ("--fail-level", "info"), ("--workers", "0")])
 def test_what_is_not_known_is_a_usage_error(options: tuple[str, str]) -> None:
     assert CliRunner().invoke(app, [str(_POLICIES), *options]).exit_code == 2
+
+
+def test_what_no_test_speaks_of_is_told_if_asked_for(tmp_path: Path) -> None:
+    assert "P410" not in _checked(tmp_path, _HEAD + _ROUTES).output
+    told = _checked(tmp_path, _HEAD + _ROUTES, "--coverage", "--fail-level", "warning")
+    assert (told.exit_code, "warning[P410]: no test sends a request to" in told.output) == (3, True)

@@ -7,8 +7,10 @@ import pytest
 from guard.policy.codes import MEANINGS
 from guard.policy.explanations import Explanation, as_markdown, as_text, explanations, shown
 from guard.policy.lints.workers import divided_memory
-from guard.policy.load import Invalid, load_policies
+from guard.policy.load import Invalid, Loaded, load_policies
 from guard.service import policies as rulebooks
+from guard.service.coverage import coverage_faults
+from guard.service.policy_tests import rehearse
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,6 +27,8 @@ def _codes(
     loaded = load_policies(folder, environment={}, granted=granted)
     rules = rulebooks.accepted(loaded, signers)
     found = list(rules.diagnostics if isinstance(rules, Invalid) else rules.warnings)
+    if told.coverage and isinstance(loaded, Loaded):
+        found += coverage_faults(loaded, [rehearse(rulebooks.untested(loaded), case) for case in loaded.cases])
     divided = divided_memory(str(folder), workers, shares_state=False)
     return [one.code for one in ([divided, *found] if divided is not None else found)]
 
