@@ -75,7 +75,7 @@ soak: $(INSTALLED)  ## the long runs against guard serve, a quarter of an hour; 
 faults: $(INSTALLED) $(SERVERS)  ## the fault runs on real Redis and PostgreSQL: SEEDS=50 RUN="storm failover" KNOCKOUT=1
 	$(BIN)/python -m tests.faults.run $(RUN) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(KNOCKOUT),--knockout)
 
-bench: $(INSTALLED)  ## what a request costs, beside other gateways; PROFILE=real ROUNDS=5 SECONDS=5 PEERS=nginx-lua,envoy STATE=redis
+bench: $(INSTALLED)  ## what a request costs, beside other gateways; PROFILE=real|desk ROUNDS=5 SECONDS=5 PEERS=nginx-lua,envoy STATE=redis
 	@$(BIN)/python -m loadtests.bench.run $(if $(PROFILE),--profile $(PROFILE)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(PEERS),--peers $(PEERS)) $(if $(STATE),--state $(STATE)) \
 		$(if $(DOCUMENT),--document $(DOCUMENT))

@@ -1,7 +1,8 @@
 """`make bench`: guard beside other gateways where compare.py is at hand, and what refusing costs.
 
-With `--profile real` what a venue would run, and what its log, fields and limits cost apart. Everything listens on
-127.0.0.1. The figures are printed as Markdown, and written with every round to `loadtests/bench/.run/PROFILE.json`.
+With `--profile real` what a venue would run, and what its log, fields and limits cost apart; with `--profile desk` what
+two limits in shadow and abuse that is watched for cost. Everything listens on 127.0.0.1. The figures are printed as
+Markdown, and written with every round to `loadtests/bench/.run/PROFILE.json`.
 """
 
 import argparse
@@ -35,7 +36,7 @@ def main() -> None:
         with state(arguments.state) as shared:
             if arguments.profile == "base" and compared.at_hand():
                 figures["comparison"] = _compared(arguments, shared)
-            if arguments.profile == "real":
+            if arguments.profile in _VARIANTS:
                 figures["parts"] = _parts(arguments, shared)
             figures["refusals"] = _refusals(arguments, shared)
     except RuntimeError as error:
@@ -77,11 +78,12 @@ def _refusals(arguments: argparse.Namespace, shared: State) -> object:
 
 
 def _parts(arguments: argparse.Namespace, shared: State) -> object:
-    """The base, the real profile, and the real profile less each of its parts: in turns, each a gateway of its own."""
+    """The whole of a profile, it less each of its parts, and the base: in turns, each a gateway of its own."""
+    variants = _VARIANTS[arguments.profile]
     with backend() as url, ExitStack() as stack:
         gateways = {
             name: stack.enter_context(serving(profile, backend=url, without=without, state=shared.url))
-            for name, profile, without in _VARIANTS
+            for name, profile, without in variants
         }
         for gateway in gateways.values():
             warm(gateway, Kind.ACCEPTED)
@@ -89,15 +91,15 @@ def _parts(arguments: argparse.Namespace, shared: State) -> object:
             {name: load(each, Kind.ACCEPTED, arguments.seconds) for name, each in gateways.items()}
             for _ in range(arguments.rounds)
         ]
-    report.publish("parts", report.parts(rounds, _REAL), arguments.document)
+    report.publish(f"parts {arguments.profile}", report.parts(rounds, variants[0][0]), arguments.document)
     return _plain(rounds)
 
 
-_VARIANTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    (_REAL, "real", ()),
-    *((f"{_REAL}, without {part}", "real", (part,)) for part in PARTS),
-    (f"{_GUARD}, base", "base", ()),
-)
+_BASE = (f"{_GUARD}, base", "base", ())
+_VARIANTS: dict[str, tuple[tuple[str, str, tuple[str, ...]], ...]] = {
+    "real": ((_REAL, "real", ()), *((f"{_REAL}, without {part}", "real", (part,)) for part in PARTS), _BASE),
+    "desk": ((f"{_GUARD}, desk", "desk", ()), _BASE),
+}
 
 
 def _plain(rounds: Sequence[Mapping[Kind, Load] | Mapping[str, Load]]) -> list[dict[str, dict[str, float]]]:

@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 RUN = HERE / ".run"
 KEYS = 1000
 BACKEND = "http://127.0.0.1:9100"
-PROFILES = ("base", "real")
+PROFILES = ("base", "real", "desk")
 PARTS = ("log", "fields", "limits")
 _NO_LOG = "none"
 

@@ -65,7 +65,7 @@ def guard_v1(key: str, secret_text: str, path: str, now_ms: str) -> Fields:
 
 
 _DIGEST = f"sha-256=:{b64encode(hashlib.sha256(BODY).digest()).decode()}:"
-DIALECTS: dict[str, Callable[[str, str, str, str], Fields]] = {"base": bench_v1, "real": guard_v1}
+DIALECTS: dict[str, Callable[[str, str, str, str], Fields]] = {"base": bench_v1, "desk": bench_v1, "real": guard_v1}
 
 
 def requests(kind: Kind, profile: str, count: int) -> Iterator[bytes]:

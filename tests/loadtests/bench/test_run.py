@@ -66,6 +66,14 @@ def test_the_real_profile_is_measured_without_each_of_its_parts_in_turns(
     assert "| guard, real, without log | 100.0 | 100-100 | 0.0 |" in capsys.readouterr().out
 
 
+def test_the_desk_is_measured_beside_the_base_in_turns(
+    loaded: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _bench(monkeypatch, "--profile", "desk")
+    assert loaded[:4] == [("desk", "accepted"), ("base", "accepted")] * 2
+    assert "| guard, base | 100.0 | 100-100 | 0.0 |" in capsys.readouterr().out
+
+
 def test_a_wrong_answer_ends_it_with_a_sentence(loaded: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object) -> None:
         raise RuntimeError("forged signature: 200")

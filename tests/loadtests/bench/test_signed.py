@@ -31,7 +31,7 @@ def test_guard_v1_is_what_the_documentation_says(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("kind", Kind)
-@pytest.mark.parametrize("profile", ["base", "real"])
+@pytest.mark.parametrize("profile", ["base", "desk", "real"])
 def test_every_request_is_one_of_its_own(kind: Kind, profile: str) -> None:
     made = list(requests(kind, profile, 1001))
     assert len(set(made)) == 1001
