@@ -18,6 +18,7 @@ from guard.state.head import locked_head
 from guard.state.sql_schema import POLICY_VERSIONS
 
 _SUBJECT = Subject("policy", "files")
+_ORDERED_DEADLINE_S = 2.0
 _KNOWN = (
     POLICY_VERSIONS.c.number,
     POLICY_VERSIONS.c.digest,
@@ -81,9 +82,11 @@ class PolicyHistory:
             )
 
     async def ordered(self) -> PolicyVersion | None:
-        """The last version that every node is to take."""
+        """The last version that every node is to take. Asked each second, so it is one round trip: a slow database has
+        no connections to spare for more.
+        """
         query = select(*_KNOWN).where(POLICY_VERSIONS.c.ordered).order_by(POLICY_VERSIONS.c.number.desc()).limit(1)
-        async with self._database.reading() as connection:
+        async with self._database.asking(_ORDERED_DEADLINE_S) as connection:
             row = (await connection.execute(query)).mappings().first()
         return None if row is None else _version(row)
 
