@@ -35,7 +35,7 @@ def _meaning(text: str) -> dict[str, object]:
     """Every route as it is compiled, but for the places of its rules."""
     found = {}
     for name, route in routes(text).items():
-        value = msgspec.to_builtins(route)
+        value = msgspec.to_builtins(route, order="deterministic")  # sets have no order of their own
         for one in (value, value["auth"] or {}, value["networks"] or {}):
             one.pop("rule", None)
         tiered = [limit for limits in value["limits_by_tier"].values() for limit in limits]

@@ -23,7 +23,7 @@ from tests.faults import (
 pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 
-_STORMS = 3
+_STORMS = 2
 
 
 def _broken(which: ModuleType, seed: int = 0) -> list[str]:
