@@ -114,7 +114,7 @@ class Enforcement:
 
 def _force(nodes: tuple[NodeStatus, ...], revision: int, after_ms: int, error: str | None) -> Force:
     alive = [each for each in nodes if each.silent_ms <= _DEAD_AFTER_MS + each.node.lease_ms]
-    behind = [each for each in alive if each.revision < revision]  # knockout: acknowledged
+    behind = [each for each in alive if each.revision < revision]
     silent = tuple(
         Silent(node=_name(each), until_ms=each.node.lease_ms)
         for each in behind

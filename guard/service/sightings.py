@@ -51,7 +51,9 @@ def holder_of(judgement: Judgement) -> KeyRecord | None:
     if isinstance(reached, Allow | Verified):
         return reached.record
     if isinstance(reached, Signed) and isinstance(outcome, Deny) and outcome.about is not None:
-        return reached.screened.record if outcome.about.account is not None else None  # knockout: proof_is_needed
+        if outcome.about.account is None:  # knockout: proof_is_needed
+            return None
+        return reached.screened.record
     return None
 
 

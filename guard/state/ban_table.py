@@ -1,4 +1,4 @@
-"""Bans in the database: one row for each subject that ever had one. They share the keys' revision: see `halt_table.py`.
+"""Bans in the database: one row for each subject that ever had one. They are written as `followed_rows.py` says.
 
 Why it is right: what a policy's ladder did is written in batches, each one transaction under the head; what is only
 recorded (shadow) leaves no trace in the audit trail, so that no crowd of strangers can fill it. A row stays when a ban
@@ -8,16 +8,14 @@ is over, since the next one is longer for it; it goes once it is as old as `KEPT
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import msgspec
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from guard.model.audit import Deed, Subject, Touched
+from guard.model.audit import Deed
 from guard.model.bans import Ban, BanId
 from guard.model.names import UnixMs
-from guard.state import audit
 from guard.state.database import Database
-from guard.state.head import locked_head, move_head
+from guard.state.followed_rows import all_of, document_of, write
 from guard.state.sql_schema import BANS
 
 AUDITED_AS: Final = "ban"
@@ -44,29 +42,26 @@ class BanTable:
     async def change(self, change: Change, deed: Deed) -> tuple[Ban, ...]:
         """Put in place of each row what `change` makes of it, None leaving it: all those that changed."""
         async with self._database.writing() as connection:
-            found = [(ban, change(ban)) for ban in await _all(connection)]
+            found = [(ban, change(ban)) for ban in await all_of(connection, BANS, Ban)]
             wanted = [(before, after) for before, after in found if after is not None]
             return await _write(connection, wanted, deed) if wanted else ()
 
     async def all(self) -> tuple[Ban, ...]:
         """Every one that is known, those in force and those that are over, oldest first."""
         async with self._database.reading() as connection:
-            return tuple(sorted(await _all(connection), key=lambda ban: (ban.since, ban.id)))
+            return tuple(sorted(await all_of(connection, BANS, Ban), key=lambda ban: (ban.since, ban.id)))
 
     async def prune(self, now: UnixMs) -> None:
         """Forget those that ended longer ago than they are kept."""
         async with self._database.writing() as connection:
-            old = [ban.id for ban in await _all(connection) if ban.until + KEPT_MS < now]  # knockout: young_bans_stay
+            known = await all_of(connection, BANS, Ban)
+            old = [ban.id for ban in known if ban.until + KEPT_MS < now]
             await connection.execute(delete(BANS).where(BANS.c.id.in_(old)))
 
 
 def ban_of(document: str) -> Ban:
     """A ban as its row holds it."""
-    return msgspec.json.decode(document, type=Ban)
-
-
-async def _all(connection: AsyncConnection) -> list[Ban]:
-    return [ban_of(document) for document in await connection.scalars(select(BANS.c.document))]
+    return document_of(document, Ban)
 
 
 async def _among(connection: AsyncConnection, ids: Sequence[BanId]) -> list[Ban]:
@@ -75,26 +70,4 @@ async def _among(connection: AsyncConnection, ids: Sequence[BanId]) -> list[Ban]
 
 
 async def _write(connection: AsyncConnection, changes: Sequence[tuple[Ban | None, Ban]], deed: Deed) -> tuple[Ban, ...]:
-    head = await locked_head(connection)
-    revision = head.revision + 1
-    await move_head(connection, msgspec.structs.replace(head, revision=revision))
-    written = []
-    for before, wanted in changes:
-        after = msgspec.structs.replace(wanted, revision=revision)
-        row = {"id": after.id, "revision": revision, "document": msgspec.json.encode(after).decode()}
-        await connection.execute(
-            insert(BANS).values(row) if before is None else update(BANS).where(BANS.c.id == after.id).values(row)
-        )
-        written.append((before, after))
-    told = [_touched(before, after) for before, after in written if not after.is_shadow]  # knockout: shadow_is_no_deed
-    if told:
-        await audit.append(connection, deed, told, revision)
-    return tuple(after for _, after in written)
-
-
-def _touched(before: Ban | None, after: Ban) -> Touched:
-    return Touched(
-        subject=Subject(AUDITED_AS, after.id),
-        before=None if before is None else msgspec.to_builtins(before),
-        after=msgspec.to_builtins(after),
-    )
+    return await write(connection, BANS, changes, deed, audited_as=AUDITED_AS, is_told=lambda ban: not ban.is_shadow)

@@ -68,7 +68,7 @@ class MemoryLimits(LimitStore):
         now = self._now
         self._nonces.sweep(now, 2)  # twice as fast as charges can add, so that memory follows what is alive
         self._meters.sweep(now, 2 * len(charge.debits))
-        if self._buried and self._is_buried(charge, now):
+        if self._buried and self._is_buried(charge, now):  # knockout: buried
             return Revoked(now)
         once = charge.once
         identity = None if once is None else once.identity
@@ -131,7 +131,7 @@ class MemoryLimits(LimitStore):
     def _is_buried(self, charge: Charge, now: UnixMs) -> bool:
         if charge.account is None or charge.key_id is None:
             return False
-        return now < self._buried.get((charge.account, charge.key_id), 0)  # knockout: buried
+        return now < self._buried.get((charge.account, charge.key_id), 0)
 
     def _has_room(self, charge: Charge, *, new: bool) -> bool:
         if new and self._nonces.full:  # knockout: identities_max

@@ -68,7 +68,7 @@ class Values(msgspec.Struct):
     def add(self, value: str, now: int, over_ms: int, at_least: int) -> bool:
         """One event more: whether there are enough different values now."""
         self.seen[value] = now
-        self.seen = {known: at for known, at in self.seen.items() if now - at < over_ms}  # knockout: old_values_go
+        self.seen = {known: at for known, at in self.seen.items() if now - at < over_ms}
         if len(self.seen) < at_least:  # knockout: values_are_enough
             return False
         self.seen = {}

@@ -66,8 +66,8 @@ class Batch:
             unknown, self._unknown = self._unknown, []
             return Flight(unknown, now, loads=len(ALL))
         asked = self._asked
-        if len(asked) > CHARGES_MAX:
-            asked.sort(key=lambda each: not each.charge.critical)  # knockout: critical_first
+        if len(asked) > CHARGES_MAX:  # knockout: critical_first
+            asked.sort(key=lambda each: not each.charge.critical)
         asked, self._asked = asked[:CHARGES_MAX], asked[CHARGES_MAX:]
         try:
             calls = [*self._giving(), *self._calls, *self._charging(asked)]
