@@ -52,8 +52,8 @@ class Backtest:
         self._record = lru_cache(maxsize=65_536)(_record)
 
     def judge(self, line: LogLine) -> Verdict:
-        """The verdict on the next request. Time never goes back: lines may be a little out of order."""
-        self._now = max(self._now, line.at)
+        """The verdict on the next request. Lines may be a little out of order: the store lets no time go back."""
+        self._now = line.at
         self._count += 1
         if line.path is None or line.outcome.startswith(_KEPT):
             return Verdict(line.outcome)

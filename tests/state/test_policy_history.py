@@ -1,5 +1,7 @@
 """What was in force stays to be had: by whom, why, and its very bytes."""
 
+import pytest
+
 from guard.model.names import UnixMs
 from guard.model.policy_versions import VERSIONS_MAX, Narrowing, PolicyVersion
 from guard.state.policy_history import Contents
@@ -75,3 +77,13 @@ async def test_what_came_last_is_had_again_with_what_was_held_back(vault: Vault)
     after = Contents("b", {"a.yaml": b"b"}, held)
     await vault.policies.add(_contents("a"), after, "", deed("reload"))
     assert await vault.policies.last() == after
+
+
+async def test_what_is_ordered_is_asked_for_in_one_round_trip(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each node asks each second: transactions of three would take a slow database's connections from the polls."""
+
+    def several(*_: object) -> None:
+        raise AssertionError("a transaction of several round trips")
+
+    monkeypatch.setattr(vault.database, "reading", several)
+    assert await vault.policies.ordered() is None
