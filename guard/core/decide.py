@@ -157,8 +157,8 @@ def verify(signed: Signed, body: Body | None, now: UnixMs, bans: Bans = NO_BANS)
         identified=identified,
         claim=hearing.claim if isinstance(hearing.claim, Claim) else None,
         record=None
-        if unproved or who or may
-        else signed.screened.record,  # whoever auth would have stopped is nobody here
+        if unproved or who or _of_auth(may)
+        else signed.screened.record,  # whoever auth would have stopped is nobody here; whom abuse would have, is not
         content=content,
         price=None if pricing is None else price(pricing, identified.facts, content),
         at=now,
@@ -233,7 +233,7 @@ def admit(
         return waited
     shadow = pipeline.run(pipeline.ADMIT, admission)
     if isinstance(shadow, Deny):
-        return shadow
+        return structs.replace(shadow, shadow=(*waited, *shadow.shadow)) if waited else shadow
     late = room.readings if isinstance(room, Granted | Short) else ()
     readings = receipt.readings if isinstance(receipt, Granted | Short) else ()
     return Allow(

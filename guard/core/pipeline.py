@@ -159,7 +159,7 @@ S = TypeVar("S")
 
 
 def run(checks: tuple[Callable[[S], Deny | None], ...], stage: S) -> Deny | tuple[Deny, ...]:
-    """The first Deny that ends the line, or the Denies of shadow rules that did not."""
+    """The first Deny that ends the line, with those of shadow rules before it; or only these, if none ends it."""
     shadow: tuple[Deny, ...] = ()
     for check in checks:
         deny = check(stage)
@@ -167,7 +167,7 @@ def run(checks: tuple[Callable[[S], Deny | None], ...], stage: S) -> Deny | tupl
             continue
         mode = Mode.ENFORCE if deny.rule is None else deny.rule.mode
         if mode is Mode.ENFORCE:
-            return replace(deny, check=check.__name__)
+            return replace(deny, check=check.__name__, shadow=(*shadow, *deny.shadow))
         if mode is Mode.SHADOW:
-            shadow = (*shadow, replace(deny, check=check.__name__))
+            shadow = (*shadow, replace(deny, check=check.__name__, shadow=()), *deny.shadow)
     return shadow

@@ -15,7 +15,8 @@ class Deny(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `detail` may be shown to the client if the row is public. `wait_ms` is when trying again can help. `allow` lists the
     methods of a 405. `skew_ms` is our clock minus the claim's, where the clock is wrong. `about` is for the log,
-    `check` for who explains it: the name of the check that said no, empty where none did (no such route).
+    `check` for who explains it: the name of the check that said no, empty where none did (no such route). `shadow` is
+    what rules in shadow would have said before it, in the same step.
     """
 
     code: str
@@ -28,6 +29,7 @@ class Deny(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     skew_ms: int | None = None
     about: "About | None" = None
     check: str = ""
+    shadow: tuple["Deny", ...] = ()
 
 
 class About(msgspec.Struct, frozen=True, gc=False):

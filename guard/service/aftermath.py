@@ -8,7 +8,7 @@ import msgspec
 
 from guard.core.checks.key import HONEYTOKEN
 from guard.core.pricing import settled
-from guard.core.stages import Allow, Routed, Verified
+from guard.core.stages import Allow, Verified
 from guard.model.decision import About, DecisionEvent, Deny
 from guard.model.exchange import Sent
 from guard.model.facts import Facts
@@ -96,7 +96,7 @@ class Aftermath:
         service, route = ("", "") if routed is None else (routed.service.name, routed.route.name)
         decision, reason = ("deny", judged.code) if isinstance(judged, Deny) else ("allow", outcome.code or "")
         meter.concluded(service, route, decision, reason, outcome.guard_us, outcome.upstream_us)
-        for would in _shadow(judgement):
+        for would in judgement.shadow:
             meter.decision(service, route, "deny", would.code, "shadow")
 
     def _event(self, facts: Facts, judgement: Judgement, outcome: Outcome) -> DecisionEvent:
@@ -116,7 +116,7 @@ class Aftermath:
             transport=facts.transport.value,
             method=facts.verb,
             route=None if routed is None else routed.route.name,
-            shadow=tuple(would.code for would in _shadow(judgement)),
+            shadow=tuple(would.code for would in judgement.shadow),
             cost=None if routed is None else _cost(judgement, routed.route.cost, outcome.cost),
             key=None if about is None else self._key_tag(about.key_id),  # as claimed: only an account is a proof
             account=None if about is None else about.account,
@@ -159,11 +159,6 @@ def _cost(judgement: Judgement, constant: int, told: int | None) -> int:
             return judgement.reached.cost
         case _:
             return constant
-
-
-def _shadow(judgement: Judgement) -> tuple[Deny, ...]:
-    """What shadow rules would have denied, as far as the message came."""
-    return () if judgement.reached is None or isinstance(judgement.reached, Routed) else judgement.reached.shadow
 
 
 def _skew_ms(facts: Facts, judgement: Judgement, deny: Deny | None) -> int | None:

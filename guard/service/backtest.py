@@ -67,8 +67,8 @@ class Backtest:
         room = self._ask(debits(routed, None, routed.route.limits_address, cost, line.body_bytes), "address")
         entered = decide.enter(routed, room)
         if isinstance(entered, Deny):
-            return Verdict(entered.code, (), entered.readings)
-        shadow = tuple(deny.code for deny in entered.shadow)
+            return Verdict(entered.code, _codes(entered.shadow), entered.readings)
+        shadow = _codes(entered.shadow)
         if routed.route.auth is not None and line.outcome.startswith(("auth.", "authz.")):
             return Verdict(line.outcome, shadow, entered.readings)
         limits = routed.route.limits_principal
@@ -80,8 +80,8 @@ class Backtest:
         if deny is None:
             return Verdict("allow", shadow, everything)
         if deny.rule is not None and deny.rule.mode is Mode.SHADOW:
-            return Verdict("allow", (*shadow, deny.code), everything)
-        return Verdict(deny.code, shadow, everything)
+            return Verdict("allow", (*shadow, deny.code, *_codes(deny.shadow)), everything)
+        return Verdict(deny.code, (*shadow, *_codes(deny.shadow)), everything)
 
     def _facts(self, line: LogLine) -> Facts:
         return Facts(
@@ -115,6 +115,10 @@ def _cost(routed: Routed, line: LogLine) -> int | None:
     if route.pricing is None and route.settlement is None:
         return None
     return line.cost if line.cost is not None else price_at_head(route, routed.facts)
+
+
+def _codes(denies: tuple[Deny, ...]) -> tuple[str, ...]:
+    return tuple(deny.code for deny in denies)
 
 
 def _record(key: str, account: str) -> KeyRecord:

@@ -12,13 +12,13 @@ from typing import Final
 import msgspec
 
 from guard.core import pipeline
-from guard.core.stages import Allow, Identified, Routed, Signed, Verified
+from guard.core.stages import Allow, Entered, Identified, Signed, Verified
 from guard.model.decision import Deny
 from guard.model.keys import KeyRecord
 from guard.model.policy import Limit, Route
 from guard.model.questions import Reading
 from guard.model.rules import Mode, Rule
-from guard.service.judge import Judgement, Stage
+from guard.service.judge import Judgement
 from guard.service.rehearsal import Heard
 from guard.service.remedies import remedy
 
@@ -122,7 +122,7 @@ def explain(heard: Heard) -> Explanation:
 def _lines(judgement: Judgement, denied: Deny | None) -> Iterator[Line]:
     """One for each run of checks of the same subject, and one for each limit."""
     said_no = None if denied is None else denied.check or _ROUTED
-    shadow = {} if judgement.reached is None else {deny.check: deny for deny in _shadow(judgement.reached)}
+    shadow = {deny.check: deny for deny in judgement.shadow}
     ended = False
     priced = judgement.routed is not None and judgement.routed.route.pricing is not None
     names = [name for name in _ORDER if name not in _AGAIN or name == said_no]
@@ -250,14 +250,10 @@ def _record(judgement: Judgement) -> KeyRecord | None:
 
 def _readings(judgement: Judgement, denied: Deny | None) -> tuple[Reading, ...]:
     reached = judgement.reached
-    before = reached.readings if isinstance(reached, Allow | Verified | Identified) else ()
+    before = reached.readings if isinstance(reached, Allow | Verified | Identified | Entered) else ()
     if isinstance(judgement.identified, Identified) and not before:
         before = judgement.identified.readings
     return (*before, *(() if denied is None else denied.readings))
-
-
-def _shadow(reached: Stage) -> tuple[Deny, ...]:
-    return () if isinstance(reached, Routed) else reached.shadow
 
 
 def _place(rule: Rule | None) -> str:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import structs
 
 from guard.core import decide
-from guard.core.stages import Allow, Identified, Routed, Screened, Signed, Verified
+from guard.core.stages import Allow, Entered, Identified, Routed, Screened, Signed, Verified
 from guard.core.standing import address_standing, holder_delay_ms
 from guard.model.bans import NO_BANS, Ban
 from guard.model.decision import Deny
@@ -32,7 +32,7 @@ ReadBody: TypeAlias = Callable[[Signed], Awaitable[Body]]
 
 Answer: TypeAlias = "Receipt | Future[Receipt]"
 
-Stage: TypeAlias = Routed | Identified | Screened | Signed | Verified | Allow
+Stage: TypeAlias = Routed | Entered | Identified | Screened | Signed | Verified | Allow
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -76,7 +76,16 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def routed(self) -> Routed | Identified | None:
         """The message with its service, route and address, if it came so far."""
+        if isinstance(self.reached, Entered):
+            return self.reached.routed
         return self.reached if isinstance(self.reached, Routed) else self.identified
+
+    @property
+    def shadow(self) -> tuple[Deny, ...]:
+        """What rules in shadow would have denied, as far as the message came."""
+        reached, outcome = self.reached, self.outcome
+        before = () if reached is None or isinstance(reached, Routed) else reached.shadow
+        return (*before, *outcome.shadow) if isinstance(outcome, Deny) else before
 
 
 class Judge:
@@ -165,7 +174,7 @@ class Judge:
             now = self._now()
         identified = decide.identify(entered, rules.schemes, now, clock_is_sure=self._clock_is_sure())
         if isinstance(identified, Deny):
-            return Judgement(outcome=identified, reached=routed)
+            return Judgement(outcome=identified, reached=entered)
         claim, facts = identified.claim, identified.facts
         screened = decide.screen(identified, None if claim is None else self._keys.find(claim.key_id, now))
         if isinstance(screened, Deny):

@@ -44,7 +44,7 @@ def rehearse(rules: Rulebook, case: Case) -> Verdict:
     for step in case.steps:
         rehearsal.now = UnixMs(rehearsal.now + step.wait_ms)
         try:
-            heard = _outcomes(rehearsal, case.service, step, saved)
+            heard = outcomes(rehearsal, case.service, step, saved)
         except CannotSign as fault:
             return Verdict(case=case, failure=case.document.fault("P603", step.path, f"{quoted(case.name)}: {fault}"))
         routes.update(one.judgement.routed.route.name for one in heard if one.judgement.routed is not None)
@@ -59,8 +59,8 @@ def mismatch(expect: Expectation, heard: Sequence[Heard]) -> Mismatch | None:
     return next(_mismatches(expect, heard), None)
 
 
-def _outcomes(rehearsal: Rehearsal, service: str, step: Step, saved: dict[str, Request]) -> list[Heard]:
-    """Send what the step sends, as often as it says."""
+def outcomes(rehearsal: Rehearsal, service: str, step: Step, saved: dict[str, Request]) -> list[Heard]:
+    """What comes of what the step sends, as often as it says. Raises CannotSign."""
     rehearsal.store.is_down = step.store_down
     heard: list[Heard] = []
     for _ in range(step.times):

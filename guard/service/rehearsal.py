@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from guard.core.pricing import settled_cost
 from guard.core.routing import place_for
 from guard.core.stages import Signed
 from guard.model.decision import DecisionEvent, Deny
@@ -138,7 +139,8 @@ class Rehearsal:
             judgement = judgement if late is None else msgspec.structs.replace(judgement, outcome=late)
         status, fields = _answer(facts, judgement)
         sent = Sent.NO if isinstance(judgement.outcome, Deny) else Sent.YES
-        outcome = Outcome(status=status, sent=sent, guard_us=0, bytes_in=len(request.body))
+        cost = _told_cost(judgement)
+        outcome = Outcome(status=status, sent=sent, cost=cost, guard_us=0, bytes_in=len(request.body))
         at_once(self._aftermath.conclude(facts, judgement, outcome))
         return Heard(facts=facts, judgement=judgement, status=status, fields=fields, event=self._events.pop())
 
@@ -178,6 +180,12 @@ def _answer(facts: Facts, judgement: Judgement) -> tuple[int, tuple[Field, ...]]
         refusal = problem(judgement.outcome, facts.request_id, Sent.NO, service=judgement.realm)
         return refusal.status, refusal.fields
     return _OK, allowed_fields(judgement.outcome.readings, facts.request_id)
+
+
+def _told_cost(judgement: Judgement) -> int | None:
+    """What the answer says that it has cost, where its route leaves that to the answer."""
+    settlement = None if isinstance(judgement.outcome, Deny) else judgement.outcome.route.settlement
+    return None if settlement is None else settled_cost(settlement, _OK, ())
 
 
 def _kind(who: Fixture, scheme: Scheme, auth: RouteAuth | None) -> KeyAlgorithm:

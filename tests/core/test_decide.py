@@ -6,10 +6,11 @@ import pytest
 from guard.core import decide
 from guard.core.once import once_of
 from guard.core.stages import Allow, Entered, Identified, Routed, Screened, Signed, Verified
+from guard.model.decision import Deny
 from guard.model.facts import BodyRead, Facts, Transport
 from guard.model.names import Address, KeyId, UnixMs
 from guard.model.policy import ClientAddressPolicy
-from guard.model.questions import Charge
+from guard.model.questions import Charge, Reading, Short
 from guard.model.rules import Mode
 from tests.build import NOW, auth, facts, limit, node, policies, record, route, rule, service, signed
 from tests.line import SCHEMES, code, decided
@@ -125,6 +126,15 @@ def test_shadow_denies_of_every_step_are_carried_to_the_allow() -> None:
     allowed = decided(signed(), rules=rules, body=b"")
     assert isinstance(allowed, Allow)
     assert [would.code for would in allowed.shadow] == ["abuse.address_denied", "authz.scope"]
+
+
+def test_what_time_has_changed_in_shadow_is_recorded_beside_the_deny_that_follows() -> None:
+    shadowed = msgspec.structs.replace(auth(), rule=rule(mode=Mode.SHADOW))
+    short = Short(UnixMs(NOW + 5001), (Reading(limit("key"), 0, 9, 9, short=True, cost=1),))
+    rules = policies(service(route(auth=shadowed)))
+    denied = decided(signed(), rules=rules, body=b"", receipt=short, later=short.now)
+    assert isinstance(denied, Deny)
+    assert (denied.code, [would.code for would in denied.shadow]) == ("limit.key", ["auth.stale"])
 
 
 def test_a_proof_that_failed_in_shadow_names_nobody() -> None:

@@ -1,5 +1,7 @@
 """The pipeline, not the check, decides whether a Deny ends the line."""
 
+from msgspec.structs import replace
+
 from guard.core import pipeline
 from guard.model.decision import Deny
 from guard.model.rules import Mode
@@ -30,6 +32,17 @@ def test_a_deny_of_a_shadow_rule_is_carried_along_and_the_next_check_is_asked() 
 def test_a_deny_after_a_shadow_deny_still_ends_the_line() -> None:
     outcome = pipeline.run((lambda _: _denies(Mode.SHADOW), lambda _: _denies(Mode.ENFORCE)), "stage")
     assert isinstance(outcome, Deny)
+    assert [would.check for would in outcome.shadow] == ["<lambda>"]
+
+
+def test_what_stands_beside_a_deny_is_recorded_with_it() -> None:
+    both = replace(_denies(Mode.SHADOW), shadow=(Deny(code="limit.other"),))
+    carried = pipeline.run((lambda _: both,), "stage")
+    assert isinstance(carried, tuple)
+    assert [(would.code, would.shadow) for would in carried] == [("authz.scope", ()), ("limit.other", ())]
+    ended = pipeline.run((lambda _: both, lambda _: replace(both, rule=None)), "stage")
+    assert isinstance(ended, Deny)
+    assert [would.code for would in ended.shadow] == ["authz.scope", "limit.other", "limit.other"]
 
 
 def test_a_rule_that_is_off_neither_denies_nor_is_recorded() -> None:

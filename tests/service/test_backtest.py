@@ -83,6 +83,19 @@ def test_a_limit_in_shadow_is_told_apart_and_lets_pass() -> None:
     ]
 
 
+def test_no_limit_hides_what_another_in_shadow_would_refuse() -> None:
+    per_ip, per_key = (limit(name, per=(name,), capacity=1, mode=Mode.SHADOW) for name in ("ip", "key"))
+    enforced = limit("account", per=("account",), capacity=2)
+    rules = policies(service(route(auth=auth(), limits_address=(per_ip,), limits_principal=(per_key, enforced))))
+    backtest = Backtest(rules)
+    verdicts = [backtest.judge(line()) for _ in range(3)]
+    assert [(verdict.code, verdict.shadow) for verdict in verdicts] == [
+        ("allow", ()),
+        ("allow", ("limit.ip", "limit.key")),
+        ("limit.account", ("limit.ip", "limit.key")),
+    ]
+
+
 def test_a_service_is_found_by_its_name_where_it_answers_to_hosts() -> None:
     named = policies(service(route(auth=None, scope=None), hosts=frozenset({b"api.example.com"})))
     assert said(named, line()) == ["allow"]

@@ -301,6 +301,14 @@ async def test_the_body_of_an_open_route_is_not_read_here() -> None:
     assert line.bodies_read == 0
 
 
+async def test_what_a_limit_in_shadow_would_deny_is_recorded_though_the_credentials_are_refused_next() -> None:
+    per_ip = limit("ip", capacity=1, per=("ip",), mode=Mode.SHADOW)
+    line = Line(policies(service(route(limits_address=(per_ip,)))))
+    judged = [await line.judged(facts(request_id=RequestId(f"req_{number}"))) for number in range(2)]
+    assert [[would.code for would in each.shadow] for each in judged] == [[], ["limit.ip"]]
+    assert [each.realm for each in judged] == ["exchange", "exchange"]
+
+
 async def test_an_open_route_without_limits_asks_no_store() -> None:
     line = Line()
     assert await line.code(facts("GET", b"/v1/time")) == "allow"

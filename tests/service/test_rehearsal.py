@@ -68,6 +68,13 @@ def test_what_is_let_through_is_answered_and_logged_as_by_a_gateway() -> None:
     assert (event.scheme, event.cost, event.buckets) == ("guard-v1", 1, {"key": (2, 3)})
 
 
+def test_a_cost_that_the_answer_tells_is_settled_as_by_a_gateway() -> None:
+    told = _POLICY.replace("POST /v1/orders: {", "POST /v1/orders: {cost: {hold: 2, on_success: 0}, ")
+    rehearsal = Rehearsal(_rules(told))
+    events = [_sent(rehearsal).event for _ in range(4)]
+    assert [(event.decision, event.cost, event.buckets) for event in events] == [("allow", 0, {"key": (1, 3)})] * 4
+
+
 def test_what_is_refused_is_told_as_the_client_would_be_told() -> None:
     heard = _sent(Rehearsal(_rules()), forged="signature")
     assert _said(heard) == ("auth.bad_signature", 401)

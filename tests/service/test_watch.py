@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from guard.core.stages import Allow
@@ -15,9 +13,7 @@ from guard.model.decision import Deny
 from guard.model.facts import Body, BodyRead, Facts
 from guard.model.names import Address, KeyId, RequestId, UnixMs
 from guard.model.policy import ClientAddressPolicy
-from guard.model.reasons import TABLE
 from guard.model.rules import Mode
-from guard.service.at_once import at_once
 from guard.service.judge import Judge, Judgement
 from guard.service.patience import Patience
 from guard.service.rulebook import Rulebook, Rules
@@ -28,7 +24,6 @@ from guard.state.scores import MemoryScores
 from guard.telemetry.meter import Meter
 from tests.build import (
     KEY_ID,
-    LADDER,
     NOW,
     abuse,
     ban,
@@ -287,55 +282,6 @@ async def test_with_shared_scores_nothing_is_counted_before_it_is_drained() -> N
     assert line.scores.tracked == 0
     await line.watch.drain()
     assert line.watch.board.bans is not NO_BANS
-
-
-_EVERY_CODE = (
-    [row.code for row in TABLE if row.code != "limit.*"] + ["limit.key"] + [f"outcome.{n}xx" for n in range(1, 6)]
-)
-_AGAINST_KEYS = tuple(signal(f"any-{kind}", per=kind, points=1000) for kind in (SubjectKind.KEY, SubjectKind.ACCOUNT))
-
-
-@st.composite
-def rubbish(draw: st.DrawFn) -> Facts:
-    """Anything but a message that the key's holder has signed: it names the key, and proves nothing."""
-    kind = draw(st.sampled_from(["forged", "unsigned", "stale", "other path", "cut", "other key", "malformed"]))
-    nonce = draw(st.text("abcdefABCDEF0123456789_-", min_size=22, max_size=40))
-    message = signed(secret=_STRANGERS_SECRET, nonce=nonce)
-    good = signed(nonce=nonce)
-    match kind:
-        case "unsigned":
-            return facts()
-        case "stale":
-            return signed(secret=_STRANGERS_SECRET, nonce=nonce, at=UnixMs(NOW - 60_000))
-        case "other path":
-            return facts("POST", b"/v1/elsewhere", fields=message.fields)
-        case "cut":
-            drop = draw(st.integers(0, len(message.fields) - 1))
-            return facts(fields=message.fields[:drop] + message.fields[drop + 1 :])
-        case "other key":
-            return signed(secret=_STRANGERS_SECRET, nonce=nonce, key_id=KeyId("gk_" + nonce))
-        case "malformed":
-            junk = draw(st.binary(min_size=1, max_size=40).filter(lambda text: b"\n" not in text and b"\r" not in text))
-            return facts(
-                fields=tuple((name, junk if name == b"guard-signature" else value) for name, value in good.fields)
-            )
-        case _:
-            return message
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.lists(rubbish(), min_size=1, max_size=12))
-def test_nobodys_rubbish_raises_the_score_or_spends_the_tokens_of_a_key_that_they_do_not_hold(
-    messages: list[Facts],
-) -> None:
-    line = Line(abuse(dict.fromkeys(_EVERY_CODE, _AGAINST_KEYS), ladder=LADDER[-1:]))
-    for message in messages:
-        at_once(line.send(message))
-    assert line.scores.tracked == 0
-    assert line.watch.board.bans is NO_BANS
-    outcome = at_once(line.judge.judge(line.good(), _body)).outcome
-    assert isinstance(outcome, Allow)
-    assert [reading.remaining for reading in outcome.readings] == [999]
 
 
 class Waiting(Patience):

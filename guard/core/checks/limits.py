@@ -1,5 +1,7 @@
 """Is there room in every bucket that counts this message? The store has asked and spent; here its answer is read."""
 
+from msgspec import structs
+
 from guard.core.evidence import Admission
 from guard.model.decision import Deny
 from guard.model.questions import Granted, Reading, Short
@@ -13,17 +15,22 @@ def limits_have_room(admission: Admission) -> Deny | None:
 
 
 def short_limit(readings: tuple[Reading, ...]) -> Deny | None:
-    """The Deny of the limit that keeps the message out for longest; of a shadow limit only if no other was short."""
+    """The Deny of the limit that keeps the message out for longest; of a shadow limit only if no other was short.
+
+    Each other shadow limit that was short stands beside it: none hides what another would have refused.
+    """
     short = [reading for reading in readings if reading.short]
     if not short:
         return None
     worst = max(short, key=_severity)
+    beside = [_deny(reading, readings) for reading in short if reading is not worst and not reading.vetoes]
+    return structs.replace(_deny(worst, readings), shadow=tuple(beside))
+
+
+def _deny(short: Reading, readings: tuple[Reading, ...]) -> Deny:
+    limit = short.limit
     return Deny(
-        code=f"limit.{worst.limit.name}",
-        rule=worst.limit.rule,
-        wait_ms=worst.wait_ms,
-        readings=readings,
-        detail=_detail(worst),
+        code=f"limit.{limit.name}", rule=limit.rule, wait_ms=short.wait_ms, readings=readings, detail=_detail(short)
     )
 
 

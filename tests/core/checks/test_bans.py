@@ -82,6 +82,7 @@ def test_in_shadow_each_is_recorded_and_none_stops_anything(action: Action) -> N
         outcome = _decided(ban(kind, name, action=action, rule=rule("abuse.replay", Mode.SHADOW), delay_ms=250))
         assert isinstance(outcome, Allow)
         assert [deny.code for deny in outcome.shadow] == [f"abuse.{action.value}"]
+        assert outcome.record is not None  # who is only recorded is not nobody: a replay of theirs is one
 
 
 def test_what_is_meant_stands_before_what_is_only_recorded() -> None:

@@ -42,6 +42,16 @@ def test_a_shadow_limit_that_is_short_never_vetoes_the_others() -> None:
     assert code(decided(signed(), body=b"", receipt=both)) == "limit.key"
 
 
+def test_no_short_limit_hides_what_another_in_shadow_would_refuse() -> None:
+    shadow = [_reading(name, wait_ms=wait, vetoes=False) for name, wait in (("a", 1), ("b", 9), ("c", 5))]
+    allowed = decided(signed(), body=b"", receipt=Granted(now=NOW, readings=tuple(shadow)))
+    assert not isinstance(allowed, Deny)
+    assert [would.code for would in allowed.shadow] == ["limit.b", "limit.a", "limit.c"]
+    denied = decided(signed(), body=b"", receipt=Short(now=NOW, readings=(*shadow[:1], _reading("key"))))
+    assert isinstance(denied, Deny)
+    assert (denied.code, [would.code for would in denied.shadow]) == ("limit.key", ["limit.a"])
+
+
 def test_a_limit_that_is_not_exposed_keeps_its_numbers_to_itself() -> None:
     hidden = _reading("ip")
     hidden = Reading(
