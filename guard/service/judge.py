@@ -82,10 +82,12 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def shadow(self) -> tuple[Deny, ...]:
-        """What rules in shadow would have denied, as far as the message came."""
+        """What rules in shadow would have denied, as far as the message came. What was asked again is told once."""
         reached, outcome = self.reached, self.outcome
-        before = () if reached is None or isinstance(reached, Routed) else reached.shadow
-        return (*before, *outcome.shadow) if isinstance(outcome, Deny) else before
+        found = () if reached is None or isinstance(reached, Routed) else reached.shadow
+        if isinstance(outcome, Deny):
+            found = (*found, *outcome.shadow)
+        return tuple({deny.code: deny for deny in reversed(found)}.values())[::-1] if found else ()
 
 
 class Judge:

@@ -309,6 +309,15 @@ async def test_what_a_limit_in_shadow_would_deny_is_recorded_though_the_credenti
     assert [each.realm for each in judged] == ["exchange", "exchange"]
 
 
+async def test_what_would_be_denied_before_the_body_came_and_after_is_recorded_once() -> None:
+    shadowed = msgspec.structs.replace(auth(), rule=rule("auth", Mode.SHADOW))
+    line = Line(policies(service(route(auth=shadowed))))
+    line.body = BodyRead(b"x")
+    judged = await line.judged(signed(body=b"x", at=UnixMs(NOW - 60_000)))
+    assert isinstance(judged.outcome, Allow)
+    assert [would.code for would in judged.shadow] == ["auth.stale"]
+
+
 async def test_an_open_route_without_limits_asks_no_store() -> None:
     line = Line()
     assert await line.code(facts("GET", b"/v1/time")) == "allow"
