@@ -35,7 +35,7 @@ from tests.build import NOW, SECRET, facts, record, signal, signed
 from tests.gateway import Gateway
 from tests.policy_grammar import TIER, applies, policy_files, routes
 
-_EXAMPLES = settings.get_profile("guard").max_examples // 2
+_EXAMPLES = settings.get_profile("guard").max_examples
 _LEASE_MS = 11_000
 """The routes' timeout, 10 s where nobody says otherwise, and one second more."""
 
@@ -51,7 +51,7 @@ _TIERS = {"k2": TIER}
 _STRANGE = ("192.0.2.66", "2001:db8:bad::1", "198.51.100.9")
 _NEIGHBOURS = ("203.0.113.1", "2001:db8:0:1::99")
 _KINDS = ("time", "book", "orders", "batch", "cancel")
-_LIES = ("forged", "unsigned", "unknown", "stale", "replay", "body", "path", "rubbish")
+_LIES = ("body", "forged", "unsigned", "unknown", "stale", "replay", "body", "path", "rubbish")
 _EVERYTHING = frozenset(
     code
     for code in (*(row.code for row in TABLE), *(f"limit.x{number}" for number in range(4)), *OUTCOMES)
@@ -80,6 +80,7 @@ class Message(NamedTuple):
     status: int
     lost: bool
     lasts: int
+    times: int
 
     @property
     def critical(self) -> bool:
@@ -107,7 +108,7 @@ def _messages(lies: st.SearchStrategy[str]) -> st.SearchStrategy[Message]:
         later_ms=st.sampled_from((0, 0, 0, 0, 1, 90, 400, 1_500, 12_000, 3_700_000)),
         key=st.sampled_from(sorted(_ADDRESSES)),
         lie=lies,
-        service=st.sampled_from("aaabc"),
+        service=st.sampled_from("aaaaabc"),
         kind=st.sampled_from((*_KINDS, "orders", "cancel")),
         value=st.integers(0, 8),
         place=st.integers(0, 5),
@@ -115,11 +116,12 @@ def _messages(lies: st.SearchStrategy[str]) -> st.SearchStrategy[Message]:
         status=st.sampled_from((200, 200, 400, 503)),
         lost=st.sampled_from((False, False, False, True)),
         lasts=st.sampled_from((0, 0, 1, 4)),
+        times=st.integers(1, 8),
     )
 
 
 _HONEST = _messages(st.just(""))
-_TRAFFIC = st.lists(_HONEST | _HONEST | _messages(st.sampled_from(_LIES)), min_size=1, max_size=40)
+_TRAFFIC = st.lists(_HONEST | _HONEST | _messages(st.sampled_from(_LIES)), min_size=1, max_size=16)
 
 
 class Meter:
@@ -374,10 +376,12 @@ class Scene:
         """The message as it arrives; and the one that it was copied from, if it says what that says."""
         now = self.gateway.now
         who = {"peer": Address(address), "received_at": now, "request_id": RequestId(f"req_{number}")}
-        alike = [each for each in self._captured if each[1][3:5] == message[3:5]]
-        if message.lie in ("replay", "body") and alike:
-            copied, was = alike[-1]
-            return structs.replace(copied, **who), message._replace(value=was.value)
+        kinds = ("orders", "batch") if message.lie == "body" else _KINDS[1:]
+        signed_ones = [each for each in self._captured if each[1].kind in kinds]
+        if message.lie in ("replay", "body") and signed_ones:
+            copied, was = signed_ones[-1]
+            same = message._replace(service=was.service, kind=was.kind, value=was.value)
+            return structs.replace(copied, **who), same
         which = _said(message) | who
         if message.lie == "path" and self._captured:
             return facts(**{**which, "fields": self._captured[-1][0].fields}), message
@@ -500,8 +504,9 @@ def _against_holders(service: Service) -> Service:
 
 
 def _among(files: Mapping[str, str], traffic: Iterable[Message]) -> list[Message]:
-    """The same traffic, for services that there are."""
-    return [each if f"{each.service}.yaml" in files else each._replace(service="a") for each in traffic]
+    """The same traffic, for services that there are; what is sent several times is, one directly after the other."""
+    there = [each if f"{each.service}.yaml" in files else each._replace(service="a") for each in traffic]
+    return [each._replace(later_ms=0 if again else each.later_ms) for each in there for again in range(each.times)]
 
 
 @settings(max_examples=_EXAMPLES)
@@ -531,7 +536,7 @@ def test_nobodys_rubbish_changes_anything_for_a_key_that_they_do_not_hold(
         each for each in _among(files, traffic) if not (each.lie and each.kind == "time" and each.service in shared)
     ]
     messages += [
-        Message(0, key, "", name, kind, *(0,) * 3, 200, lost=False, lasts=0)
+        Message(0, key, "", name, kind, *(0,) * 3, 200, lost=False, lasts=0, times=1)
         for name in beside.limits
         for key in _ADDRESSES
         for kind in _KINDS
