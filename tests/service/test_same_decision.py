@@ -1,11 +1,7 @@
 """The same requests are decided alike in a policy test, in an explanation and at a gateway's judge; and what is in
 shadow records, request for request, what it would refuse if it were enforced.
 
-What each test was seen to catch, taken out by hand:
-- a policy test whose backend says no cost, where a gateway's does (`cost: {on_success: …}`);
-- a shadow limit that takes nothing (`shadow_is_taken` of state/meters.py), or that takes what does not fit;
-- a limit that hides what another in shadow would refuse, or a denial that forgets what was in shadow before it;
-- a check that shadow does not ask (any of core/pipeline.py), and one that it obeys.
+Seen to turn it red, taken out by hand: a shadow limit that takes nothing (`shadow_is_taken` of state/meters.py).
 """
 
 import json

@@ -2,8 +2,8 @@
 more; cancels never starve; and nobody's rubbish raises the score, or spends the tokens, of a key that they do not hold.
 
 What must come of it is told here by the text of the policies alone, and by playing the same traffic without strangers.
-What it was seen to catch, taken out by hand: `all_or_nothing` and `shadow_is_taken` of state/meters.py, `room` of
-state/holdings.py, the reserve (`spare` of core/subjects.py), and `proof_is_needed` of service/sightings.py.
+What it was seen to catch, taken out by hand: `all_or_nothing` of state/meters.py, the reserve (`spare` of
+core/subjects.py), and a key banned in shadow that went on as nobody's (core/decide.py).
 """
 
 import json
