@@ -7,7 +7,6 @@ core/subjects.py), and a key banned in shadow that went on as nobody's (core/dec
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_network
 from typing import Any, NamedTuple
@@ -130,10 +129,10 @@ class Meter:
     def __init__(self, part: Mapping[str, Any], holds: int | None = None) -> None:
         self.quota = "quota" in part
         self.slots = "concurrent" in part
-        amount, period = 1, "1h"
-        if not self.slots:
-            amount, period = re.fullmatch(r"(\d+)/(\w+)", part["quota" if self.quota else "rate"]).groups()  # type: ignore[union-attr]
-        number, unit = re.fullmatch(r"(\d*)(\w+)", period).groups()  # type: ignore[union-attr]
+        written = "1/1h" if self.slots else part["quota" if self.quota else "rate"]
+        amount, _, period = written.partition("/")
+        number = period.rstrip("abcdefghijklmnopqrstuvwxyz")
+        unit = period.removeprefix(number)
         self.refill, self.period_ms = int(amount), int(number or 1) * _UNITS[unit]
         full = part["concurrent"] if self.slots else self.refill if self.quota else part["burst"]
         self.holds: int = full if holds is None else holds
