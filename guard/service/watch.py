@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from guard.core import abuse
-from guard.model.abuse import AbusePolicy, Action, Raised, Rung, Sighting, SubjectKind
+from guard.model.abuse import AbusePolicy, Action, Raised, Rung, Sighting, Signal, SubjectKind
 from guard.model.bans import Ban, BanId
 from guard.model.decision import Deny
 from guard.model.facts import Facts
@@ -22,6 +22,7 @@ from guard.model.rules import Mode, Rule
 from guard.service.at_once import at_once
 from guard.service.guests import Guests
 from guard.service.judge import Judgement
+from guard.service.repeats import Repeats
 from guard.service.sightings import Event, holder_of, sightings_of
 from guard.state.ban_board import BanBoard
 from guard.state.protocols import ScoreStore
@@ -61,6 +62,7 @@ class Watch:
         self._chance = chance
         self._meter = meter
         self._waits = waits
+        self._repeats = Repeats()
         self._pending: deque[Sighting] = deque()
         self._lifted: list[Ban] = []
         self._active: dict[tuple[SubjectKind, str], UnixMs] = {}
@@ -95,7 +97,7 @@ class Watch:
             claimed="" if claim is None else claim.key_id,
             upstream_ms=(upstream_us or 0) // 1000,
         )
-        self._count(sightings_of(signals, policy, event))
+        self._count(signals, policy, event)
 
     def refused(self, address: str, code: str, request_id: RequestId) -> None:
         """The listener refused something that is no message: it counts in each service that watches for that."""
@@ -106,6 +108,7 @@ class Watch:
         """Count what was seen, and put in force what follows."""
         while self._lifted:  # what was lifted begins anew, so that the next event does not bring it back
             ban = self._lifted.pop()
+            self._repeats.forget()
             await self._scores.forget(ban.kind, ban.name)
         if not self._pending:
             return
@@ -113,6 +116,7 @@ class Watch:
         self._pending.clear()
         for raised in await self._scores.score(seen, now):
             self._meter.signal(raised.sighting.service, raised.sighting.signal.name)
+            self._repeats.forget()
             self._follow(raised, now)
 
     def heard(self, bans: tuple[Ban, ...]) -> None:
@@ -135,10 +139,14 @@ class Watch:
         policy = service.abuse
         if policy is not None and address:
             event = Event(service, address, request_id)
-            self._count(sightings_of(policy.by_code[code], policy, event))
+            self._count(policy.by_code[code], policy, event)
 
-    def _count(self, sightings: Iterable[Sighting]) -> None:
-        for sighting in sightings:
+    def _count(self, signals: tuple[Signal, ...], policy: AbusePolicy, event: Event) -> None:
+        now = self._now()
+        news = [signal for signal in signals if not self._repeats.again(signal, event, now)]
+        if not news:
+            return
+        for sighting in sightings_of(news, policy, event):
             if len(self._pending) >= PENDING_MAX:  # knockout: sightings_max
                 self._meter.sightings_lost(1)
                 return

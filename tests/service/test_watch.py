@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from guard.core.stages import Allow
-from guard.model.abuse import AbusePolicy, Action, Signal, SubjectKind
+from guard.model.abuse import AbusePolicy, Action, Distinct, Raised, Sighting, Signal, SubjectKind
 from guard.model.bans import NO_BANS
 from guard.model.decision import Deny
 from guard.model.facts import Body, BodyRead, Facts
@@ -48,12 +48,14 @@ _FORGERY: Mapping[str, tuple[Signal, ...]] = {"auth.bad_signature": (signal("for
 class Line:
     """A judge and a watch over it. Each message is concluded as if the backend had answered with `status`."""
 
-    def __init__(self, policy: AbusePolicy, *, meter: Meter | None = None, **changes: Any) -> None:
+    def __init__(
+        self, policy: AbusePolicy, *, meter: Meter | None = None, scores: MemoryScores | None = None, **changes: Any
+    ) -> None:
         self.now = NOW
         order = route(limits_principal=(limit(capacity=1000),))
         self.policies = policies(service(order, abuse=policy, **changes))
         self.meter = meter or Meter()
-        self.scores = MemoryScores()
+        self.scores = scores or MemoryScores()
         self.watch = self._watch()
         self.judge = self.judging(Patience())
         self._sent = 0
@@ -324,3 +326,30 @@ async def test_a_body_is_not_read_of_who_is_banned() -> None:
     judgement = await line.judge.judge(line.good(body=b"{}"), unread)
     assert isinstance(judgement.outcome, Deny)
     assert judgement.outcome.code == "abuse.ban"
+
+
+class _Asked(MemoryScores):
+    """Scores that keep what they were asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: list[str] = []
+        self.fired = 0
+
+    async def score(self, sightings: tuple[Sighting, ...], now: UnixMs) -> tuple[Raised, ...]:
+        self.values += [sighting.value for sighting in sightings]
+        raised = await super().score(sightings, now)
+        self.fired += len(raised)
+        return raised
+
+
+async def test_a_value_that_was_just_counted_asks_nothing_of_the_scores_until_the_signal_has_fired() -> None:
+    networks = signal("sharing", per=SubjectKind.KEY, distinct=Distinct.NETWORK, over_ms=60_000, at_least=2, points=1)
+    scores = _Asked()
+    line = Line(abuse({"outcome.2xx": (networks,)}), scores=scores)
+    for _ in range(10):
+        await line.order()
+    assert scores.values == ["192.0.2.0/24"]
+    for peer in ("198.51.100.1", "192.0.2.1", "198.51.100.1"):  # the first of them makes it fire
+        await line.order(peer=Address(peer))
+    assert scores.fired == 2
