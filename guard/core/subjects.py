@@ -7,10 +7,12 @@ ever count on one meter. What is kept in reserve must be left by everything that
 needs nothing to be left.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from guard.core.stages import Identified, Routed, Verified
 from guard.model.keys import KeyRecord
+from guard.model.names import Address
 from guard.model.policy import Limit, Slots
 from guard.model.questions import BucketKey, Debit
 from guard.model.rules import Mode
@@ -71,30 +73,50 @@ def _bytes(message: Routed | Identified, body_bytes: int | None) -> int:
 
 
 def _bucket(message: Routed | Identified, record: KeyRecord | None, limit: Limit) -> BucketKey:
-    parts = [message.service.name, limit.name]
-    if limit.tier is not None:
-        parts += ("tier", limit.tier)
-    for dimension in limit.per:
-        parts += _partition(dimension, message, record)
+    route, service = message.route, message.service
+    holder = (None, None) if record is None else (record.lineage, record.account)
+    return _bucket_key(
+        (service.name, limit.name),
+        limit.tier,
+        limit.per,
+        route.name,
+        route.group,
+        holder,
+        (message.address, service.client_ip.v6_prefix),
+    )
+
+
+@lru_cache(maxsize=8192)
+def _bucket_key(  # noqa: PLR0917  # once for each limit of a message: names would cost as much as the key
+    limit: tuple[str, str],
+    tier: str | None,
+    per: tuple[str, ...],
+    route: str,
+    group: str | None,
+    holder: tuple[str | None, str | None],
+    place: tuple[Address, int],
+) -> BucketKey:
+    parts = [*limit]
+    if tier is not None:
+        parts += ("tier", tier)
+    lineage, account = holder
+    for dimension in per:
+        match dimension:
+            case "group" if group is not None:
+                parts += ("group", group)
+            case "route" | "group":  # who belongs to no group is one by itself
+                parts += ("route", route)
+            case "service":
+                parts += ("service", limit[0])
+            case "key" if lineage is not None:
+                parts += ("key", lineage)
+            case "account" if account is not None:
+                parts += ("account", account)
+            case "ip":
+                parts += ("ip", subject(*place))
+            case _:
+                parts += ("anonymous", subject(*place))
     return tuple(parts)
-
-
-def _partition(dimension: str, message: Routed | Identified, record: KeyRecord | None) -> tuple[str, str]:
-    match dimension:
-        case "group" if message.route.group is not None:
-            return ("group", message.route.group)
-        case "route" | "group":  # who belongs to no group is one by itself
-            return ("route", message.route.name)
-        case "service":
-            return ("service", message.service.name)
-        case "key" if record is not None:
-            return ("key", record.lineage)
-        case "account" if record is not None:
-            return ("account", record.account)
-        case "ip":
-            return ("ip", subject(message.address, message.service.client_ip.v6_prefix))
-        case _:
-            return ("anonymous", subject(message.address, message.service.client_ip.v6_prefix))
 
 
 def hold_ms(taken: tuple[Debit, ...], exchange_ms: int) -> int:

@@ -126,10 +126,9 @@ class Meters:
 
 
 def _taken_if_it_fits(debit: Debit, held: Holding, holder: str) -> int | None:
-    wait = held.wait_ms(debit.cost, holder, debit.spare)
-    if wait == 0:  # knockout: shadow_fits
-        held.take(debit.cost, holder, debit.spare)
-    return wait
+    if held.take(debit.cost, holder, debit.spare):  # knockout: shadow_fits
+        return 0
+    return held.wait_ms(debit.cost, holder, debit.spare)
 
 
 def _short_readings(charge: Charge, held: list[Holding]) -> tuple[Reading, ...]:
