@@ -25,6 +25,10 @@ from guard.policy.yaml_text import FILE_BYTES_MAX
 from guard.signing.policy_signature import SIGNATURE_FILE
 from guard.signing.scheme import Scheme
 
+DIRECTORY_FILES_MAX = 500
+DIRECTORY_BYTES_MAX = 4 << 20
+"""Of all files together: each takes its time, and until all are read no other policies can come into force."""
+
 
 class Loaded(msgspec.Struct, frozen=True):
     """Policies that are in order, but for their tests, which were not run: `cases`.
@@ -54,6 +58,7 @@ def load_policies(
     `granted` are the scopes that keys have, if somebody has looked: routes that need others are warned of.
     """
     contents: dict[Path, bytes] = {}
+    bytes_left = DIRECTORY_BYTES_MAX
     faults: list[Diagnostic] = []
     try:
         directory.stat()
@@ -69,6 +74,9 @@ def load_policies(
                 contents[path] = _read(path)
             except OSError as fault:
                 faults.append(_unreadable(path, fault))
+            bytes_left -= len(contents.get(path, b""))
+            if bytes_left < 0 or len(contents) > DIRECTORY_FILES_MAX:  # knockout: directories_are_bounded
+                return Invalid((_too_much(directory),))
     return _load(str(directory), contents, faults, environment, granted)
 
 
@@ -158,6 +166,11 @@ def _read(path: Path) -> bytes:
 
 def _unreadable(path: Path, fault: OSError) -> Diagnostic:
     return Diagnostic(code="Y019", message=f"cannot be read: {fault.strerror or fault}", file=str(path))
+
+
+def _too_much(directory: Path) -> Diagnostic:
+    message = f"more than {DIRECTORY_FILES_MAX} files or {DIRECTORY_BYTES_MAX >> 20} MiB together"
+    return Diagnostic(code="Y014", message=message, file=str(directory))
 
 
 def _digest(contents: Mapping[Path, bytes]) -> str:

@@ -5,9 +5,7 @@ import random
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,23 +13,12 @@ from hypothesis import strategies as st
 
 from guard.policy.diagnostic import render
 from guard.policy.load import Invalid, Loaded, _digest, load_policies, load_text
+from tests.policy.hostile import HOSTILE, content_of
 from tests.policy_text import HEAD, ROUTES, policy
 
 ROOT = Path(__file__).parents[2]
 EXCHANGE = (ROOT / "policies" / "exchange.yaml").read_text()
 SECOND = policy("match: {hosts: [b]}").replace("service: exchange", "service: second")
-
-HOSTILE: dict[str, dict[str, Any]] = {
-    case["name"]: case for case in json.loads((ROOT / "tests/vectors/hostile_policies.json").read_text())["cases"]
-}
-GENERATED: dict[str, Callable[[], str]] = {
-    "deep_map_5000": lambda: "".join(" " * i + "a:\n" for i in range(5000)),
-    "big_scalar_5MiB": lambda: 'k: "' + "a" * (5 << 20) + '"\n',
-    "many_keys_200k": lambda: "\n".join(f"k{i}: 1" for i in range(200000)),
-    "huge_int": lambda: "limit: " + "9" * 200000 + "\n",
-    "anchor_flood": lambda: "".join(f"a{i}: &x{i} 1\n" for i in range(50000)),
-    "empty": lambda: "",
-}
 
 
 def files(directory: Path, **contents: str | bytes) -> Path:
@@ -88,6 +75,20 @@ def test_no_policy_is_an_error_and_not_an_open_door(tmp_path: Path) -> None:
 def test_files_of_kinds_that_come_later_are_refused(tmp_path: Path) -> None:
     files(tmp_path, a__yaml=policy(), _shared__yaml="x: 1", c__yml="x: 1")
     assert faults(tmp_path) == [("P191", "_shared.yaml"), ("P191", "c.yml")]
+
+
+def test_a_directory_is_bounded_as_a_whole_and_then_none_of_it_is_parsed(tmp_path: Path) -> None:
+    """One of the files is nonsense, and that is not even told."""
+    for number in range(5):
+        (tmp_path / f"{number}.yaml").write_text("#" * ((1 << 20) - 2) if number else "nonsense")
+    assert faults(tmp_path) == [("Y018", f"{number}.yaml") for number in range(5)]
+    (tmp_path / "5.yaml").write_text("#")
+    assert faults(tmp_path) == [("Y014", tmp_path.name)]
+    for number in range(501):
+        (tmp_path / f"{number}.yaml").write_text("#")
+    assert faults(tmp_path) == [("Y014", tmp_path.name)]
+    (tmp_path / "0.yaml").unlink()
+    assert len(faults(tmp_path)) == 500
 
 
 def test_hidden_files_and_folders_are_not_policies(tmp_path: Path) -> None:
@@ -190,9 +191,7 @@ def test_the_policies_in_the_documentation_load() -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_hostile_file_is_loaded(name: str) -> None:
-    case = HOSTILE[name]
-    content = base64.b64decode(case["base64"]) if "base64" in case else GENERATED[name]().encode()
-    result = load_text({"policy.yaml": content})
+    result = load_text({"policy.yaml": content_of(name)})
     assert isinstance(result, Invalid)
     for one in result.diagnostics:
         assert len(render(one)) < 2_000
@@ -201,9 +200,8 @@ def test_no_hostile_file_is_loaded(name: str) -> None:
 
 def test_the_yaml_level_hostile_files_are_refused_as_yaml() -> None:
     codes = {}
-    for name, case in HOSTILE.items():
-        content = base64.b64decode(case["base64"]) if "base64" in case else GENERATED[name]().encode()
-        result = load_text({"policy.yaml": content})
+    for name in HOSTILE:
+        result = load_text({"policy.yaml": content_of(name)})
         assert isinstance(result, Invalid)
         codes[name] = {one.code for one in result.diagnostics}
     for name in ("billion_laughs_list", "billion_laughs_map", "merge_key_bomb", "self_reference", "anchor_flood"):
@@ -219,6 +217,7 @@ def test_the_yaml_level_hostile_files_are_refused_as_yaml() -> None:
         "rtl_override": "Y003",
     }
     expected |= {"deep_flow_10000": "Y016", "many_keys_200k": "Y014", "big_scalar_5MiB": "Y014", "huge_int": "Y017"}
+    expected |= {"big_policy_10MiB": "Y014", "truncated_utf8": "Y002"}
     expected |= {"empty": "Y018", "null_limits": "Y012", "complex_key": "Y011", "truncated": "Y001", "nul_byte": "Y003"}
     assert {name: codes[name] for name in expected} == {name: {code} for name, code in expected.items()}
     assert not Path("/tmp/pwned_gateway").exists()  # noqa: S108  # the marker that the corpus would leave
@@ -236,14 +235,10 @@ for content in json.load(sys.stdin):
 
 
 def test_no_hostile_file_takes_two_seconds_or_two_hundred_mebibytes() -> None:
-    contents = [
-        base64.b64decode(case["base64"]) if "base64" in case else GENERATED[name]().encode()
-        for name, case in HOSTILE.items()
-    ]
+    contents = [content_of(name) for name in HOSTILE]
     contents += [
         b"".join(b"k%d: 1\n" % n for n in range(24_000)),
         b'a: "' + b"\\x41" * 250_000 + b'"\n',
-        (HEAD + "routes:\n" + "".join(f"  GET /{n}: {{}}\n" for n in range(24_000))).encode(),
         (HEAD + "routes:\n" + "".join(f"  GET /{'{x%d}/' * 3}{n}: {{}}\n" % (1, 2, 3) for n in range(500))).encode()
         + b"limits: 5\n",
     ]
