@@ -69,7 +69,7 @@ fuzz: $(INSTALLED)  ## the hypothesis tests with 20 times the examples, newly dr
 raw: $(INSTALLED)  ## the raw HTTP attacks of ../shared/rawhttp against guard serve
 	$(BIN)/python -m tests.raw.run --slow
 
-soak: $(INSTALLED)  ## the long runs against guard serve, a quarter of an hour; RUN="overload aborts" takes only these
+soak: $(INSTALLED) $(SERVERS)  ## the long runs against guard serve, 20 minutes; RUN="overload aborts" takes only these
 	$(BIN)/python -m tests.soak.run $(RUN)
 
 faults: $(INSTALLED) $(SERVERS)  ## the fault runs on real Redis and PostgreSQL: SEEDS=50 RUN="storm failover" KNOCKOUT=1

@@ -19,7 +19,7 @@ import msgspec
 
 from guard.service.policies import Rulebook, read_rulebook
 from tests.soak.verdict import Check, Say, Verdict, at_least, none
-from tests.system.gateway import RunningGateway, running_gateway
+from tests.system.gateway import RunningGateway, running_gateway, running_peer
 from tests.system.key_holder import minted, signed
 from tests.system.raw_http import Connection, Response
 from tests.system.recording_backend import RecordingBackend, answer, answering, recording_backend
@@ -43,7 +43,7 @@ routes:
 
 
 class Size(msgspec.Struct, frozen=True):
-    """How long, how often, and by how many clients at once."""
+    """How long, how often, and by how many clients of each node at once."""
 
     lasts_s: float
     every_s: float
@@ -86,6 +86,14 @@ class Client:
         self.thread = threading.Thread(target=self._ask, name=f"client {number}")
 
     def _ask(self) -> None:
+        while time.monotonic() < self._until_s:
+            try:
+                self._ask_on()
+            except OSError:
+                self.seen["connection lost"] += 1
+
+    def _ask_on(self) -> None:
+        """On one connection, as long as it lasts."""
         with Connection(self._gateway.port) as connection:
             count = 0
             while time.monotonic() < self._until_s:
@@ -110,7 +118,12 @@ class Client:
 
 
 def run(size: Size, say: Say) -> Verdict:
-    """Swap until the time is over, and compare what all answers and the decision log say."""
+    """In one process, with state in memory."""
+    return Verdict(NAME, swapped(size, say, nodes=1, environment={}))
+
+
+def swapped(size: Size, say: Say, *, nodes: int, environment: dict[str, str]) -> tuple[Check, ...]:
+    """Swap until the time is over, and compare what all answers and the decision logs say."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="guard-swaps-")))
         backends = {version: stack.enter_context(recording_backend()) for version in _VERSIONS}
@@ -119,32 +132,36 @@ def run(size: Size, say: Say) -> Verdict:
         (folder / "policies").mkdir()
         versions = Versions(folder / "policies", backends)
         keys = {f"client{number}": minted() for number in range(size.clients)}
-        gateway = stack.enter_context(
+        first = stack.enter_context(
             running_gateway(
                 folder / "home",
                 backends["a"],
                 keys,
                 policies=folder / "policies",
-                environment={"GUARD_POLICIES_WATCH_MS": "0"},
+                environment={"GUARD_POLICIES_WATCH_MS": "0", **environment},
             )
         )
+        peers = [stack.enter_context(running_peer(first, folder / f"home{number}")) for number in range(1, nodes)]
+        gateways = (first, *peers)
         until_s = time.monotonic() + size.lasts_s
-        clients = [Client(gateway, number, until_s) for number in range(size.clients)]
+        clients = [Client(gateway, number, until_s) for gateway in gateways for number in range(size.clients)]
         for client in clients:
             client.thread.start()
-        swaps = _swap(gateway, versions, size.every_s, until_s, say)
+        swaps = _swap(gateways, versions, size.every_s, until_s, say)
         for client in clients:
             client.thread.join()
-        gateway.stop()
-        return Verdict(NAME, _checks(size, gateway, versions, clients, swaps))
+        for gateway in gateways:
+            gateway.stop()
+        return _checks(size, gateways, versions, clients, swaps)
 
 
-def _swap(gateway: RunningGateway, versions: Versions, every_s: float, until_s: float, say: Say) -> int:
+def _swap(gateways: tuple[RunningGateway, ...], versions: Versions, every_s: float, until_s: float, say: Say) -> int:
     swaps = 0
     while time.monotonic() + every_s < until_s:
         time.sleep(every_s)
         versions.put(_VERSIONS[swaps % 2])
-        os.kill(gateway.pid, signal.SIGHUP)
+        for gateway in gateways:
+            os.kill(gateway.pid, signal.SIGHUP)
         swaps += 1
         if swaps % 10 == 0:
             say(f"{swaps} swaps")
@@ -152,33 +169,40 @@ def _swap(gateway: RunningGateway, versions: Versions, every_s: float, until_s: 
 
 
 def _checks(
-    size: Size, gateway: RunningGateway, versions: Versions, clients: list[Client], swaps: int
+    size: Size, gateways: tuple[RunningGateway, ...], versions: Versions, clients: list[Client], swaps: int
 ) -> tuple[Check, ...]:
     seen: Counter[str] = sum((client.seen for client in clients), Counter())
     whole = {f"judged {version}, answered {version}" for version in _VERSIONS}
     judged = {request: version for client in clients for request, version in client.versions.items()}
+    logs = [gateway.decision_log for gateway in gateways]
+    told = "".join(gateway.stderr for gateway in gateways)
     return (
-        none(
-            "requests that were not answered 200", sum(n for what, n in seen.items() if not what.startswith("judged"))
-        ),
+        _unanswered(seen),
         none(
             "requests judged by one version and answered by the backend of another",
             sum(n for what, n in seen.items() if what.startswith("judged") and what not in whole),
         ),
-        none("requests of which the decision log tells another version", _torn(gateway.decision_log, versions, judged)),
-        none("reloads refused", gateway.stderr.count("policy.refused")),
-        at_least("reloads that were swaps", gateway.stderr.count('"outcome": "swapped"'), swaps - 1),
+        none("requests of which the decision log tells another version", _torn(logs, versions, judged)),
+        none("reloads refused", told.count("policy.refused")),
+        at_least("reloads that were swaps", told.count('"outcome": "swapped"'), len(gateways) * (swaps - 1)),
         *(at_least(f"requests judged by version {v}", seen[f"judged {v}, answered {v}"], 10) for v in _VERSIONS),
-        at_least("requests a second", seen.total() / size.lasts_s, 100, timed=True),
+        at_least("requests a second", round(seen.total() / size.lasts_s), 100, timed=True),
     )
 
 
-def _torn(log: Path, versions: Versions, judged: dict[str, str]) -> int:
+def _unanswered(seen: Counter[str]) -> Check:
+    """With what they were answered instead."""
+    others = {what: count for what, count in seen.items() if not what.startswith("judged")}
+    return Check("requests that were not answered 200: 0", str(others or 0), not others)
+
+
+def _torn(logs: list[Path], versions: Versions, judged: dict[str, str]) -> int:
     """Lines whose digest, limit and answer do not tell one version; and answers that have no line."""
     torn, left = 0, dict(judged)
-    with log.open() as lines:
-        for line in map(json.loads, lines):
+    for log in logs:
+        for line in map(json.loads, log.read_text().splitlines()):
             version = versions.digests.get(line["policy"])
             told = left.pop(line["id"], None)
-            torn += not (version == told and line["buckets"] is not None and f"only-{version}" in line["buckets"])
+            whole = version == told and f"only-{version}" in (line["buckets"] or ())
+            torn += told is not None and not whole  # what was refused is counted elsewhere
     return torn + len(left)

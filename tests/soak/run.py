@@ -13,14 +13,27 @@ from tests.soak import (
     aborts_inside,
     big_upload,
     closing_backend,
+    long_backtest,
     not_sent,
     overload,
     policy_swaps,
+    policy_swaps_nodes,
     slow_clients,
 )
 from tests.soak.verdict import Verdict
 
-RUNS = (slow_clients, big_upload, not_sent, closing_backend, overload, policy_swaps, aborts, aborts_inside)
+RUNS = (
+    slow_clients,
+    big_upload,
+    not_sent,
+    closing_backend,
+    overload,
+    policy_swaps,
+    policy_swaps_nodes,
+    aborts,
+    aborts_inside,
+    long_backtest,
+)
 
 
 def main() -> int:

@@ -23,6 +23,12 @@ class Watched:
         return int((self._proc / "statm").read_text().split()[1]) * _PAGE_BYTES
 
     @property
+    def held_bytes_max(self) -> int:
+        """The most that it ever held."""
+        [line] = [line for line in (self._proc / "status").read_text().splitlines() if line.startswith("VmHWM:")]
+        return int(line.split()[1]) * 1024
+
+    @property
     def descriptors(self) -> int:
         """Open files and sockets."""
         return len(os.listdir(self._proc / "fd"))  # noqa: PTH208  # a Path each would cost more than the listing

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -206,6 +206,25 @@ def running_gateway(
         yield gateway
     finally:
         gateway.close()
+
+
+@contextmanager
+def running_peer(
+    first: RunningGateway, home: Path, *, policies: Path | None = None, **environment: str
+) -> Iterator[RunningGateway]:
+    """Another node on the key database of the first, set up as that is, for the time of the block."""
+    shared = {
+        "GUARD_DATABASE_URL": first.administered or f"sqlite:///{first.home / 'guard.db'}",
+        "GUARD_SEALING_KEY_FILE": str(first.home / "sealing.key"),
+    }
+    home.mkdir(parents=True, exist_ok=True)
+    settings = {**first.environment, **shared, **environment}
+    peer = replace(first, home=home, policies=policies or first.policies, environment=settings, process=None)
+    try:
+        peer.start()
+        yield peer
+    finally:
+        peer.close()
 
 
 def eventually(seen: Callable[[], Answer | None], within_s: float = 5.0) -> Answer:

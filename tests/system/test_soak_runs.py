@@ -11,9 +11,11 @@ from tests.soak import (
     aborts_inside,
     big_upload,
     closing_backend,
+    long_backtest,
     not_sent,
     overload,
     policy_swaps,
+    policy_swaps_nodes,
     slow_clients,
 )
 
@@ -47,6 +49,14 @@ def test_too_many_requests_are_answered_200_or_503() -> None:
 
 def test_other_policies_each_moment_refuse_nobody_and_nobody_is_judged_by_half_of_two() -> None:
     assert _broken(policy_swaps) == []
+
+
+def test_other_policies_each_moment_on_two_nodes_of_two_workers_judge_nobody_by_half_of_two() -> None:
+    assert _broken(policy_swaps_nodes) == []
+
+
+def test_a_backtest_judges_lines_as_they_come_and_keeps_none() -> None:
+    assert _broken(long_backtest) == []
 
 
 def test_clients_that_go_away_leave_no_socket_behind_and_get_no_answer_of_anothers() -> None:
