@@ -11,7 +11,7 @@ from typing import Final
 
 from guard.model.admins import ReleaseState
 from guard.service.key_steps import By
-from guard.service.policy_consent import PolicyConsent
+from guard.service.policy_consent import PolicyConsent, by_both
 from guard.service.reloading import Demand, Reloading
 from guard.state.faults import StateError
 from guard.state.vault import Vault
@@ -55,9 +55,13 @@ async def _taken(reloading: Reloading, vault: Vault, taken: int) -> int:
 
 async def _settle(reloading: Reloading, consent: PolicyConsent) -> None:
     release = reloading.waits_for
-    state = await consent.state(release) if release else None
-    if release and state is not ReleaseState.PENDING:
-        await reloading.again(release, confirmed=state is ReleaseState.CONFIRMED)
+    if not release:
+        return
+    found = await consent.find(release)
+    if found is None or found.state in (ReleaseState.REJECTED, ReleaseState.EXPIRED):
+        await reloading.again(release, None)
+    elif found.state is ReleaseState.CONFIRMED:
+        await reloading.again(release, by_both(found))
 
 
 async def _ordered(vault: Vault) -> int:

@@ -9,7 +9,7 @@ from guard.policy.signed import signature_fault
 from guard.service.policy_tests import rehearse
 from guard.service.rulebook import Rulebook, Rules
 
-__all__ = ["Rulebook", "Rules", "accepted", "read_rulebook", "restored", "rulebook_of", "tested", "untested"]
+__all__ = ["Rulebook", "Rules", "accepted", "moved", "read_rulebook", "restored", "rulebook_of", "tested", "untested"]
 
 
 def read_rulebook(directory: Path, signers: Path | None = None) -> Rulebook | Invalid:
@@ -29,6 +29,14 @@ def rulebook_of(files: Mapping[str, bytes]) -> Rulebook | Invalid:
 def restored(files: Mapping[str, bytes], signers: Path | None = None) -> Rulebook | Invalid:
     """The same for contents that were in force once: this program may be another one, and others may sign."""
     return accepted(load_contents(files), signers)
+
+
+def moved(files: Mapping[str, bytes], beside: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The same files in the folder of those beside them: another node may keep its own elsewhere, and what a policy
+    names by a path begins at its folder.
+    """
+    folders = [Path(path).parent for path in beside]
+    return {str(folders[0] / Path(path).name) if folders else path: content for path, content in files.items()}
 
 
 def accepted(loaded: Loaded | Invalid, signers: Path | None) -> Rulebook | Invalid:

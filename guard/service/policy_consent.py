@@ -7,6 +7,8 @@ one change, from these contents to those: the nodes that read them make it, and 
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from guard.model.admins import Release, ReleaseState
 from guard.model.names import UnixMs
 from guard.policy.diff import Change, differences, scheme_differences, summary
@@ -51,10 +53,15 @@ class PolicyConsent:
         found = await self._vault.releases.ask(asked, by.deed(COMMAND, now))
         return None if found.state is ReleaseState.CONFIRMED else found
 
-    async def state(self, release_id: str) -> ReleaseState | None:
-        """What has become of a release by now; None if it is no more."""
+    async def find(self, release_id: str) -> Release | None:
+        """A release as it stands by now; None if it is no more."""
         found = await self._vault.releases.find(release_id)
-        return None if found is None else found.state_at(self._now())
+        return None if found is None else msgspec.structs.replace(found, state=found.state_at(self._now()))
+
+
+def by_both(release: Release) -> By:
+    """Who makes a change that was confirmed, whichever node is the first to make it."""
+    return By(release.requested_by, f"{release.why}; confirmed by {release.settled_by}")
 
 
 def changes_between(before: Rulebook, after: Rulebook) -> tuple[Change, ...]:

@@ -18,7 +18,7 @@ from guard.policy.load import Invalid
 from guard.policy.schemes import rewritten_schemes
 from guard.policy.widening import kept_narrow
 from guard.service.key_steps import By
-from guard.service.policies import Rulebook, Rules, restored
+from guard.service.policies import Rulebook, Rules, moved, restored
 
 RECORD_MS: Final = 5000
 """How long writing a reload down may take: what is judged meanwhile is judged by the rules before."""
@@ -147,17 +147,19 @@ class Reloading:
             return await self._put(await asyncio.to_thread(read), demand)
 
     async def restore(self, files: Mapping[str, bytes], demand: Demand) -> Attempt:
-        """The same for contents that were in force before."""
-        return await self.take(lambda: self._restored(files), demand)
+        """The same for contents that were in force before, here or on another node."""
+        return await self.take(lambda: self._restored(moved(files, self.rules.base.files)), demand)
 
-    async def again(self, release: str, *, confirmed: bool) -> None:
-        """Make the change that waits for this release, exactly as it was read then; or have it wait no more."""
+    async def again(self, release: str, by: By | None) -> None:
+        """Make the change that waits for this release, exactly as it was read then, by these two; or, if it was not
+        confirmed, have it wait no more.
+        """
         async with self._one_at_a_time:
             waiting = self._waiting
             if waiting is None or waiting.release != release:
                 return
-            if confirmed:
-                await self._put(waiting.found, waiting.demand)
+            if by is not None:
+                await self._put(waiting.found, msgspec.structs.replace(waiting.demand, by=by))
             else:
                 self._ended(Outcome.REFUSED, waiting.demand.by, why=f"{release} was not confirmed")
 

@@ -12,6 +12,7 @@ from guard.app import orders
 from guard.app.orders import following_orders
 from guard.app.reloading import began, recording, reloading_of
 from guard.model.names import UnixMs
+from guard.service.key_steps import By
 from guard.service.policies import Rules, restored
 from guard.service.policy_consent import PolicyConsent
 from guard.service.reloading import Demand, Outcome, Reloading
@@ -66,6 +67,21 @@ async def test_what_waits_is_in_force_on_all_nodes_that_read_it_once_a_second_pe
     await fleet.ring.releases.confirm(release, BOB)
     await until(lambda: fleet.in_force() == (WIDE.policies.digest,) * 2)
     assert (fleet.one.stale, fleet.one.waits_for) == (None, "")
+
+
+async def test_history_names_who_asked_and_who_confirmed_whichever_node_makes_the_change(fleet: Fleet) -> None:
+    """The node that was asked is gone; another one, whose files changed too, makes it."""
+    gone = PolicyConsent(fleet.ring.vault, now=lambda: fleet.ring.now, random=secrets.token_bytes)
+    asked = await gone.awaited(NARROW, WIDE, ALICE)
+    assert asked is not None
+    assert (await fleet.other.reload(By("guard serve", "policy files have changed"))).release == asked.id
+    await fleet.ring.releases.confirm(asked.id, BOB)
+    await until(lambda: fleet.other.rules.policies.digest == WIDE.policies.digest)
+    [made, _] = await fleet.ring.vault.policies.all()
+    assert (made.actor, made.why) == (
+        "alice",
+        "a reason: weakens 1, tightens 0, renames 0, neutral 0; confirmed by bob",
+    )
 
 
 async def test_what_is_rejected_stays_out_of_force_and_says_so(fleet: Fleet) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from guard.policy.load import Invalid
-from guard.service.policies import Rulebook, read_rulebook, rulebook_of
+from guard.service.policies import Rulebook, moved, read_rulebook, rulebook_of
 
 _POLICIES = Path(__file__).parent.parent.parent / "policies"
 _POLICY = """
@@ -70,3 +70,8 @@ def test_contents_that_were_tested_before_are_not_tested_again(tmp_path: Path) -
     assert isinstance(rules, Rulebook)
     failing = {path: content + b"  - {send: POST /v1/orders, expect: allow}\n" for path, content in rules.files.items()}
     assert isinstance(rulebook_of(failing), Rulebook)
+
+
+def test_files_of_another_node_lie_where_this_one_keeps_its_own() -> None:
+    assert moved({"/there/a.yaml": b"a"}, {"/here/b.yaml": b"b"}) == {"/here/a.yaml": b"a"}
+    assert moved({"/there/a.yaml": b"a"}, {}) == {"/there/a.yaml": b"a"}

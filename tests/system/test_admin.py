@@ -5,44 +5,21 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from guard.edges.admin.routes import ROUTES
 from tests.ports import free_port
+from tests.system.desk import Desk
 from tests.system.gateway import RunningGateway, eventually, running_gateway
 from tests.system.key_holder import Key, signed
-from tests.system.raw_http import Response, ask, message
+from tests.system.raw_http import ask, message
 from tests.system.recording_backend import RecordingBackend
 
 pytestmark = pytest.mark.system
 
 _CONFIGURATION = Path(__file__).parent / "schemathesis.toml"
 _ENDLESS = "1000000"
-
-
-class Desk:
-    """A gateway with its admin API, and the first token of it."""
-
-    def __init__(self, gateway: RunningGateway, port: int) -> None:
-        self.gateway = gateway
-        self.port = port
-        self.token = (gateway.home / "admin.token").read_text().strip()
-
-    def ask(self, method: str, target: str, body: object = None, *, token: str | None = None) -> Response:
-        """One call."""
-        content = b"" if body is None else json.dumps(body).encode()
-        fields = [(b"Host", b"127.0.0.1"), (b"Authorization", f"Bearer {token or self.token}".encode())]
-        if body is not None:
-            fields.append((b"Content-Type", b"application/json"))
-        return ask(self.port, message(method, target, fields, content))
-
-    def told(self, method: str, target: str, body: object = None) -> Any:
-        """What a call that succeeds is told."""
-        response = self.ask(method, target, body)
-        assert response.status in (200, 201), response.body
-        return json.loads(response.body)
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +31,13 @@ def desk(tmp_path_factory: pytest.TempPathFactory, backend: RecordingBackend) ->
         "GUARD_ADMIN_FAILURES_MAX": _ENDLESS,
     }
     with running_gateway(tmp_path_factory.mktemp("admin"), backend, environment=environment) as gateway:
-        yield Desk(gateway, port)
+        yield _desk(gateway, port)
         assert gateway.stop() == 0
         assert "Traceback" not in gateway.stderr
+
+
+def _desk(gateway: RunningGateway, port: int) -> Desk:
+    return Desk(gateway, port, (gateway.home / "admin.token").read_text().strip())
 
 
 def test_a_key_made_over_http_opens_the_gateway_and_revoked_it_does_not(desk: Desk) -> None:
@@ -127,7 +108,7 @@ def test_of_two_workers_neither_but_their_supervisor_serves_it_and_both_follow(
     environment = {"GUARD_ADMIN_LISTEN": f"127.0.0.1:{port}", "GUARD_STATE_URL": redis_url, "GUARD_STORE_MS_MAX": "500"}
     flags = ("--workers", "2")
     with running_gateway(tmp_path / "home", backend, environment=environment, flags=flags) as gateway:
-        both = Desk(gateway, port)
+        both = _desk(gateway, port)
         nodes = both.told("GET", "/admin/v1/nodes")["items"]
         assert len({node["pid"] for node in nodes} - {gateway.pid}) == 2
         made = both.told("POST", "/admin/v1/keys", {"account": "acme", "scopes": ["read"]})
