@@ -6,7 +6,7 @@ whole all the same.
 
 from tests.servers.redis import RedisServer
 from tests.soak import policy_swaps
-from tests.soak.policy_swaps import Size, swapped
+from tests.soak.policy_swaps import PATIENT, Size, swapped
 from tests.soak.verdict import Say, Verdict
 
 NAME = "policy_swaps_nodes"
@@ -17,5 +17,5 @@ SMALL = Size(lasts_s=4, every_s=0.8, clients=2)
 def run(size: Size, say: Say) -> Verdict:
     """The state is waited for: what is asked is how whole an answer is, and not how quick."""
     with RedisServer() as redis:
-        environment = {"GUARD_STATE_URL": redis.url, "GUARD_STORE_MS_MAX": "1000", "GUARD_WORKERS": "2"}
-        return Verdict(NAME, swapped(size, say, nodes=2, environment=environment))
+        shared = {"GUARD_STATE_URL": redis.url, "GUARD_STORE_MS_MAX": "1000", "GUARD_WORKERS": "2"}
+        return Verdict(NAME, swapped(size, say, nodes=2, environment={**PATIENT, **shared}))
