@@ -20,6 +20,7 @@ from guard.model.names import Address, RequestId, UnixMs
 from guard.model.policy import PolicySet, Service
 from guard.model.rules import Mode, Rule
 from guard.service.at_once import at_once
+from guard.service.echoes import Echoes
 from guard.service.guests import Guests
 from guard.service.judge import Judgement
 from guard.service.repeats import Repeats
@@ -63,6 +64,7 @@ class Watch:
         self._meter = meter
         self._waits = waits
         self._repeats = Repeats()
+        self._echoes = Echoes()
         self._pending: deque[Sighting] = deque()
         self._lifted: list[Ban] = []
         self._active: dict[tuple[SubjectKind, str], UnixMs] = {}
@@ -88,12 +90,17 @@ class Watch:
             return
         identified = judgement.identified
         claim = None if identified is None else identified.claim
+        holder = holder_of(judgement)
+        if holder is not None and claim is not None:
+            admitted = not isinstance(outcome, Deny)
+            if self._echoes.is_echo(holder.id, claim, facts.body, admitted=admitted):
+                holder = None
         event = Event(
             routed.service,
             routed.address,
             facts.request_id,
             route=routed.route.name,
-            holder=holder_of(judgement),
+            holder=holder,
             claimed="" if claim is None else claim.key_id,
             upstream_ms=(upstream_us or 0) // 1000,
         )

@@ -11,6 +11,7 @@ from guard.model.abuse import AbusePolicy, Action, Distinct, Raised, Sighting, S
 from guard.model.bans import NO_BANS
 from guard.model.decision import Deny
 from guard.model.facts import Body, BodyRead, Facts
+from guard.model.keys import KeyRecord
 from guard.model.names import Address, KeyId, RequestId, UnixMs
 from guard.model.policy import ClientAddressPolicy
 from guard.model.rules import Mode
@@ -49,13 +50,20 @@ class Line:
     """A judge and a watch over it. Each message is concluded as if the backend had answered with `status`."""
 
     def __init__(
-        self, policy: AbusePolicy, *, meter: Meter | None = None, scores: MemoryScores | None = None, **changes: Any
+        self,
+        policy: AbusePolicy,
+        *,
+        meter: Meter | None = None,
+        scores: MemoryScores | None = None,
+        key: KeyRecord | None = None,
+        **changes: Any,
     ) -> None:
         self.now = NOW
         order = route(limits_principal=(limit(capacity=1000),))
         self.policies = policies(service(order, abuse=policy, **changes))
         self.meter = meter or Meter()
         self.scores = scores or MemoryScores()
+        self.key = key or record()
         self.watch = self._watch()
         self.judge = self.judging(Patience())
         self._sent = 0
@@ -63,7 +71,7 @@ class Line:
     def judging(self, patience: Patience) -> Judge:
         return Judge(
             Rules(Rulebook(self.policies, SCHEMES)),
-            Keys(record()),
+            Keys(self.key),
             MemoryLimits(UnixMs(NOW - 1_000_000)),
             lambda: self.now,
             board=self.watch.board,
@@ -334,10 +342,12 @@ class _Asked(MemoryScores):
     def __init__(self) -> None:
         super().__init__()
         self.values: list[str] = []
+        self.signals: list[str] = []
         self.fired = 0
 
     async def score(self, sightings: tuple[Sighting, ...], now: UnixMs) -> tuple[Raised, ...]:
         self.values += [sighting.value for sighting in sightings]
+        self.signals += [sighting.signal.name for sighting in sightings]
         raised = await super().score(sightings, now)
         self.fired += len(raised)
         return raised
@@ -353,3 +363,16 @@ async def test_a_value_that_was_just_counted_asks_nothing_of_the_scores_until_th
     for peer in ("198.51.100.1", "192.0.2.1", "198.51.100.1"):  # the first of them makes it fire
         await line.order(peer=Address(peer))
     assert scores.fired == 2
+
+
+async def test_a_captured_message_that_was_refused_counts_to_its_holder_once() -> None:
+    """A stranger who sends it again from elsewhere scores the address that it comes from, and nobody's key."""
+    bounds = signal("bounds", per=SubjectKind.KEY, points=1)
+    strangers = signal("strangers", per=SubjectKind.IP, points=1)
+    scores = _Asked()
+    line = Line(abuse({"authz.ip": (bounds, strangers)}), scores=scores, key=record(networks=("192.0.2.0/24",)))
+    captured = line.good(peer=Address("198.51.100.1"))
+    assert [await line.code(captured) for _ in range(4)] == ["authz.ip"] * 4
+    assert scores.signals == ["bounds", "strangers", "strangers", "strangers", "strangers"]
+    assert await line.code(line.good(peer=Address("198.51.100.1"))) == "authz.ip"
+    assert scores.signals[-2:] == ["bounds", "strangers"]
