@@ -118,7 +118,7 @@ class Settings(BaseSettings):
 
     @property
     def shares_state(self) -> bool:
-        """Whether nonces and limits are kept where other processes find them."""
+        """Whether nonces, limits and scores are kept where other processes find them."""
         return self.state_url != _MEMORY
 
     @property

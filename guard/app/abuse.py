@@ -5,7 +5,7 @@ database and with shared state. None of them is on the road of a message.
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import structlog
 
@@ -23,6 +23,7 @@ from guard.telemetry.meter import Meter
 
 _WRITE_EVERY_S = 0.1
 _DRAIN_EVERY_S = 0.05
+_LAST_DRAIN_S = 1.0
 _SWEEP_EVERY_S = 1.0
 _PRUNE_EVERY_S = 3600.0
 
@@ -59,6 +60,9 @@ async def watching(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_DRAIN_S):
+                await watch.drain()
         await write_bans(table, watch.board, now())
 
 

@@ -22,7 +22,7 @@ from guard.app.keys import open_vault
 from guard.app.onward import Adopt, Outlet, Prepare, open_outlet
 from guard.app.overriding import overriding
 from guard.app.promotions import watching_promotions
-from guard.app.stores import open_limits, refuse_local_replay
+from guard.app.stores import Stores, open_stores, refuse_local_replay
 from guard.edges.asgi import Gateway
 from guard.edges.body import UnverifiedBudget
 from guard.edges.direct import DirectRoad
@@ -48,7 +48,7 @@ from guard.service.watch import Watch
 from guard.settings import Settings
 from guard.state.directory import STALE_AFTER_MS, FollowingDirectory
 from guard.state.memory import MemoryLimits
-from guard.state.protocols import LimitStore
+from guard.state.protocols import LimitStore, ScoreStore
 from guard.state.vault import Vault
 from guard.telemetry.decision_log import DecisionLog, timestamp
 from guard.telemetry.meter import Meter
@@ -92,8 +92,8 @@ async def open_gateway(
         pressure, meter = _measured(settings, rules, stack)
         followed = await stack.enter_async_context(following(vault, settings, clock, meter))
         at = settings, vault, clock.now, meter, followed
-        limits = await stack.enter_async_context(_limits(*at, rules=rules, filled_since=buckets_filled_since))
-        watch = await stack.enter_async_context(_watching(vault, followed.directory, rules, clock.now, meter))
+        limits, scores = await stack.enter_async_context(_stores(*at, rules=rules, filled_since=buckets_filled_since))
+        watch = await stack.enter_async_context(_watching(vault, followed, rules, clock, meter, scores=scores))
         log = _decision_log(settings.decision_log, vault.sealing.log_tag_key, stack)
         outlet = _outlet(settings, rules, app, stack)
         board = await stack.enter_async_context(overriding(vault.overrides, followed.directory, rules, clock.now))
@@ -126,9 +126,9 @@ async def open_gateway(
 
 
 def _watching(
-    vault: Vault, directory: FollowingDirectory, rules: Rules, now: Callable[[], UnixMs], meter: Meter
+    vault: Vault, followed: Followed, rules: Rules, clock: AnchoredClock, meter: Meter, *, scores: ScoreStore | None
 ) -> AbstractAsyncContextManager[Watch]:
-    return watching(vault.bans, directory, lambda: rules.policies, now, meter)
+    return watching(vault.bans, followed.directory, lambda: rules.policies, clock.now, meter, shared=scores)
 
 
 def _outlet(settings: Settings, rules: Rules, app: App | None, stack: AsyncExitStack) -> Outlet:
@@ -159,7 +159,7 @@ def _judge(
     )
 
 
-def _limits(
+def _stores(
     settings: Settings,
     vault: Vault,
     now: Callable[[], UnixMs],
@@ -168,9 +168,9 @@ def _limits(
     *,
     rules: Rules,
     filled_since: UnixMs | None,
-) -> AbstractAsyncContextManager[LimitStore]:
+) -> AbstractAsyncContextManager[Stores]:
     heard = clock_heard("redis", followed.clocks, meter)
-    return open_limits(
+    return open_stores(
         *(settings, vault.database.file, now, meter),
         processes=followed.processes,
         store_ms_max=rules.policies.store_ms_max,

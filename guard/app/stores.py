@@ -1,8 +1,9 @@
-"""Where nonces and limits are kept: in this process, or in the Redis that GUARD_STATE_URL names."""
+"""Where nonces, limits and scores are kept: in this process, or in the Redis that GUARD_STATE_URL names."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 
@@ -14,15 +15,23 @@ from guard.service.endurance import Endurance
 from guard.settings import Settings
 from guard.state.memory import MemoryLimits
 from guard.state.metered import MeteredLimits
-from guard.state.protocols import LimitStore, StoreMeter
+from guard.state.protocols import LimitStore, ScoreStore, StoreMeter
 from guard.state.redis.limits import open_redis
+from guard.state.scores import MemoryScores
 from guard.state.share import LocalShare
 
 _log = structlog.get_logger()
 
 
+class Stores(NamedTuple):
+    """What is asked while messages pass. `scores` None: nobody shares them."""
+
+    limits: LimitStore
+    scores: ScoreStore | None = None
+
+
 @asynccontextmanager
-async def open_limits(
+async def open_stores(
     settings: Settings,
     database: Path | None,
     now: Callable[[], UnixMs],
@@ -32,8 +41,8 @@ async def open_limits(
     store_ms_max: int | None = None,
     filled_since: UnixMs | None = None,
     clock_heard: Callable[[UnixMs, UnixMs, UnixMs], object] = lambda _before, _theirs, _after: None,
-) -> AsyncIterator[LimitStore]:
-    """The store, for the time of the block. Raises StateError if it cannot or must not be used.
+) -> AsyncIterator[Stores]:
+    """The stores, for the time of the block. Raises StateError if it cannot or must not be used.
 
     With state in memory this is the only gateway on its key database: a lock on its file says so, or the table of
     nodes (`following.py`). A Redis that does not answer is waited for in the background: until it does for the first
@@ -43,7 +52,7 @@ async def open_limits(
     """
     if not settings.shares_state:
         with nullcontext() if database is None else alone_on(database):
-            yield MemoryLimits(now(), filled_since=filled_since)
+            yield Stores(MemoryLimits(now(), filled_since=filled_since))
         return
 
     def reads_clock() -> Callable[[UnixMs], object]:
@@ -55,8 +64,9 @@ async def open_limits(
     if store.born_at is not None:
         meter.store_up("redis", up=True)
     limits = Endurance(MeteredLimits(store, meter), LocalShare(now()), processes, heard=meter.store_fallback)
+    scores = store.scores(MemoryScores(), heard=lambda: meter.store_fallback("scores"))
     try:
-        yield limits
+        yield Stores(limits, scores)
         await limits.close()
     finally:
         await store.close()

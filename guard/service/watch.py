@@ -113,10 +113,12 @@ class Watch:
 
     async def drain(self) -> None:
         """Count what was seen, and put in force what follows."""
-        while self._lifted:  # what was lifted begins anew, so that the next event does not bring it back
-            ban = self._lifted.pop()
+        lifted, self._lifted = self._lifted, []
+        for told, ban in enumerate(lifted):  # it begins anew, so that the next event does not bring it back
             self._repeats.forget()
-            await self._scores.forget(ban.kind, ban.name)
+            if not await self._scores.forget(ban.kind, ban.name, ban.lifted_at or UnixMs(0)):  # knockout: lifted
+                self._lifted += lifted[told:]
+                break
         if not self._pending:
             return
         seen, now = tuple(self._pending), self._now()

@@ -34,10 +34,15 @@ class BanTable:
         self._database = database
 
     async def write(self, bans: Sequence[Ban], deed: Deed) -> tuple[Ban, ...]:
-        """Put these in force, each in place of the row of its id: as they then stand, with their revision."""
+        """Put these in force, each in place of the row of its id: as they then stand, with their revision.
+
+        What a ladder did takes the place of nothing more severe that is in force: nodes that share a score may come to
+        several of its rungs at once, and write them in any order.
+        """
         async with self._database.writing() as connection:
             known = {ban.id: ban for ban in await _among(connection, [ban.id for ban in bans])}
-            return await _write(connection, [(known.get(ban.id), ban) for ban in bans], deed)
+            wanted = [(known.get(ban.id), ban) for ban in bans if not _is_outdone(ban, known.get(ban.id))]
+            return await _write(connection, wanted, deed) if wanted else ()
 
     async def change(self, change: Change, deed: Deed) -> tuple[Ban, ...]:
         """Put in place of each row what `change` makes of it, None leaving it: all those that changed."""
@@ -62,6 +67,12 @@ class BanTable:
 def ban_of(document: str) -> Ban:
     """A ban as its row holds it."""
     return document_of(document, Ban)
+
+
+def _is_outdone(ban: Ban, before: Ban | None) -> bool:
+    if ban.rule is not None and before is not None and before.is_in_force(ban.since):  # knockout: milder_is_not_written
+        return before.action.severity > ban.action.severity
+    return False
 
 
 async def _among(connection: AsyncConnection, ids: Sequence[BanId]) -> list[Ban]:

@@ -118,13 +118,17 @@ class ScoreStore(Protocol):
     """Who does what how often, and what it comes to. Nothing that is asked here decides on a message."""
 
     async def score(self, sightings: tuple[Sighting, ...], now: UnixMs) -> tuple[Raised, ...]:
-        """Count each; of those with which a signal fires, the score that follows. Of a store that cannot answer: none.
+        """Count each once at most; of those with which a signal fires, the score that follows.
 
-        Where there is no room for a subject of its own, it is counted with its neighbours: as a wider name of its
-        sighting. Never not at all.
+        What a shared store does not answer is counted by this process alone, as a score of its own. Where there is no
+        room for a subject of its own, it is counted with its neighbours: as a wider name of its sighting. Never not at
+        all.
         """
         ...
 
-    async def forget(self, kind: SubjectKind, name: str) -> None:
-        """Its scores and counts begin anew: somebody has lifted what came of them."""
+    async def forget(self, kind: SubjectKind, name: str, before: UnixMs) -> bool:
+        """Its scores and counts that began until then begin anew: somebody has lifted what came of them.
+
+        May be said again, by each node. False: the store did not answer, and is to be told again.
+        """
         ...

@@ -25,6 +25,7 @@ class _Entry(msgspec.Struct):
     """What is known of one subject."""
 
     at: int
+    begun: int
     forget_at: int
     level: int = 0
     counts: dict[str, Count | Values] = {}
@@ -55,11 +56,12 @@ class MemoryScores(ScoreStore):
         found = [self._seen(sighting, now) for sighting in sightings]
         return tuple([raised for raised in found if raised is not None])
 
-    async def forget(self, kind: SubjectKind, name: str) -> None:
+    async def forget(self, kind: SubjectKind, name: str, before: UnixMs) -> bool:
         """See `ScoreStore.forget`."""
         for table in self._tables:
-            for key in [key for key in table if key[2:] == (kind, name)]:
+            for key in [key for key, entry in table.items() if key[2:] == (kind, name) and entry.begun <= before]:
                 del table[key]
+        return True
 
     def _seen(self, sighting: Sighting, now: UnixMs) -> Raised | None:
         signal = sighting.signal
@@ -81,13 +83,13 @@ class MemoryScores(ScoreStore):
             key = (sighting.service, int(sighting.score), kind, name)
             table = self._table(width)
             entry = table.pop(key, None)
-            if entry is not None:
+            if entry is not None and now < entry.forget_at:
                 entry.forget_at = max(entry.forget_at, forget_at)
                 table[key] = entry  # to the end: what was touched last is looked at last
                 return name, entry
             _sweep(table, now)
             if width == last or len(table) < self._addresses_max // _WIDER_SHARE**width:  # knockout: scores_max
-                entry = table[key] = _Entry(at=now, forget_at=forget_at)
+                entry = table[key] = _Entry(at=now, begun=now, forget_at=forget_at)
                 return name, entry
         raise ValueError("a sighting names nobody")
 

@@ -65,7 +65,9 @@ DECISIONS: Final = _counter(
 REPLAYS: Final = _counter("guard_replay_rejected_total", "Messages refused because they had been accepted before")
 FAILURES: Final = _counter("guard_failures_total", "Messages denied for a fault of guard itself; must stay 0")
 FALLBACKS: Final = _counter(
-    "guard_store_fallback_total", "Answers that policy gave in place of a store that did not", "function"
+    "guard_store_fallback_total",
+    "Answers that policy gave, and events that were counted alone, in place of a store that did not answer",
+    "function",
 )
 RESTARTS: Final = _counter("guard_worker_restarts_total", "Workers started in the place of one that had ended")
 SIGNALS: Final = _counter("guard_abuse_signals_total", "Signals that fired, by service and name", "service", "signal")

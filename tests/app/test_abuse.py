@@ -16,6 +16,7 @@ from guard.state.ban_board import BanBoard
 from guard.state.ban_table import BanTable
 from guard.state.directory import FollowingDirectory
 from guard.state.faults import StateError
+from guard.state.scores import MemoryScores
 from guard.state.sealing import SealingKey
 from guard.state.vault import Vault
 from guard.telemetry.meter import Meter
@@ -57,6 +58,14 @@ async def test_a_ban_is_in_force_here_at_once_and_in_the_database_soon(vault: Va
 
 async def test_what_was_put_in_force_last_is_written_on_leaving(vault: Vault) -> None:
     async with _watching(vault, FollowingDirectory(vault.keys, lambda: NOW)) as watch:
+        watch.refused("198.51.100.7", "request.timeout", RequestId("req_1"))
+    assert len(await vault.bans.all()) == 1
+
+
+async def test_what_was_seen_last_is_counted_on_leaving_where_scores_are_shared(vault: Vault) -> None:
+    directory = FollowingDirectory(vault.keys, lambda: NOW)
+    at = vault.bans, directory, lambda: _POLICIES, lambda: NOW, Meter()
+    async with watching(*at, shared=MemoryScores()) as watch:
         watch.refused("198.51.100.7", "request.timeout", RequestId("req_1"))
     assert len(await vault.bans.all()) == 1
 

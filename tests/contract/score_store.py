@@ -94,11 +94,55 @@ class ScoreStoreContract:
 
     async def test_what_was_lifted_begins_anew(self, scores: ScoreStore) -> None:
         asked = signal(at_least=2, over_ms=10_000)
+        values = signal("values", at_least=2, over_ms=10_000, distinct=Distinct.KEY)
         await points(scores, sighting(asked))
+        await points(scores, sighting(values, value="a"))
         await points(scores, sighting(), 1)
-        await scores.forget(SubjectKind.IP, "192.0.2.1")
-        assert await points(scores, sighting(asked), 2) is None
-        assert await points(scores, sighting(), 3) == 20
+        await points(scores, sighting(service="other"), 1)
+        assert await scores.forget(SubjectKind.IP, "192.0.2.1", UnixMs(NOW + 2))
+        assert await points(scores, sighting(asked), 3) is None
+        assert await points(scores, sighting(values, value="b"), 3) is None
+        assert await points(scores, sighting(), 4) == 20
+        assert await points(scores, sighting(service="other"), 4) == 20
+
+    async def test_what_began_after_something_was_lifted_is_not_forgotten_for_it(self, scores: ScoreStore) -> None:
+        for _ in range(2):
+            await points(scores, sighting(), 3)
+            assert await scores.forget(SubjectKind.IP, "192.0.2.1", UnixMs(NOW + 2))
+        assert await points(scores, sighting(), 3) == 60
+
+    async def test_lifting_touches_nobody_else(self, scores: ScoreStore) -> None:
+        await points(scores, sighting())
+        await points(scores, sighting(None, "192.0.2.2", "192.0.2.0/24"))
+        assert await scores.forget(SubjectKind.IP, "192.0.2.2", NOW)
+        assert await scores.forget(SubjectKind.KEY, "192.0.2.1", NOW)
+        assert await points(scores, sighting()) == 40
+
+    async def test_what_has_decayed_is_as_if_it_had_never_been(self, scores: ScoreStore) -> None:
+        await points(scores, sighting(signal(points=1000)))
+        raised = await one(scores, sighting(), 14 * 64_000)
+        assert raised is not None
+        assert (raised.points, raised.evidence.signals) == (20, {"replay": 1})
+
+    async def test_a_signal_whose_way_of_counting_changed_counts_anew(self, scores: ScoreStore) -> None:
+        events = sighting(signal(at_least=2, over_ms=1_000))
+        values = [sighting(signal(at_least=2, over_ms=1_000, distinct=Distinct.KEY), value=value) for value in "abc"]
+        counted = (events, values[0], events, values[1], values[2])
+        assert [await points(scores, each) for each in counted] == [None, None, None, None, 20]
+
+    async def test_events_of_the_window_before_count_by_how_much_of_it_is_still_near(self, scores: ScoreStore) -> None:
+        began = NOW // 10_000 * 10_000 + 10_000 - NOW
+        seen = sighting(signal(at_least=4, over_ms=10_000))
+        for _ in range(3):
+            assert await points(scores, seen, began + 9_999) is None
+        told = [await points(scores, seen, began + 15_000) for _ in range(2)]
+        assert told == [None, 20]  # 1.5 of the 3, and these two
+
+    async def test_many_subjects_in_one_call_are_each_counted_once(self, scores: ScoreStore) -> None:
+        many = tuple(sighting(None, f"192.0.{last % 50}.1", "192.0.0.0/8") for last in range(150))
+        found = await scores.score(many, NOW)
+        assert [raised.points for raised in found] == [20] * 50 + [40] * 50 + [60] * 50
+        assert [raised.name for raised in found] == [seen.names[0] for seen in many]
 
     async def test_many_are_answered_in_their_order(self, scores: ScoreStore) -> None:
         many = (sighting(), sighting(signal(at_least=9, over_ms=1_000)), sighting(signal("forgery", points=5)))

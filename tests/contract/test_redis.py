@@ -1,18 +1,19 @@
-"""The store in Redis holds the contract, on a real server whose clock says what each charge says."""
+"""The stores in Redis hold the contracts, on a real server whose clock says what each charge or sighting says."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
 from guard.model.names import UnixMs
-from guard.state.protocols import LimitStore
+from guard.state.protocols import LimitStore, ScoreStore
 from tests.contract.calendar_quota import CalendarContract
 from tests.contract.limit_store import BORN, LimitStoreContract
 from tests.contract.repay import RepayContract
 from tests.contract.reserve import ReserveContract
+from tests.contract.score_store import ScoreStoreContract
 from tests.contract.settle import SettleContract
 from tests.contract.slots import SlotsContract
-from tests.state.redis.timed import TimedRedis, flushed
+from tests.state.redis.timed import TimedRedis, TimedScores, flushed
 
 pytestmark = pytest.mark.system
 
@@ -30,3 +31,12 @@ class TestRedis(LimitStoreContract, CalendarContract, SlotsContract, RepayContra
         store = await TimedRedis.open(flushed(self.url), born_at)
         self.opened.append(store)
         return store
+
+
+class TestRedisScores(ScoreStoreContract):
+    @pytest.fixture
+    async def scores(self, redis_url: str) -> AsyncIterator[ScoreStore]:
+        store = await TimedScores.open(flushed(redis_url))
+        yield store
+        assert store.lost == 0
+        await store.close()

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from guard.core.stages import Allow
 from guard.model.abuse import AbusePolicy, Action, Distinct, Raised, Sighting, Signal, SubjectKind
-from guard.model.bans import NO_BANS
+from guard.model.bans import NO_BANS, BanId
 from guard.model.decision import Deny
 from guard.model.facts import Body, BodyRead, Facts
 from guard.model.keys import KeyRecord
@@ -244,6 +244,30 @@ async def test_what_was_lifted_is_not_back_with_the_next_event() -> None:
     await line.send(line.forged())
     [[again]] = line.watch.board.bans.addresses.values()
     assert again.action is Action.THROTTLE
+
+
+class _Deaf(MemoryScores):
+    """Does not answer for so long."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+        self.told: list[tuple[str, UnixMs]] = []
+
+    async def forget(self, kind: SubjectKind, name: str, before: UnixMs) -> bool:
+        assert kind is SubjectKind.IP
+        self.told.append((name, before))
+        return len(self.told) > self.times
+
+
+async def test_what_was_lifted_is_told_to_shared_scores_until_they_answer() -> None:
+    line, scores = Line(abuse(_FORGERY)), _Deaf(2)
+    at = lambda: line.policies, scores, BanBoard(), lambda: line.now
+    watch = Watch(*at, chance=lambda _: 0, meter=line.meter, waits=True)
+    watch.heard(tuple(ban(id=BanId(name), name=name, revision=1, lifted_at=NOW) for name in ("192.0.2.1", "192.0.2.2")))
+    for _ in range(5):
+        await watch.drain()
+    assert scores.told == [("192.0.2.1", NOW)] * 3 + [("192.0.2.2", NOW)]
 
 
 async def test_above_the_share_that_may_be_banned_bans_are_recorded_only_and_somebody_is_called() -> None:

@@ -3,6 +3,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from guard.model.abuse import Action
 from guard.model.bans import Ban, BanId
 from guard.model.names import UnixMs
 from guard.model.rules import Mode
@@ -31,6 +32,17 @@ async def test_a_subject_has_one_row_and_the_last_word_stands(vault: Vault) -> N
     [again] = await vault.bans.write([_named("a", strikes=2)], deed("ban"))
     assert await vault.bans.all() == (again,)
     assert (again.strikes, again.revision) == (2, 2)
+
+
+async def test_what_a_ladder_does_never_takes_the_place_of_something_more_severe(vault: Vault) -> None:
+    [banned] = await vault.bans.write([_named("a")], deed("ban"))
+    milder = _named("a", action=Action.QUARANTINE, since=UnixMs(_END - 1), until=UnixMs(_END + 1))
+    assert await vault.bans.write([milder], deed("ban")) == ()
+    assert await vault.bans.all() == (banned,)
+    assert await vault.keys.head() == 1
+    for after in (msgspec.structs.replace(milder, rule=None), _named("a"), msgspec.structs.replace(milder, since=_END)):
+        await vault.bans.write([after], deed("ban"))
+        assert [(each.action, each.since) for each in await vault.bans.all()] == [(after.action, after.since)]
 
 
 async def test_a_ban_is_in_the_audit_trail_as_it_was_and_as_it_is(vault: Vault) -> None:

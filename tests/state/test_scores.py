@@ -2,10 +2,8 @@
 
 import pytest
 
-from guard.model.abuse import Distinct
 from guard.state.protocols import ScoreStore
 from guard.state.scores import MemoryScores
-from tests.build import signal
 from tests.contract.score_store import ScoreStoreContract, one, points, sighting
 
 
@@ -51,11 +49,3 @@ async def test_what_has_decayed_makes_room() -> None:
     assert raised is not None
     assert raised.name == "192.0.2.2"
     assert scores.tracked == 1
-
-
-async def test_a_signal_whose_way_of_counting_changed_counts_anew() -> None:
-    scores = MemoryScores()
-    await points(scores, sighting(signal(at_least=2, over_ms=1_000)))
-    changed = signal(at_least=2, over_ms=1_000, distinct=Distinct.KEY)
-    assert await points(scores, sighting(changed, value="a")) is None
-    assert await points(scores, sighting(signal(at_least=2, over_ms=1_000))) is None

@@ -37,7 +37,7 @@ class Asked(msgspec.Struct, gc=False):
 class Call(msgspec.Struct):
     """A script, its keys, and its arguments from the fourth on. `answered` takes the reply, `failed` why there is none.
 
-    `answered` raises struct.error for a reply that is none of the script's.
+    `answered` raises struct.error or msgspec.DecodeError for a reply that is none of the script's.
     """
 
     script: Script
@@ -57,7 +57,7 @@ class Call(msgspec.Struct):
             return
         try:
             self.answered(reply)
-        except struct.error:
+        except (struct.error, msgspec.DecodeError):
             self.failed(NONSENSE)
 
 

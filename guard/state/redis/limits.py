@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable
 from guard.model.names import AccountId, KeyId, UnixMs
 from guard.model.questions import Charge, Granted, Receipt, Unavailable
 from guard.state.faults import StateError
-from guard.state.protocols import LimitStore
+from guard.state.protocols import LimitStore, ScoreStore
 from guard.state.redis.address import Kind, RedisAddress, redis_address
 from guard.state.redis.origin import OneServer, Origin, SentinelMaster
 from guard.state.redis.partitions import ONE, PARTITIONS, Part, Partitions, whole
+from guard.state.redis.scores import RedisScores
 from guard.state.redis.servers import CONNECT_S, ClusterShards, OneShard, Servers
 from guard.state.redis.shard import ReadsClock, Shard
 
@@ -67,6 +68,10 @@ class RedisLimits(LimitStore):
         tag = ONE if self._partitions is None else self._partitions.of_account(account)
         shard = self._servers.holder(tag)
         return shard is not None and await shard.bury(tag, account, key_id, until)
+
+    def scores(self, alone: ScoreStore, *, heard: Callable[[], object]) -> RedisScores:
+        """Scores at the same servers, over the same connections. See `RedisScores`."""
+        return RedisScores(self._servers, self._partitions, alone, heard=heard)
 
     async def close(self) -> None:
         """Send what is to be given back, and end."""

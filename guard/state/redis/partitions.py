@@ -45,21 +45,22 @@ class Partitions:
         places: dict[bytes, list[int]] = {self._home(charge): []}
         for number, debit in enumerate(charge.debits):
             own = charge.account is None or not debit.limit.of_account
-            tag = self._of(subject_of(debit)) if own else next(iter(places))
+            tag = self.of(subject_of(debit)) if own else next(iter(places))
             places.setdefault(tag, []).append(number)
         if len(places) == 1:
             return (Part(next(iter(places)), charge, tuple(range(len(charge.debits)))),)
         return tuple(self._part(charge, number, tag, own) for number, (tag, own) in enumerate(places.items()))
 
+    def of(self, subject: BucketKey) -> bytes:
+        """The partition of what belongs to no account."""
+        return self.tags[zlib.crc32(spelled_out(subject)) % len(self.tags)]
+
     def _home(self, charge: Charge) -> bytes:
         if charge.account is not None:
             return self.of_account(charge.account)
         if charge.once is not None:
-            return self._of((charge.once.identity[0],))
-        return self._of(subject_of(charge.debits[0])) if charge.debits else self.tags[0]
-
-    def _of(self, subject: BucketKey) -> bytes:
-        return self.tags[zlib.crc32(spelled_out(subject)) % len(self.tags)]
+            return self.of((charge.once.identity[0],))
+        return self.of(subject_of(charge.debits[0])) if charge.debits else self.tags[0]
 
     @staticmethod
     def _part(charge: Charge, number: int, tag: bytes, places: list[int]) -> Part:

@@ -16,8 +16,8 @@ class Script(msgspec.Struct, frozen=True, gc=False):
     sha: bytes
 
 
-def _script(name: str) -> Script:
-    source = (_LUA / "packed.lua").read_bytes() + (_LUA / f"{name}.lua").read_bytes()
+def _script(*names: str) -> Script:
+    source = b"".join([(_LUA / f"{name}.lua").read_bytes() for name in ("packed", *names)])
     return Script(source, hashlib.sha1(source, usedforsecurity=False).hexdigest().encode())
 
 
@@ -25,4 +25,6 @@ CHARGE: Final = _script("charge")
 GIVE_BACK: Final = _script("give_back")
 BURY: Final = _script("bury")
 CLOCK: Final = _script("clock")
-ALL: Final = (CHARGE, GIVE_BACK, BURY, CLOCK)
+SCORE: Final = _script("subjects", "score")
+FORGET: Final = _script("subjects", "forget")
+ALL: Final = (CHARGE, GIVE_BACK, BURY, CLOCK, SCORE, FORGET)

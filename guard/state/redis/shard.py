@@ -140,7 +140,7 @@ class Shard:
         return await done
 
     def call(self, call: Call) -> None:
-        """Ask what another server has refused."""
+        """Ask something else, or what another server has refused."""
         if self._line is None or self._overdue:
             call.failed(_DOWN)
             return

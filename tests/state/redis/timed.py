@@ -1,13 +1,16 @@
-"""The store in Redis with the clock of its charges: what a test says it is, it is."""
+"""The stores in Redis with the clock of those who ask: what a test says it is, it is."""
 
 from asyncio import Future
 from typing import Self
 from urllib.parse import urlsplit
 
+from guard.model.abuse import Raised, Sighting, SubjectKind
 from guard.model.names import AccountId, KeyId, UnixMs
 from guard.model.questions import Charge, Receipt
-from guard.state.protocols import LimitStore
+from guard.state.protocols import LimitStore, ScoreStore
 from guard.state.redis.limits import RedisLimits, open_redis
+from guard.state.redis.scores import RedisScores
+from guard.state.scores import MemoryScores
 from tests.servers.resp import RedisClient
 
 
@@ -54,6 +57,38 @@ class TimedRedis(LimitStore):
 
     async def close(self) -> None:
         await self.store.close()
+
+
+class TimedScores(ScoreStore):
+    """Each batch of sightings is counted at its own `now`. With `room` for so many addresses of their own."""
+
+    def __init__(self) -> None:
+        self.now = UnixMs(0)
+        self.lost = 0
+        self.limits: RedisLimits
+        self.store: RedisScores
+
+    @classmethod
+    async def open(cls, url: str, room: int = 0, alone: ScoreStore | None = None) -> Self:
+        timed = cls()
+        timed.limits = await open_redis(url, timeout_ms=5_000, clock=lambda: timed.now)
+        timed.store = timed.limits.scores(alone or MemoryScores(), heard=timed._heard)
+        if room:
+            timed.store._room = room
+        return timed
+
+    async def score(self, sightings: tuple[Sighting, ...], now: UnixMs) -> tuple[Raised, ...]:
+        self.now = now
+        return await self.store.score(sightings, now)
+
+    async def forget(self, kind: SubjectKind, name: str, before: UnixMs) -> bool:
+        return await self.store.forget(kind, name, before)
+
+    async def close(self) -> None:
+        await self.limits.close()
+
+    def _heard(self) -> None:
+        self.lost += 1
 
 
 def flushed(url: str) -> str:
