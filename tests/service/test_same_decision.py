@@ -31,6 +31,7 @@ from guard.service.recalled import recall
 from guard.service.rehearsal import STARTS_AT, Heard, Rehearsal
 from guard.service.rulebook import Rulebook, Rules
 from guard.signing.specimens import specimen
+from guard.signing.writing import Request
 from guard.wire.http_message import facts_from_http
 from tests.build import override, record
 from tests.gateway import Gateway
@@ -60,7 +61,7 @@ _WHO = st.fixed_dictionaries(
 _USUAL = st.fixed_dictionaries(
     {"key": st.sampled_from(["k1", "k2"]), "scopes": st.just(["read", "trade"]), "ip": st.just("203.0.113.7")}
 )
-_TARGETS = {
+_TARGETS: dict[str, st.SearchStrategy[Any]] = {
     "GET /time": st.none(),
     "GET /time?limit=5": st.none(),
     "GET /book?limit=9": st.none(),
@@ -147,7 +148,8 @@ def _said(event: DecisionEvent) -> DecisionEvent:
 
 def _rehearsed(rules: Rulebook, loaded: Loaded) -> list[Heard]:
     """Each step through a rehearsal."""
-    rehearsal, saved = Rehearsal(rules), {}
+    rehearsal = Rehearsal(rules)
+    saved: dict[str, Request] = {}
     heard: list[Heard] = []
     for step in loaded.cases[0].steps:
         rehearsal.now = UnixMs(rehearsal.now + step.wait_ms)
