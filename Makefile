@@ -7,6 +7,9 @@ INSTALLED := $(VENV)/.installed
 SERVERS := $(VENV)/.servers
 EDITOR := $(VENV)/.editor
 
+# The tests start hundreds of our processes: byte code is kept, or each of them would compile us again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo check test knockout fuzz raw soak faults bench loadtest profile clean
 .DEFAULT_GOAL := help
 
@@ -89,3 +92,4 @@ profile: $(INSTALLED)  ## where the microseconds of a request go
 
 clean:  ## remove what was installed and cached
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find guard loadtests tests -name __pycache__ -prune -exec rm -rf {} +

@@ -4,6 +4,7 @@ Both are YAML and read by the same strict loader; `signing.profile` makes Scheme
 """
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def rewritten_schemes(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> fro
     return frozenset(name.removesuffix(SCHEME_ENDING) for name in (*before, *after))
 
 
+@cache  # they cannot change while we run, and reading them is most of what loading a small policy costs
 def shipped_schemes() -> Schemes:
     """The schemes that come with guard. A fault in one of them is a bug."""
     profiles: dict[str, Profile] = {}

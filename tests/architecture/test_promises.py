@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,13 @@ def test_a_promise_names_tests_that_exist(line: str) -> None:
     references = _REFERENCE.findall(line)
     assert references, "a promise without a test"
     for file, name in references:
-        tree = ast.parse((ROOT / file).read_text())
-        names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
-        assert name in names, f"{file} has no {name}"
+        assert name in _names_in(file), f"{file} has no {name}"
+
+
+@cache
+def _names_in(file: str) -> set[str]:
+    tree = ast.parse((ROOT / file).read_text())
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
 
 def test_there_are_promises() -> None:

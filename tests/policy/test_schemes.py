@@ -32,6 +32,7 @@ def test_a_shipped_scheme_that_cannot_be_read_is_a_bug(tmp_path: Path, monkeypat
     (tmp_path / "profiles" / "a.txt").write_text("not a profile")
     (tmp_path / "profiles" / "b.yaml").write_text("a: 1\na: 2\n")
     monkeypatch.setattr("guard.policy.schemes.resources.files", lambda _package: tmp_path)
+    shipped_schemes.cache_clear()
     with pytest.raises(ValueError, match="duplicate key"):
         shipped_schemes()
 
