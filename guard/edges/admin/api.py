@@ -4,6 +4,7 @@ It is served on a listener of its own and is no part of the data plane. Health i
 """
 
 import asyncio
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -54,7 +55,7 @@ class AdminApi:
         self._throttle = throttle
         self._health = health
         self._hosts = hosts
-        self._document = Answer(status=200, body=msgspec.json.encode(document(version)))
+        self._document = Answer(status=200, body=_written(version))
         paths = dict.fromkeys(route.path for route in ROUTES)
         self._router = Router(
             [StarletteRoute(path, _Resource(path)) for path in paths], default=_nothing, redirect_slashes=False
@@ -114,6 +115,11 @@ class AdminApi:
         looked_up = {**scope, "path": raw.decode("latin-1"), "root_path": "", "guard.found": found}
         await self._router(looked_up, _never, _never)
         return found["route"], segment(found.get("id", ""))
+
+
+@cache  # of a table that never changes
+def _written(version: str) -> bytes:
+    return msgspec.json.encode(document(version))
 
 
 class _Resource:
