@@ -234,7 +234,7 @@ for content in json.load(sys.stdin):
 """
 
 
-def test_no_hostile_file_takes_two_seconds_or_two_hundred_mebibytes() -> None:
+def test_no_hostile_file_takes_six_seconds_of_cpu_or_two_hundred_mebibytes() -> None:
     contents = [content_of(name) for name in HOSTILE]
     contents += [
         b"".join(b"k%d: 1\n" % n for n in range(24_000)),
@@ -253,7 +253,7 @@ def test_no_hostile_file_takes_two_seconds_or_two_hundred_mebibytes() -> None:
     )
     spent = [tuple(map(float, line.split())) for line in done.stdout.splitlines()]
     assert len(spent) == len(contents)
-    assert max(seconds for seconds, _ in spent) < 2
+    assert max(seconds for seconds, _ in spent) < 6  # 1.7 on a slow machine
     assert max(mebibytes for _, mebibytes in spent) < 200
 
 
