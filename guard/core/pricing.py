@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from guard.core.reading import Untold, body_type, document, member, parameter
+from guard.core.telling import number_told
 from guard.model.facts import Facts, Field
 from guard.model.policy import Route
 from guard.model.pricing import ByItems, ByMember, ByParameter, Pricing, Settlement, Steps
@@ -65,10 +66,8 @@ def settled_cost(settlement: Settlement, status: int, fields: Sequence[Field]) -
     """What an answer says that its request has cost; None where it says nothing that counts: then the hold stands."""
     if settlement.field is None:
         return settlement.on_success if 200 <= status <= 299 else None  # noqa: PLR2004  # RFC 9110 section 15.3
-    said = [value for name, value in fields if name.lower() == settlement.field]
-    if len(said) != 1 or _WHOLE.fullmatch(said[0]) is None:
-        return None
-    return min(int(said[0]), settlement.most)
+    said = number_told(settlement.field, fields)
+    return None if said is None else min(said, settlement.most)
 
 
 def settled(paid: Charge, cost: int) -> tuple[int, ...]:

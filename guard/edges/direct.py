@@ -196,7 +196,7 @@ class Passage:
             self._go_on(future)
             return
         try:
-            exchange.priced(self._allow, answer.status, answer.fields)
+            exchange.note(self._allow, answer.status, answer.fields)
             lines = [*answer_lines(answer.fields), *map(b": ".join, exchange.ours(self._allow))]
             _answer(self._asked, exchange, answer.status, lines, answer.body)
             exchange.heard()

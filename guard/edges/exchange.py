@@ -11,6 +11,7 @@ import msgspec
 
 from guard.core.pricing import settled_cost
 from guard.core.stages import Allow
+from guard.core.telling import numbers_told
 from guard.edges.body import BodyReader
 from guard.edges.identity import identity
 from guard.edges.render import Responder, Scope
@@ -44,7 +45,7 @@ class Exchange:
     """
 
     __slots__ = (
-        *("_aftermath", "_asked_ns", "_cost", "_judgement", "_started_ns", "_upstream_ns"),
+        *("_aftermath", "_asked_ns", "_cost", "_judgement", "_started_ns", "_told", "_upstream_ns"),
         *("facts", "peer", "reader", "responder", "scope"),
     )
 
@@ -67,6 +68,7 @@ class Exchange:
         self.responder = responder
         self._asked_ns = 0
         self._cost: int | None = None
+        self._told: dict[bytes, int] | None = None
         self._upstream_ns: int | None = None
         self._judgement = judgement
         self._started_ns = started_ns
@@ -139,17 +141,19 @@ class Exchange:
 
     def start(self, allow: Allow, status: int, fields: Sequence[Field]) -> Awaitable[None]:
         """The head of the answer, as a client may see it."""
-        self.priced(allow, status, fields)
+        self.note(allow, status, fields)
         told = answer_fields(fields, ours=self.ours(allow))
         if status in BODILESS:  # a length there is another answer's (RFC 9110 §8.6), and servers wait for it
             told = [field for field in told if field[0] != b"content-length"]
         return self.responder.start(status, told)
 
-    def priced(self, allow: Allow, status: int, fields: Sequence[Field]) -> None:
-        """Note what an answer says that its request has cost, where that is for the answer to say."""
-        settlement = allow.route.settlement
+    def note(self, allow: Allow, status: int, fields: Sequence[Field]) -> None:
+        """Note what an answer tells: what its request has cost, and the numbers that signals of abuse count by."""
+        settlement, abuse = allow.route.settlement, allow.verified.identified.service.abuse
         if settlement is not None:
             self._cost = settled_cost(settlement, status, fields)
+        if abuse is not None and abuse.fields:
+            self._told = numbers_told(abuse.fields, fields)
 
     def ours(self, allow: Allow) -> tuple[Field, ...]:
         """What guard itself says in an answer."""
@@ -180,6 +184,7 @@ class Exchange:
             status=self.responder.status,
             sent=sent,
             cost=self._cost,
+            told=self._told,
             guard_us=(total_ns - (self._upstream_ns or 0)) // 1000,
             upstream_us=None if self._upstream_ns is None else self._upstream_ns // 1000,
             bytes_in=self.reader.bytes_read if self.facts.body is None else len(self.facts.body),

@@ -51,10 +51,20 @@ class Distinct(StrEnum):
     ROUTE = "route"
 
 
+class Ratio(msgspec.Struct, frozen=True, gc=False):
+    """More than `events` for every `counterparts`."""
+
+    events: int
+    counterparts: int
+
+
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
     """`at_least` events (or different values of `distinct`) within `over_ms` raise the score of `per` by `points`.
 
-    `routes` None: all. Only answers that took longer than `slower_than_ms` count, where that is not 0.
+    `routes` None: all. Only answers that took longer than `slower_than_ms` count, where that is not 0. With a `ratio`
+    the events must be so many more than their counterparts, which are the events of a second Signal of the same name:
+    `is_counterpart`, it raises nothing itself. `field` None: all; else only answers that tell a number in that field
+    count, and there are as many counterparts as they tell.
     """
 
     name: str
@@ -66,6 +76,9 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     distinct: Distinct | None = None
     routes: frozenset[str] | None = None
     slower_than_ms: int = 0
+    ratio: Ratio | None = None
+    is_counterpart: bool = False
+    field: bytes | None = None
 
 
 class Rung(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +101,8 @@ class AbusePolicy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     `by_status` are those of answers of the backend, by the first digit of their status. `ladder` is in ascending order.
     `exempt_ips` are networks. `tries` says that some signals are in shadow and others are not. `signals` are
-    all there are, those that are off too, each with the codes that it is on. Compared by identity.
+    all there are, those that are off too, each with the codes that it is on; counterparts stand before their signal.
+    `fields` are those of answers that some signal counts by. Compared by identity.
     """
 
     rule: Rule
@@ -101,6 +115,7 @@ class AbusePolicy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     max_banned_percent: int = 5
     tries: bool = False
     signals: tuple[tuple[Signal, frozenset[str]], ...] = ()
+    fields: frozenset[bytes] = frozenset()
 
 
 class ScoreKind(IntEnum):
@@ -119,7 +134,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One event that a signal counts: whose it is, and which request it was.
 
     `names` are the subject's, the narrowest first: an address, then wider networks around it, for a table that is full.
-    `value` is what DISTINCT tells apart.
+    `value` is what DISTINCT tells apart; `amount` is how many counterparts it stands for.
     """
 
     service: str
@@ -129,6 +144,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     names: tuple[str, ...]
     request_id: RequestId
     value: str = ""
+    amount: int = 1
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -5,7 +5,17 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from guard.policy.part import Part, many
-from guard.policy.values import Duration, Name, Network, Percent, RuleMode, SignalName, Text
+from guard.policy.values import (
+    Duration,
+    FieldName,
+    Name,
+    Network,
+    Percent,
+    RatioValue,
+    RuleMode,
+    SignalName,
+    Text,
+)
 
 _POINTS_MAX = 1_000
 _SCORE_MAX = 10_000
@@ -16,6 +26,33 @@ Terms = Annotated[
     BeforeValidator(lambda value: (value,) if isinstance(value, str | int | float) else value),
     Field(strict=False, min_length=1, max_length=20),
 ]
+
+
+Kinds = Annotated[
+    tuple[Literal["reads", "orders", "cancels"], ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+    Field(strict=False, min_length=1, max_length=3),
+]
+
+
+class CounterpartPart(Part):
+    """What a ratio is to: events, or numbers that the backend tells in its answers."""
+
+    on: Text | None = Field(default=None, description="The code of a reason or of an outcome, as beside `ratio`.")
+    response_header: FieldName | None = Field(
+        default=None,
+        description="The field of answers that tells how many there are. Answers without it do not count at all.",
+        examples=["Guard-Fills"],
+    )
+    routes: tuple[str, ...] = many("Only these: groups, or routes as they are written under `routes`.")
+    of: Kinds | None = Field(default=None, description="Only such routes, as beside `ratio`.")
+
+
+class RatioPart(Part):
+    """Events in proportion to others of the same subject within the same time."""
+
+    above: RatioValue = Field(description="More than so many to so many: `50:1`.")
+    to: CounterpartPart = Field(description="To what.")
 
 
 class SignalPart(Part):
@@ -32,9 +69,12 @@ class SignalPart(Part):
         default=None, description="Count different values of this instead of events."
     )
     routes: tuple[str, ...] = many("Only these: groups, or routes as they are written under `routes`.")
-    of: Literal["reads", "orders", "cancels"] | None = Field(
+    of: Kinds | None = Field(
         default=None,
         description="Only such routes: `reads`, `priority: critical` (cancels), or signed ones that are neither.",
+    )
+    ratio: RatioPart | None = Field(
+        default=None, description="Only where they are too many for others: orders for one trade. Needs `at_least`."
     )
     slower_than: Duration | None = Field(default=None, description="Only answers of the backend that took longer.")
     mode: RuleMode = Field(default="enforce", description="shadow: only for the record. off: not at all.")

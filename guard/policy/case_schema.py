@@ -21,6 +21,7 @@ from guard.policy.values import (
     Skew,
     StepRequest,
     Text,
+    scalar_as,
 )
 
 CASES_MAX: Final = 1_000
@@ -112,6 +113,16 @@ Expect = Annotated[
 ]
 
 
+class AnswerPart(Part):
+    """What the backend answers, where it is asked."""
+
+    status: int = Field(default=200, ge=200, le=599, description="Its status. Default 200.")
+    headers: dict[FieldName, Text] = Field(default={}, max_length=50, description="Its fields.")
+
+
+Answer = Annotated[AnswerPart, scalar_as("status")]
+
+
 class StepPart(Part):
     """One request, or the same several times, or only time that passes."""
 
@@ -125,6 +136,9 @@ class StepPart(Part):
     unsigned: bool = Field(default=False, description="Send it without credentials.")
     tamper: Literal["body", "path", "signature"] | None = Field(
         default=None, description="Let this be another than was signed."
+    )
+    answer: Answer = Field(
+        default=AnswerPart(), description="What the backend answers at once, if it is asked: a status, or more."
     )
     times: int = Field(default=1, ge=1, le=TIMES_MAX, description="How often it is sent, all at one moment.")
     wait: Duration | None = Field(default=None, description="Time that passes before.")

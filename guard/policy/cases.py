@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from guard.model.facts import Field
 from guard.model.keys import KeyAlgorithm, KeyUse
 from guard.model.reasons import TABLE
 from guard.policy.case_schema import ExpectPart, FixturePart, OneCasePart, StepPart
@@ -58,7 +59,10 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One request, sent `times` times `wait_ms` later; or only the wait. `path` is its place in the case's document."""
+    """One request, sent `times` times `wait_ms` later; or only the wait. `path` is its place in the case's document.
+
+    The backend answers it with `status` and `fields`, if it is asked.
+    """
 
     path: Path
     request: tuple[str, str] | None = None
@@ -74,6 +78,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     times: int = 1
     wait_ms: int = 0
     store_down: bool = False
+    status: int = 200
+    fields: tuple[Field, ...] = ()
     expect: Expectation | None = None
 
 
@@ -228,6 +234,8 @@ def _step(path: Path, part: StepPart, who: FixturePart) -> Step:
         times=part.times,
         wait_ms=part.wait or 0,
         store_down=part.store == "down",
+        status=part.answer.status,
+        fields=tuple((name.encode(), value.encode()) for name, value in part.answer.headers.items()),
         expect=None if part.expect is None else Expectation(**part.expect.model_dump()),
     )
 

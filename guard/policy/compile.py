@@ -11,7 +11,8 @@ import msgspec
 from guard.model.policy import Limit, Meter, PolicySet, Route, Service
 from guard.model.rules import Mode, Rule
 from guard.model.upstream_policy import UpstreamPolicy
-from guard.policy.abuse import abuse_faults, compile_abuse
+from guard.policy.abuse import compile_abuse
+from guard.policy.abuse_faults import abuse_faults
 from guard.policy.auth import Acceptance, judge_auth, route_reads
 from guard.policy.case_files import read_cases
 from guard.policy.cases import Case

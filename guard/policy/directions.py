@@ -183,6 +183,7 @@ TABLE: Final[Mapping[type, Mapping[str, Say]]] = {
         "max_banned_percent": either,
         "tries": Skipped.DERIVED,
         "signals": Skipped.DERIVED,
+        "fields": Skipped.DERIVED,
     },
     Rule: {
         "name": Skipped.NAME,

@@ -173,5 +173,5 @@ def _describe(node: Any) -> None:
 
 def _choices(field: Schema) -> list[Schema]:
     """The field itself, the items of its list, or one of its forms, where these take one of a few words."""
-    forms = [field, field.get("items", {}), *field.get("anyOf", ())]
-    return [form for form in forms if "enum" in form]
+    forms = [field, *field.get("anyOf", ())]
+    return [each for form in forms for each in (form, form.get("items", {})) if "enum" in each]

@@ -84,6 +84,12 @@ def policy_schema() -> Schema:
     terms = schema["definitions"]["RungPart"]["properties"]["for"]
     once = {"type": "string", "pattern": DURATION_PATTERN, "examples": ["10m"]}
     terms["anyOf"] = [once, *(one for one in terms["anyOf"] if one != {"type": "null"})]
+    for part in ("SignalPart", "CounterpartPart"):
+        kinds = definitions[part]["properties"]["of"]
+        kinds["anyOf"].insert(0, {"type": "string", "enum": ["reads", "orders", "cancels"]})
+    for part in ("StepPart", "OneCasePart"):
+        status = {"type": "integer", "minimum": 200, "maximum": 599, "examples": [400]}
+        _or_scalar(definitions[part]["properties"]["answer"], status)
     tidied: Schema = _tidy(schema)
     add_editor_words(tidied)
     return tidied

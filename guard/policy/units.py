@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from guard.model.abuse import Ratio
 from guard.model.policy import Loss, OnLoss
 
 _MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -16,6 +17,7 @@ RATE_PATTERN: Final = "^[1-9][0-9]{0,7}/([1-9][0-9]{0,5})?(ms|s|m|h|d)$"
 QUOTA_PATTERN: Final = "^[1-9][0-9]{0,8}/(h|hour|d|day)$"
 SIZE_PATTERN: Final = "^[1-9][0-9]{0,8}(B|KiB|MiB|GiB)$"
 STEP_PATTERN: Final = "^(0|[1-9][0-9]{0,11})$"
+RATIO_PATTERN: Final = "^[1-9][0-9]{0,5}:[1-9][0-9]{0,5}$"
 PERCENT_PATTERN: Final = "^(100|[1-9][0-9]?)%$"
 ON_LOSS_PATTERN: Final = "^(deny|allow|local (100|[1-9][0-9]?)%)$"
 
@@ -24,6 +26,7 @@ _RATE = re.compile(RATE_PATTERN, re.ASCII)
 _QUOTA = re.compile(QUOTA_PATTERN, re.ASCII)
 _SIZE = re.compile(SIZE_PATTERN, re.ASCII)
 _STEP = re.compile(STEP_PATTERN, re.ASCII)
+_RATIO = re.compile(RATIO_PATTERN, re.ASCII)
 _PERCENT = re.compile(PERCENT_PATTERN, re.ASCII)
 
 
@@ -94,6 +97,14 @@ def step(value: object) -> int:
     if not isinstance(value, str) or _STEP.fullmatch(value) is None:
         raise UnitFault("is not a step", "write a whole number, such as 100")
     return int(value)
+
+
+def ratio(value: object) -> Ratio:
+    """`50:1`: so many for one of the others. Raises UnitFault."""
+    if not isinstance(value, str) or _RATIO.fullmatch(value) is None:
+        raise UnitFault("is not a ratio", "write two whole numbers and a colon, such as 50:1")
+    events, _, counterparts = value.partition(":")
+    return Ratio(int(events), int(counterparts))
 
 
 def percent(value: object) -> int:

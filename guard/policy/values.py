@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from guard.model.abuse import Ratio
 from guard.model.policy import Loss
 from guard.model.resources import Place
 from guard.policy import names, places, units
@@ -71,6 +72,7 @@ Size = Annotated[int, _told(units.size_bytes), _patterned(units.SIZE_PATTERN, "2
 LimitsOnLoss = Annotated[
     Loss, _told(units.share_on_loss), _patterned(units.ON_LOSS_PATTERN, "local 50%", "deny", "allow")
 ]
+RatioValue = Annotated[Ratio, _told(units.ratio), _patterned(units.RATIO_PATTERN, "50:1")]
 Percent = Annotated[int, _told(units.percent), _patterned(units.PERCENT_PATTERN, "50%")]
 RequestPath = Annotated[str, _told(names.request_path), _patterned(names.REQUEST_PATH_PATTERN, "/healthz")]
 StepRequest = Annotated[

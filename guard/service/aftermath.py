@@ -2,7 +2,7 @@
 its backend gets its tokens back, and its slots are free again. Never on the answer's path.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -24,13 +24,15 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What became of a message: the status that was sent, whether the backend has it, and how long it took.
 
     `code` is the reason for which a message that was allowed got no answer of its backend. `cost` is what its answer
-    says that it has cost, None where that is not for the answer to say.
+    says that it has cost, None where that is not for the answer to say; `told` are the numbers in fields of it that
+    signals of abuse count by.
     """
 
     status: int
     sent: Sent
     code: str | None = None
     cost: int | None = None
+    told: Mapping[bytes, int] | None = None
     guard_us: int
     upstream_us: int | None = None
     bytes_in: int = 0
@@ -87,7 +89,7 @@ class Aftermath:
         if self._record is not None:
             self._record(self._event(facts, judgement, outcome))
         if self._watch is not None:
-            self._watch.saw(facts, judgement, outcome.status, outcome.code, outcome.upstream_us)
+            self._watch.saw(facts, judgement, outcome.status, outcome.code, outcome.upstream_us, told=outcome.told)
         if self._promotions is not None and self._promotions.listening:
             self._promotions.saw(judgement)
 

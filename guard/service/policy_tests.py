@@ -70,7 +70,7 @@ def outcomes(rehearsal: Rehearsal, service: str, step: Step, saved: dict[str, Re
             request = saved[step.replay]
         else:
             break
-        heard.append(rehearsal.send(request, step.fixture.ip))
+        heard.append(rehearsal.send(request, step.fixture.ip, step.status, step.fields))
         if step.save is not None:
             saved[step.save] = request
     return heard

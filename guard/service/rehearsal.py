@@ -11,7 +11,8 @@ import msgspec
 
 from guard.core.pricing import settled_cost
 from guard.core.routing import place_for
-from guard.core.stages import Signed
+from guard.core.stages import Allow, Signed
+from guard.core.telling import numbers_told
 from guard.model.decision import DecisionEvent, Deny
 from guard.model.exchange import Sent
 from guard.model.facts import Body, BodyRead, Facts, Field
@@ -39,6 +40,7 @@ from guard.state.share import LocalShare
 from guard.telemetry.decision_log import timestamp
 from guard.telemetry.meter import Meter
 from guard.wire.allowed_fields import allowed_fields
+from guard.wire.forwarding import answer_fields
 from guard.wire.http_message import facts_from_http
 from guard.wire.problem import problem
 
@@ -130,19 +132,21 @@ class Rehearsal:
         signer = Signer(scheme=scheme, key_id=KeyId(who.key), key=specimen(who.key, kind))
         return signer.sign(request, UnixMs(self.now + skew_ms), self._next(), forged)
 
-    def send(self, request: Request, ip: str) -> Heard:
-        """What comes of the request, from this address, now. The backend answers 200 at once."""
+    def send(self, request: Request, ip: str, status: int = _OK, answer: tuple[Field, ...] = ()) -> Heard:
+        """What comes of the request, from this address, now. The backend, if it is asked, answers this at once."""
         facts = self.facts(request, ip)
         judgement = at_once(self._judge.judge(facts, _no_body))
         if not isinstance(judgement.outcome, Deny):
             late = self._judge.still(judgement.outcome)
             judgement = judgement if late is None else msgspec.structs.replace(judgement, outcome=late)
-        status, fields = _answer(facts, judgement)
-        sent = Sent.NO if isinstance(judgement.outcome, Deny) else Sent.YES
-        cost = _told_cost(judgement)
-        outcome = Outcome(status=status, sent=sent, cost=cost, guard_us=0, bytes_in=len(request.body))
+        judged = judgement.outcome
+        if isinstance(judged, Deny):
+            outcome, fields = _refused(facts, judged, judgement)
+        else:
+            outcome, fields = _answered(facts, judged, status, answer)
+        outcome = msgspec.structs.replace(outcome, bytes_in=len(request.body))
         at_once(self._aftermath.conclude(facts, judgement, outcome))
-        return Heard(facts=facts, judgement=judgement, status=status, fields=fields, event=self._events.pop())
+        return Heard(facts=facts, judgement=judgement, status=outcome.status, fields=fields, event=self._events.pop())
 
     def _scheme(self, who: Fixture, auth: RouteAuth | None) -> Scheme:
         schemes = self._rules.schemes
@@ -174,18 +178,23 @@ class Rehearsal:
         return self._sent
 
 
-def _answer(facts: Facts, judgement: Judgement) -> tuple[int, tuple[Field, ...]]:
-    """What the client of an HTTP exchange would be told."""
-    if isinstance(judgement.outcome, Deny):
-        refusal = problem(judgement.outcome, facts.request_id, Sent.NO, service=judgement.realm)
-        return refusal.status, refusal.fields
-    return _OK, allowed_fields(judgement.outcome.readings, facts.request_id)
+def _refused(facts: Facts, deny: Deny, judgement: Judgement) -> tuple[Outcome, tuple[Field, ...]]:
+    """What becomes of it, and the fields that its client is told."""
+    refusal = problem(deny, facts.request_id, Sent.NO, service=judgement.realm)
+    return Outcome(status=refusal.status, sent=Sent.NO, guard_us=0), refusal.fields
 
 
-def _told_cost(judgement: Judgement) -> int | None:
-    """What the answer says that it has cost, where its route leaves that to the answer."""
-    settlement = None if isinstance(judgement.outcome, Deny) else judgement.outcome.route.settlement
-    return None if settlement is None else settled_cost(settlement, _OK, ())
+def _answered(facts: Facts, allow: Allow, status: int, answer: tuple[Field, ...]) -> tuple[Outcome, tuple[Field, ...]]:
+    """The same of what the backend answers."""
+    settlement, abuse = allow.route.settlement, allow.verified.identified.service.abuse
+    outcome = Outcome(
+        status=status,
+        sent=Sent.YES,
+        cost=None if settlement is None else settled_cost(settlement, status, answer),
+        told=None if abuse is None else numbers_told(abuse.fields, answer),
+        guard_us=0,
+    )
+    return outcome, tuple(answer_fields(answer, ours=allowed_fields(allow.readings, facts.request_id)))
 
 
 def _kind(who: Fixture, scheme: Scheme, auth: RouteAuth | None) -> KeyAlgorithm:

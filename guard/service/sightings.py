@@ -5,7 +5,7 @@ stage that the message reached or by the Deny of a check that stands behind the 
 the address it came from, and a proxy that the policy trusts is never counted at all.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from guard.core.stages import Allow, Signed, Verified
 from guard.model.abuse import AbusePolicy, Distinct, ScoreKind, Sighting, Signal, SubjectKind
@@ -21,9 +21,11 @@ _V4_NETWORK, _V6_NETWORK = 24, 48
 
 
 class Event:
-    """One message as signals see it. `holder` is the key that was proved, `claimed` the one that it named."""
+    """One message as signals see it. `holder` is the key that was proved, `claimed` the one that it named; `told` are
+    the numbers that its answer tells, by field.
+    """
 
-    __slots__ = ("address", "claimed", "holder", "request_id", "route", "service", "upstream_ms")
+    __slots__ = ("address", "claimed", "holder", "request_id", "route", "service", "told", "upstream_ms")
 
     def __init__(
         self,
@@ -35,6 +37,7 @@ class Event:
         holder: KeyRecord | None = None,
         claimed: str = "",
         upstream_ms: int = 0,
+        told: Mapping[bytes, int] | None = None,
     ) -> None:
         self.service = service
         self.address = address
@@ -43,6 +46,7 @@ class Event:
         self.holder = holder
         self.claimed = claimed
         self.upstream_ms = upstream_ms
+        self.told = told or {}
 
 
 def holder_of(judgement: Judgement) -> KeyRecord | None:
@@ -64,6 +68,12 @@ def sightings_of(signals: Sequence[Signal], policy: AbusePolicy, event: Event) -
             continue
         if event.upstream_ms < signal.slower_than_ms:
             continue
+        amount = 1
+        if signal.field is not None:  # knockout: silence_is_not_zero
+            told = event.told.get(signal.field)
+            if told is None or (signal.is_counterpart and told == 0):
+                continue
+            amount = told if signal.is_counterpart else 1
         names = _names(signal.per, policy, event)
         for score in _scores(signal, policy) if names else ():
             yield Sighting(
@@ -74,6 +84,7 @@ def sightings_of(signals: Sequence[Signal], policy: AbusePolicy, event: Event) -
                 names=names,
                 request_id=event.request_id,
                 value="" if signal.distinct is None else _value(signal.distinct, event),
+                amount=amount,
             )
 
 

@@ -6,7 +6,7 @@ before the next message is judged; with shared ones `drain` is called again and 
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import structlog
@@ -14,8 +14,10 @@ import structlog
 from guard.core import abuse
 from guard.model.abuse import AbusePolicy, Action, Raised, Rung, Sighting, Signal, SubjectKind
 from guard.model.bans import Ban, BanId
+from guard.model.claims import Claim
 from guard.model.decision import Deny
 from guard.model.facts import Facts
+from guard.model.keys import KeyRecord
 from guard.model.names import Address, RequestId, UnixMs
 from guard.model.policy import PolicySet, Service
 from guard.model.rules import Mode, Rule
@@ -70,8 +72,19 @@ class Watch:
         self._active: dict[tuple[SubjectKind, str], UnixMs] = {}
         self._paged_at = UnixMs(0)
 
-    def saw(self, facts: Facts, judgement: Judgement, status: int, code: str | None, upstream_us: int | None) -> None:
-        """A message was judged and answered: with this status, `code` being why its backend did not answer."""
+    def saw(
+        self,
+        facts: Facts,
+        judgement: Judgement,
+        status: int,
+        code: str | None,
+        upstream_us: int | None,
+        *,
+        told: Mapping[bytes, int] | None = None,
+    ) -> None:
+        """A message was judged and answered: with this status, `code` being why its backend did not answer, and `told`
+        the numbers that its answer tells, by field.
+        """
         routed, outcome = judgement.routed, judgement.outcome
         if routed is None:
             if isinstance(outcome, Deny):
@@ -90,21 +103,25 @@ class Watch:
             return
         identified = judgement.identified
         claim = None if identified is None else identified.claim
-        holder = holder_of(judgement)
-        if holder is not None and claim is not None:
-            admitted = not isinstance(outcome, Deny)
-            if self._echoes.is_echo(holder.id, claim, facts.body, admitted=admitted):
-                holder = None
         event = Event(
             routed.service,
             routed.address,
             facts.request_id,
             route=routed.route.name,
-            holder=holder,
+            holder=self._sender(facts, judgement, claim),
             claimed="" if claim is None else claim.key_id,
             upstream_ms=(upstream_us or 0) // 1000,
+            told=told,
         )
         self._count(signals, policy, event)
+
+    def _sender(self, facts: Facts, judgement: Judgement, claim: Claim | None) -> KeyRecord | None:
+        """Who sent it, if that is proved; nobody, if it is what was sent before."""
+        holder = holder_of(judgement)
+        if holder is None or claim is None:
+            return holder
+        admitted = not isinstance(judgement.outcome, Deny)
+        return None if self._echoes.is_echo(holder.id, claim, facts.body, admitted=admitted) else holder
 
     def refused(self, address: str, code: str, request_id: RequestId) -> None:
         """The listener refused something that is no message: it counts in each service that watches for that."""

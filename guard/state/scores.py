@@ -13,7 +13,7 @@ import msgspec
 from guard.model.abuse import Evidence, Raised, Sighting, SubjectKind
 from guard.model.names import RequestId, UnixMs
 from guard.state.protocols import ScoreStore
-from guard.state.scoring import FORGET_HALF_LIVES, LEVEL_MAX, UNIT, Count, Values, decayed
+from guard.state.scoring import FORGET_HALF_LIVES, LEVEL_MAX, UNIT, Count, Proportion, Values, decayed
 
 _REQUESTS_KEPT = 8
 _WIDER_SHARE = 4
@@ -28,7 +28,7 @@ class _Entry(msgspec.Struct):
     begun: int
     forget_at: int
     level: int = 0
-    counts: dict[str, Count | Values] = {}
+    counts: dict[str, Count | Proportion | Values] = {}
     signals: dict[str, int] = {}
     requests: deque[RequestId] = msgspec.field(default_factory=lambda: deque(maxlen=_REQUESTS_KEPT))
 
@@ -102,6 +102,13 @@ class MemoryScores(ScoreStore):
 def _enough(entry: _Entry, sighting: Sighting, now: UnixMs) -> bool:
     signal = sighting.signal
     count = entry.counts.get(signal.name)
+    if signal.ratio is not None:
+        if not isinstance(count, Proportion):
+            count = entry.counts[signal.name] = Proportion()
+        if signal.is_counterpart:
+            count.counter(sighting.amount, now, signal.over_ms)
+            return False
+        return count.add(now, signal.over_ms, signal.at_least, signal.ratio)
     if signal.distinct is None:
         if not isinstance(count, Count):
             count = entry.counts[signal.name] = Count()

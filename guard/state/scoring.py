@@ -8,6 +8,8 @@ from typing import Final
 
 import msgspec
 
+from guard.model.abuse import Ratio
+
 UNIT: Final = 1000
 """One point."""
 
@@ -20,6 +22,9 @@ FRACTIONS: Final[tuple[int, ...]] = tuple(round((1 << _SCALE_BITS) * 2 ** (-tick
 
 FORGET_HALF_LIVES: Final = 14
 """After so many half-lives the highest score is below one point."""
+
+COUNT_MAX: Final = 10_000_000
+"""No count goes further: times a day in ms it is below 2^53, so that any store can count with it."""
 
 _HALVES_MAX: Final = 32
 
@@ -48,16 +53,45 @@ class Count(msgspec.Struct, gc=False):
 
     def add(self, now: int, over_ms: int, at_least: int) -> bool:
         """One event more: whether there are enough now."""
+        if self.more(1, now, over_ms) < at_least:  # knockout: signal_needs_enough
+            return False
+        self.begin_anew()
+        return True
+
+    def more(self, amount: int, now: int, over_ms: int) -> int:
+        """So many events more: how many there are now."""
         window, elapsed_ms = divmod(now, over_ms)
         if window > self.window:
             self.previous = self.current if window == self.window + 1 else 0
             self.window, self.current = window, 0
-        self.current += 1
-        weighed = -(-self.previous * (over_ms - elapsed_ms) // over_ms)
-        if self.current + weighed < at_least:  # knockout: signal_needs_enough
-            return False
+        self.current = min(self.current + amount, COUNT_MAX)
+        return self.current - (-self.previous * (over_ms - elapsed_ms) // over_ms)
+
+    def begin_anew(self) -> None:
+        """Nothing was counted."""
         self.current = self.previous = 0
+
+
+class Proportion(msgspec.Struct):
+    """Events beside their counterparts, within the same time: two counts that begin anew together."""
+
+    events: Count = msgspec.field(default_factory=Count)
+    counterparts: Count = msgspec.field(default_factory=Count)
+
+    def add(self, now: int, over_ms: int, at_least: int, ratio: Ratio) -> bool:
+        """One event more: whether there are enough now, and too many for their counterparts."""
+        events = self.events.more(1, now, over_ms)
+        if events < at_least:  # knockout: ratio_needs_enough
+            return False
+        if events * ratio.counterparts <= self.counterparts.more(0, now, over_ms) * ratio.events:  # knockout: ratio
+            return False
+        self.events.begin_anew()
+        self.counterparts.begin_anew()
         return True
+
+    def counter(self, amount: int, now: int, over_ms: int) -> None:
+        """So many counterparts more."""
+        self.counterparts.more(amount, now, over_ms)
 
 
 class Values(msgspec.Struct):

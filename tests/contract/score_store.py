@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from guard.model.abuse import Distinct, Raised, ScoreKind, Sighting, Signal, SubjectKind
+from guard.model.abuse import Distinct, Raised, Ratio, ScoreKind, Sighting, Signal, SubjectKind
 from guard.model.names import RequestId, UnixMs
 from guard.state.protocols import ScoreStore
 from tests.build import NOW, abuse, signal
@@ -51,6 +51,22 @@ class ScoreStoreContract:
     async def test_a_signal_that_needs_several_fires_with_the_last_of_them(self, scores: ScoreStore) -> None:
         seen = sighting(signal(at_least=3, over_ms=10_000))
         assert [await points(scores, seen) for _ in range(7)] == [None, None, 20, None, None, 40, None]
+
+    async def test_a_ratio_is_exceeded_by_events_that_are_too_many_for_their_counterparts(
+        self, scores: ScoreStore
+    ) -> None:
+        events = signal(at_least=2, over_ms=10_000, ratio=Ratio(3, 1))
+        counterparts = msgspec.structs.replace(events, is_counterpart=True)
+        assert await points(scores, sighting(counterparts, amount=2)) is None
+        assert [await points(scores, sighting(events)) for _ in range(7)] == [*[None] * 6, 20]
+        assert [await points(scores, sighting(events)) for _ in range(2)] == [None, 40]  # both sides began anew
+
+    async def test_counterparts_are_of_one_subject_alone_and_of_their_time(self, scores: ScoreStore) -> None:
+        events = signal(at_least=2, over_ms=10_000, ratio=Ratio(3, 1))
+        counterparts = msgspec.structs.replace(events, is_counterpart=True)
+        await points(scores, sighting(counterparts, "192.0.2.2", amount=9))
+        await points(scores, sighting(counterparts, amount=9))
+        assert [await points(scores, sighting(events), 30_000) for _ in range(2)] == [None, 20]
 
     async def test_different_values_are_counted_apart(self, scores: ScoreStore) -> None:
         asked = signal(at_least=2, over_ms=10_000, distinct=Distinct.KEY)
@@ -127,8 +143,9 @@ class ScoreStoreContract:
     async def test_a_signal_whose_way_of_counting_changed_counts_anew(self, scores: ScoreStore) -> None:
         events = sighting(signal(at_least=2, over_ms=1_000))
         values = [sighting(signal(at_least=2, over_ms=1_000, distinct=Distinct.KEY), value=value) for value in "abc"]
-        counted = (events, values[0], events, values[1], values[2])
-        assert [await points(scores, each) for each in counted] == [None, None, None, None, 20]
+        beside = sighting(signal(at_least=2, over_ms=1_000, ratio=Ratio(1, 1)))
+        counted = (events, values[0], events, beside, events, values[1], beside, values[1], values[2])
+        assert [await points(scores, each) for each in counted] == [*[None] * 8, 20]
 
     async def test_events_of_the_window_before_count_by_how_much_of_it_is_still_near(self, scores: ScoreStore) -> None:
         began = NOW // 10_000 * 10_000 + 10_000 - NOW

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from guard.model.abuse import Distinct, ScoreKind, Sighting, SubjectKind
+from guard.model.abuse import Distinct, Ratio, ScoreKind, Sighting, SubjectKind
 from guard.model.names import RequestId, UnixMs
 from guard.state.scores import MemoryScores
 from tests.build import NOW, abuse, signal
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.system
 Step: TypeAlias = tuple[int, list[Sighting] | tuple[str, int]]
 """How much later what is seen, or whom somebody lifts, and how much before."""
 
+_RATIO = Ratio(3, 2)
 _SIGNALS = (
     signal("often", points=1000),
     signal("often", points=7),
@@ -25,6 +26,9 @@ _SIGNALS = (
     signal("many", points=30, at_least=5, over_ms=700),
     signal("values", points=40, at_least=3, over_ms=10_000, distinct=Distinct.KEY),
     signal("values", points=40, at_least=2, over_ms=3_000_000),
+    signal("values", points=10, at_least=2, over_ms=10_000, ratio=_RATIO),
+    signal("ratio", points=50, at_least=2, over_ms=10_000, ratio=_RATIO),
+    signal("ratio", points=50, at_least=2, over_ms=10_000, ratio=_RATIO, is_counterpart=True),
 )
 _NAMES = tuple(
     (f"192.0.{third}.{last}", f"192.0.{third}.0/24", "192.0.0.0/16", "192.0.0.0/8") for third in "12" for last in "123"
@@ -35,7 +39,7 @@ _LATER = st.sampled_from((0, 0, 1, 300, 999, 9_000, 64_000, 700_000, 9_000_000))
 
 def _histories(half_lives: tuple[int, ...], services: tuple[str, ...]) -> st.SearchStrategy[list[Step]]:
     seen = st.builds(
-        lambda of, names, half_life, value, service, score: sighting(
+        lambda of, names, half_life, value, service, score, amount: sighting(
             of,
             *names,
             policy=abuse(half_life_ms=half_life),
@@ -43,6 +47,7 @@ def _histories(half_lives: tuple[int, ...], services: tuple[str, ...]) -> st.Sea
             service=service,
             score=score,
             request_id=RequestId(f"req_{value}"),
+            amount=amount,
         ),
         st.sampled_from(_SIGNALS),
         st.sampled_from(_NAMES),
@@ -50,6 +55,7 @@ def _histories(half_lives: tuple[int, ...], services: tuple[str, ...]) -> st.Sea
         st.sampled_from("abcd"),
         st.sampled_from(services),
         st.sampled_from((ScoreKind.REAL, *([ScoreKind.TRIAL] * (len(services) - 1)))),
+        st.sampled_from((1, 2, 1_000_000)),
     )
     steps = st.tuples(_LATER, st.one_of(*[st.lists(seen, min_size=1, max_size=6)] * 5, _LIFTS))
     return st.lists(steps, min_size=5, max_size=40)

@@ -20,15 +20,15 @@ from guard.model.facts import Facts, Field
 from guard.model.names import RequestId, UnixMs
 from guard.model.policy import PolicySet
 from guard.model.pricing import Settlement
-from guard.service.aftermath import Aftermath
-from guard.service.judge import Judge
+from guard.service.aftermath import Aftermath, Outcome
+from guard.service.judge import Judge, Judgement
 from guard.service.policies import Rulebook, Rules
 from guard.service.pressure import Pressure
 from guard.state.ban_board import BanBoard
 from guard.state.memory import MemoryLimits
 from guard.telemetry.meter import Meter
 from guard.upstream.backend import Backend as Upstream
-from tests.build import NOW, limit, policies, record, route, service, slots
+from tests.build import NOW, abuse, limit, policies, record, route, service, slots
 from tests.directory import Keys
 from tests.line import SCHEMES
 from tests.upstream.scripted_backend import Backend, Script, scripted
@@ -61,6 +61,7 @@ class Front:
     pressure: Pressure
     failures: list[int]
     board: BanBoard
+    outcomes: list[Outcome]
     connection: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(subject=None, left=None))
 
     async def ask(
@@ -112,6 +113,18 @@ class Front:
         return response
 
 
+class _Heard(Aftermath):
+    """Keeps what it is told to conclude."""
+
+    def __init__(self, *at: Any) -> None:
+        super().__init__(*at)
+        self.outcomes: list[Outcome] = []
+
+    async def conclude(self, facts: Facts, judgement: Judgement, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        await super().conclude(facts, judgement, outcome)
+
+
 def scope(message: Facts, content_length: int | None = None) -> dict[str, Any]:
     """The ASGI scope of a message."""
     fields: list[Field] = [(b"host", message.authority), *message.fields]
@@ -139,6 +152,7 @@ def rules(url: str = "http://127.0.0.1:1") -> PolicySet:
         route("ANY", "/open", auth=None, scope=None, reads=False, total_ms=600),
         route("POST", "/v1/search", limits_principal=(per_key,), settlement=Settlement(b"guard-cost", 3), total_ms=600),
         route("POST", "/v1/pending", limits_principal=(slots(),), limits_address=(slots(per=("ip",)),), total_ms=600),
+        abuse=abuse(fields=frozenset({b"guard-fills"})),
     )
     upstream = msgspec.structs.replace(served.upstream, urls=(url,), response_ms=300)
     return policies(msgspec.structs.replace(served, upstream=upstream))
@@ -157,6 +171,7 @@ async def front(
         numbers = iter(range(1_000_000))
         failures: list[int] = []
         pressure, board = Pressure(1000), BanBoard()
+        aftermath = _Heard(limits, events.append, str, str, Meter())
         onward = Backends(lambda _: upstream, None)
         edge = HttpEdge(
             judge=Judge(
@@ -165,7 +180,7 @@ async def front(
                 clock_is_sure=lambda: clock_is_sure,
                 board=board,
             ),
-            aftermath=Aftermath(limits, events.append, str, str, Meter()),
+            aftermath=aftermath,
             pressure=pressure,
             onward=onward,
             budget=UnverifiedBudget(10_000, 10_000),
@@ -175,5 +190,5 @@ async def front(
         served = Gateway(
             edge, lambda: RequestId(f"req_{next(numbers)}"), lambda: failures.append(1), DirectRoad(edge, onward)
         )
-        yield Front(served, keys, behind, events, limits, pressure, failures, board)
+        yield Front(served, keys, behind, events, limits, pressure, failures, board, aftermath.outcomes)
         await upstream.aclose()

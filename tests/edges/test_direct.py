@@ -342,3 +342,11 @@ async def test_what_an_answer_says_that_it_cost_is_settled_and_told_to_nobody() 
         assert [event.cost for event in gateway.events] == [2]
         refused = await _serve(gateway, _asked(signed(nonce="nonce-0123456789-another")))
         assert (refused.status, refused.fields[b"guard-reason"]) == (429, b"limit.key")
+
+
+async def test_the_number_that_an_answer_tells_for_signals_is_noted_on_either_road_and_told_to_nobody() -> None:
+    async with front(answering(OK.replace(b"\r\n", b"\r\nguard-fills: 7\r\n", 1))) as gateway:
+        await _warm(gateway)
+        response = await _serve(gateway, _asked(signed()))
+        assert (response.status, b"guard-fills" in response.fields) == (200, False)
+        assert [outcome.told for outcome in gateway.outcomes] == [{b"guard-fills": 7}] * 2

@@ -2,9 +2,9 @@
 
 import pytest
 
-from guard.model.abuse import AbusePolicy, Action, Distinct, SubjectKind
+from guard.model.abuse import AbusePolicy, Action, Distinct, Ratio, SubjectKind
 from guard.model.rules import Mode
-from tests.policy_text import codes, policy, service, told
+from tests.policy_text import policy, service
 
 _LIMIT = "limits:\n  key: {per: [key], rate: 5/s, except: [cancels]}"
 _ROUTES = (
@@ -22,10 +22,6 @@ def _abuse(*lines: str, mode: str = "enforce") -> AbusePolicy:
 
 def _section(*lines: str) -> str:
     return "abuse:\n" + "\n".join(f"  {line}" for line in (lines or ("mode: enforce",)))
-
-
-def _signals(*lines: str) -> str:
-    return _section("signals:", *(f"  {line}" for line in lines))
 
 
 def test_the_example_of_the_plan_is_understood() -> None:
@@ -125,6 +121,7 @@ def test_answers_of_the_backend_are_found_by_the_first_digit_of_their_status() -
         ("of: orders", {"POST /v1/orders"}),
         ("routes: [orders, cancels]", {"POST /v1/orders", "DELETE /v1/orders/{id}"}),
         ("routes: [orders], of: cancels", set()),
+        ("of: [orders, cancels]", {"POST /v1/orders", "DELETE /v1/orders/{id}"}),
     ],
 )
 def test_a_signal_is_narrowed_to_routes_by_name_group_or_kind(field: str, expected: set[str]) -> None:
@@ -133,79 +130,31 @@ def test_a_signal_is_narrowed_to_routes_by_name_group_or_kind(field: str, expect
     assert set(found.routes or ()) == expected
 
 
-@pytest.mark.parametrize("on", ["auth.replayed", "auth.*", "'*'", "route.unknown", "abuse.ban", "auth.revoked_key"])
-@pytest.mark.parametrize("per", ["key", "account"])
-def test_what_a_stranger_can_cause_never_counts_against_a_key_or_an_account(on: str, per: str) -> None:
-    text = policy(_LIMIT, _signals(f"a: {{on: {on}, points: 5, per: {per}}}"), routes=_ROUTES)
-    assert codes(text) == ["P402"]
-    assert codes(text.replace(f"per: {per}}}", "per: ip}")) == []
+def test_a_ratio_is_two_signals_of_one_name_the_counterpart_before_the_other() -> None:
+    compiled = _abuse(
+        "signals:",
+        "  otr:",
+        "    {on: outcome.*, of: [orders, cancels], per: account, over: 10m, at_least: 500, points: 9,",
+        "     slower_than: 1s, ratio: {above: 50:1, to: {on: outcome.2xx, of: reads}}}",
+    )
+    counterpart, events = compiled.by_code["outcome.2xx"]
+    assert (counterpart.name, counterpart.is_counterpart, counterpart.over_ms) == ("otr", True, 600_000)
+    assert counterpart.routes == frozenset({"GET /v1/time", "GET /v1/orders"})
+    assert counterpart.slower_than_ms == 0
+    assert (events.ratio, events.is_counterpart, events.at_least) == (Ratio(50, 1), False, 500)
+    assert events.routes == frozenset({"POST /v1/orders", "DELETE /v1/orders/{id}"})
+    assert [each.is_counterpart for each in compiled.by_code["outcome.4xx"]] == [False]
+    assert (counterpart.field, events.field, compiled.fields) == (None, None, frozenset())
 
 
-@pytest.mark.parametrize("on", ["authz.scope", "limit.key", "outcome.4xx", "upstream.timeout"])
-def test_what_only_a_holder_can_cause_may_count_against_the_key(on: str) -> None:
-    assert codes(policy(_LIMIT, _signals(f"a: {{on: {on}, points: 5, per: key}}"), routes=_ROUTES)) == []
-
-
-def test_a_signal_on_what_never_happens_is_refused_with_what_was_meant() -> None:
-    [(code, _, message)] = told(policy(_signals("a: {on: auth.replay, points: 5, per: ip}")))
-    assert (code, message) == ("P215", "nothing ever ends with `auth.replay`")
-    assert codes(policy(_signals("a: {on: limit.nobody, points: 5, per: ip}"))) == ["P215"]
-
-
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        (("use: [forgeries]",), "guard ships no signal `forgeries`"),
-        (("use: [forgery, forgery]",), "`forgery` is there twice"),
-        (
-            ("use: [forgery]", "signals:", "  forgery: {on: auth.replayed, points: 1, per: ip}"),
-            "`forgery` is there twice",
-        ),
-    ],
-)
-def test_a_shipped_signal_is_named_once_and_rightly(lines: tuple[str, ...], message: str) -> None:
-    assert told(policy(_section(*lines))) == [("P216", told(policy(_section(*lines)))[0][1], message)]
-
-
-@pytest.mark.parametrize(
-    ("fields", "code"),
-    [
-        ("on: auth.replayed, points: 5, per: ip, at_least: 2", "P105"),
-        ("on: auth.replayed, points: 5, per: ip, distinct: key, at_least: 2", "P105"),
-        ("on: auth.replayed, points: 5, per: ip, distinct: key, over: 1m", "P107"),
-        ("on: auth.replayed, points: 5, per: ip, distinct: key, over: 1m, at_least: 101", "P107"),
-        ("on: auth.replayed, points: 5, per: ip, at_least: 2, over: 2d", "P107"),
-        ("on: auth.replayed, points: 5, per: ip, at_least: 2, over: 10ms", "P107"),
-        ("on: auth.replayed, points: 5, per: ip, slower_than: 1s", "P110"),
-        ("on: auth.replayed, points: 5, per: ip, routes: [nowhere]", "P201"),
-        ("on: auth.replayed, points: 0, per: ip", "P107"),
-        ("on: auth.replayed, points: 5, per: route", "P102"),
-        ("on: auth.replayed, points: 5, per: ip, at_leest: 5", "P101"),
-    ],
-)
-def test_a_signal_that_cannot_be_is_refused(fields: str, code: str) -> None:
-    assert codes(policy(_signals(f"a: {{{fields}}}"))) == [code]
-
-
-@pytest.mark.parametrize(
-    ("rungs", "found"),
-    [
-        (("{at: 20, action: slow, delay: 1s}", "{at: 20, action: ban, for: 1h}"), ["P107"]),
-        (("{at: 20, action: slow}",), ["P105"]),
-        (("{at: 20, action: throttle, for: 1m}",), ["P105"]),
-        (("{at: 20, action: ban}",), ["P105"]),
-        (("{at: 20, action: ban, for: 1h, delay: 1s}",), ["P110"]),
-        (("{at: 20, action: quarantine, for: [1h, 2h]}",), ["P110"]),
-        (("{at: 20, action: slow, delay: 3s}",), ["P107"]),
-        (("{at: 20, action: ban, for: 31d}",), ["P107"]),
-        (("{at: 20, action: ban, for: 3}",), ["P104"]),
-        (("{at: 20, action: exile, for: 3d}",), ["P102"]),
-        (("{at: 20, action: ban, for: [1h, 2h], forgive: 7d}",), []),
-    ],
-)
-def test_a_rung_that_leads_nowhere_is_refused(rungs: tuple[str, ...], found: list[str]) -> None:
-    assert codes(policy(_section("ladder:", *(f"  - {rung}" for rung in rungs)))) == found
-
-
-def test_a_half_life_has_its_bounds() -> None:
-    assert codes(policy(_section("score: {half_life: 8d}"))) == ["P107"]
+def test_a_ratio_to_what_answers_tell_counts_every_answer_that_tells_it() -> None:
+    compiled = _abuse(
+        "signals:",
+        "  otr: {on: outcome.2xx, of: orders, per: account, over: 10m, at_least: 500, points: 9,",
+        "        ratio: {above: 50:1, to: {response_header: Venue-Fills}}}",
+    )
+    [counterpart] = compiled.by_code["outcome.4xx"]
+    assert (counterpart.is_counterpart, counterpart.routes, counterpart.field) == (True, None, b"venue-fills")
+    assert compiled.by_code["outcome.2xx"][1].field == b"venue-fills"
+    assert compiled.fields == {b"venue-fills"}
+    assert _abuse("mode: off", "use: [order-to-trade]").fields == frozenset()

@@ -7,8 +7,8 @@ from tests.policy_text import codes, policy, service
 
 _LIMIT = "limits:\n  key: {per: [key], rate: 5/s}"
 _NAMES = (
-    *("cancel-storms", "credential-sharing", "error-floods", "forgery", "ignoring-429s"),
-    *("key-probing", "order-to-trade", "path-probing", "replay-storms", "slow-clients"),
+    *("cancel-storms", "cancel-to-order", "credential-sharing", "error-floods", "forgery", "ignoring-429s"),
+    *("key-probing", "order-to-trade", "path-probing", "rejected-orders", "replay-storms", "slow-clients"),
 )
 
 

@@ -158,3 +158,67 @@ def test_a_request_that_cannot_be_made_is_told_at_its_step() -> None:
     failure = _failure("- {name: n, send: POST /v1/orders, tamper: body}")
     assert failure is not None
     assert (failure.code, failure.line, failure.message) == ("P603", 9, "`n`: there is no body to tamper with")
+
+
+_RATIOS = """\
+version: 1
+service: exchange
+upstream: http://127.0.0.1:8081
+abuse:
+  use: [order-to-trade, cancel-to-order, rejected-orders]
+  ladder: [{at: 10, action: quarantine, for: 1h}]
+routes:
+  GET /v1/fills: {scope: trade}
+  POST /v1/orders: {scope: trade}
+  DELETE /v1/orders/{id}: {scope: trade, priority: critical}
+tests:
+"""
+_STILL_GOOD = "{send: POST /v1/orders, expect: allow}"
+_QUARANTINED = "{send: POST /v1/orders, expect: abuse.quarantine}"
+
+
+def _sent(what: str, times: int, fills: int | None = None, more: str = "") -> str:
+    told = "" if fills is None else f", answer: {{headers: {{Guard-Fills: '{fills}'}}}}"
+    return f"{{send: {what}, times: {times}{told}{more}}}"
+
+
+def _orders(times: int, fills: int | None = None, more: str = "") -> str:
+    return _sent("POST /v1/orders", times, fills, more)
+
+
+def _cancels(times: int, fills: int | None = None, more: str = "") -> str:
+    return _sent("DELETE /v1/orders/7", times, fills, more)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [_orders(600, 0), _cancels(400, 0)],
+        [_orders(600, 0), _orders(1, 1), _cancels(399, 0)],  # 1000 for one trade
+        [_orders(1000), _cancels(1000)],  # nobody tells of trades: a cancel for every order
+        [_orders(200, more=", answer: 400")],
+    ],
+)
+def test_a_shipped_ratio_is_exceeded(steps: list[str]) -> None:
+    assert _ratio_failure(*steps, _QUARANTINED) is None
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [_orders(999, 0), _sent("GET /v1/fills", 1, 2), _orders(1, 0)],  # a trade for 500, told by any answer
+        [_orders(999, 0)],  # too few to say anything
+        [_orders(600, 0), _cancels(600, 0, ", wait: 20m")],  # not within the time
+        [_orders(3000)],  # nobody tells of trades, so that nothing follows from there being none
+        [_orders(1020), _cancels(1000)],  # one order in fifty stands
+        [_orders(1000, 0, ", as: {key: t2, scopes: [trade]}")],  # another account
+    ],
+)
+def test_a_shipped_ratio_is_kept(steps: list[str]) -> None:
+    assert _ratio_failure(*steps, _STILL_GOOD) is None
+
+
+def _ratio_failure(*steps: str) -> Diagnostic | None:
+    found = loaded(f"{_RATIOS}  - {{as: {{scopes: [trade]}}, steps: [{', '.join(steps)}]}}\n")
+    (case,) = found.cases
+    return rehearse(Rulebook(policies=found.policies, schemes=found.schemes), case).failure

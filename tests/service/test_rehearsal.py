@@ -81,6 +81,17 @@ def test_what_is_refused_is_told_as_the_client_would_be_told() -> None:
     assert dict(heard.fields)[b"guard-reason"] == b"auth.invalid"
 
 
+def test_what_the_backend_answers_is_told_without_what_is_guards_own_and_settles_the_cost() -> None:
+    text = _POLICY.replace("{scope: trade}", "{scope: trade, cost: {response_header: Guard-Cost, hold: 1, max: 3}}", 1)
+    rehearsal = Rehearsal(_rules(text))
+    request = rehearsal.request("exchange", "POST", "/v1/orders", {}, b"")
+    answer = ((b"guard-cost", b"2"), (b"x-order", b"7"))
+    heard = rehearsal.send(rehearsal.signed(request, _TRADER), _TRADER.ip, 201, answer)
+    told = dict(heard.fields)
+    assert (heard.status, heard.event.status, heard.event.cost) == (201, 201, 2)
+    assert (told[b"x-order"], b"guard-cost" in told) == (b"7", False)
+
+
 @pytest.mark.parametrize(
     ("who", "outcome"),
     [

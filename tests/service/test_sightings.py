@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from guard.model.abuse import Distinct, ScoreKind, SubjectKind
+from guard.model.abuse import Distinct, Ratio, ScoreKind, SubjectKind
 from guard.model.names import Address, KeyId, RequestId
 from guard.model.policy import ClientAddressPolicy, Service
 from guard.model.rules import Mode
@@ -64,6 +64,17 @@ def test_a_signal_for_some_routes_is_for_no_other() -> None:
 @pytest.mark.parametrize(("took_ms", "count"), [(999, 0), (1000, 1)])
 def test_an_answer_that_came_soon_enough_is_not_slow(took_ms: int, count: int) -> None:
     assert len(list(sightings_of([signal(slower_than_ms=1000)], abuse(), _event(upstream_ms=took_ms)))) == count
+
+
+def test_an_answer_counts_for_what_it_tells_and_one_that_tells_nothing_on_neither_side() -> None:
+    events = signal(field=b"guard-fills", ratio=Ratio(50, 1))
+    beside = [signal(field=b"guard-fills", ratio=Ratio(50, 1), is_counterpart=True), events]
+    found = sightings_of(beside, abuse(), _event(told={b"guard-fills": 7}))
+    assert [(seen.signal.is_counterpart, seen.amount) for seen in found] == [(True, 7), (False, 1)]
+    none = sightings_of(beside, abuse(), _event(told={b"guard-fills": 0}))
+    assert [seen.signal.is_counterpart for seen in none] == [False]
+    assert list(sightings_of(beside, abuse(), _event(told={b"other": 7}))) == []
+    assert list(sightings_of(beside, abuse(), _event())) == []
 
 
 @pytest.mark.parametrize(

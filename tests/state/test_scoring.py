@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guard.state.scoring import FRACTIONS, Count, Values, decayed
+from guard.model.abuse import Ratio
+from guard.state.scoring import FRACTIONS, Count, Proportion, Values, decayed
 
 _HALF_LIFE_MS = 64_000  # a tick is a second
 
@@ -68,6 +69,38 @@ def test_what_is_two_windows_old_does_not_count() -> None:
     for _ in range(3):
         count.add(5_000, 10_000, 100)
     assert not count.add(25_000, 10_000, 2)
+
+
+_RATIO = Ratio(3, 2)
+
+
+def test_events_are_too_many_above_the_ratio_and_not_at_it() -> None:
+    beside = Proportion()
+    beside.counter(2, 1_000, 10_000)
+    assert [beside.add(1_000, 10_000, 2, _RATIO) for _ in range(4)] == [False, False, False, True]  # 4:2 is above 3:2
+
+
+def test_few_events_are_never_too_many() -> None:
+    beside = Proportion()
+    assert [beside.add(1_000, 10_000, 3, _RATIO) for _ in range(3)] == [False, False, True]
+
+
+def test_what_has_fired_begins_anew_on_both_sides() -> None:
+    beside = Proportion()
+    beside.counter(1, 1_000, 10_000)
+    assert [beside.add(1_000, 10_000, 2, _RATIO) for _ in range(4)] == [False, True, False, True]
+
+
+def test_counterparts_fade_with_their_window_as_events_do() -> None:
+    beside = Proportion()
+    beside.counter(10, 5_000, 10_000)
+    assert not beside.add(15_000, 10_000, 1, Ratio(1, 5))  # half of the 10 is near: 1:5 is not above
+    assert beside.add(25_000, 10_000, 1, Ratio(1, 5))
+
+
+def test_no_count_grows_without_end() -> None:
+    count = Count()
+    assert [count.more(6_000_000, 1_000, 10_000) for _ in range(3)] == [6_000_000, 10_000_000, 10_000_000]
 
 
 def test_different_values_count_and_the_same_again_does_not() -> None:

@@ -24,7 +24,10 @@ Places: TypeAlias = tuple[str, str]
 
 
 class _Asked(msgspec.Struct, frozen=True, gc=False):
-    """One sighting. `names` and `seen` are which keys of the call hold its subject, and its different values."""
+    """One sighting. `names` and `seen` are which keys of the call hold its subject, and its different values.
+
+    `ratio` is empty or two numbers; `others` is how many counterparts it stands for, -1 for an event.
+    """
 
     names: list[int]
     seen: list[int]
@@ -35,6 +38,8 @@ class _Asked(msgspec.Struct, frozen=True, gc=False):
     over: int
     half_life: int
     value: str
+    ratio: tuple[int, ...]
+    others: int
     request: str
 
 
@@ -82,6 +87,8 @@ def scoring(
             over=each.signal.over_ms,
             half_life=each.policy.half_life_ms,
             value=digest((each.value,)).hex() if _is_distinct(each) else "",
+            ratio=() if each.signal.ratio is None else (each.signal.ratio.events, each.signal.ratio.counterparts),
+            others=each.amount if each.signal.is_counterpart else -1,
             request=each.request_id,
         )
         for each in sightings

@@ -6,7 +6,7 @@ from struct import pack
 import msgspec
 import pytest
 
-from guard.model.abuse import Distinct, Evidence, Raised, SubjectKind
+from guard.model.abuse import Distinct, Evidence, Raised, Ratio, SubjectKind
 from guard.model.names import RequestId, UnixMs
 from guard.model.questions import Unavailable
 from guard.state.redis.score_calls import forgetting, home, scoring
@@ -44,6 +44,15 @@ async def test_all_keys_are_declared_once_and_carry_the_tag() -> None:
     first, second = msgspec.msgpack.decode(call.words[0])
     assert (first["names"], first["seen"]) == ([5, 6], [])
     assert (second["names"], second["seen"]) == ([5, 6], [7, 8])
+
+
+async def test_a_ratio_and_its_counterparts_are_told_apart() -> None:
+    events = signal(at_least=2, over_ms=9, ratio=Ratio(50, 1))
+    others = msgspec.structs.replace(events, is_counterpart=True)
+    seen = (sighting(), sighting(events), sighting(others, amount=7))
+    call = scoring(TAG, seen, 10, asyncio.get_running_loop().create_future())
+    asked = msgspec.msgpack.decode(call.words[0])
+    assert [(each["ratio"], each["others"]) for each in asked] == [([], -1), ([50, 1], -1), ([50, 1], 7)]
 
 
 async def test_what_fired_is_told_by_its_place() -> None:

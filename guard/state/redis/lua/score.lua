@@ -1,13 +1,14 @@
 -- Who does what how often, and what it comes to: many sightings in one call, one after the other.
 --
 -- Why it is right. It is `guard/state/scores.py` and `guard/state/scoring.py` line by line, in integers that doubles
--- hold exactly: a level is at most 1e7 and a fraction 65,536, a share of a window at most 1e5 x 2^31. Time is this
--- server's, whatever the nodes' clocks say. A sighting is counted in the call that asks, and no call is sent twice.
+-- hold exactly: a level is at most 1e7 and a fraction 65,536, a share of a window at most 1e7 x 2^27, and what a
+-- ratio multiplies at most 2e7 and 1e6. Time is this server's, whatever the nodes' clocks say. A sighting is counted in the call that asks, and no call is sent twice.
 --
 -- Different values are a sorted set of their own, by when each came last. It belongs to the count in the entry that it
 -- stands beside: where that is missing, forgotten or of another kind, the set is deleted before it is used.
 
 local UNIT, LEVEL_MAX, TICKS, HALVES_MAX, FORGET_HALF_LIVES, REQUESTS_KEPT, WIDER_SHARE = 1000, 1e7, 64, 32, 14, 8, 4
+local COUNT_MAX = 1e7
 local room = tonumber(ARGV[5])
 
 -- Forget of a crowd the two that were over first, if any is.
@@ -48,22 +49,46 @@ local function place(asked)
   end
 end
 
--- One event more: whether there were enough of them within the time that slides.
-local function enough_events(asked, counts)
-  local count, over = counts[asked.signal], asked.over
-  if type(count) ~= 'table' then
-    count = {0, 0, 0}
-    counts[asked.signal] = count
-  end
+-- So many more of a count: how many there are within the time that slides.
+local function more(count, amount, over)
   local window, elapsed = floor(clock / over), clock % over
   if window > count[1] then
     count[3] = window == count[1] + 1 and count[2] or 0
     count[1], count[2] = window, 0
   end
-  count[2] = count[2] + 1
+  count[2] = math.min(COUNT_MAX, count[2] + amount)
   local share = count[3] * (over - elapsed)
-  if count[2] + (share + -share % over) / over < asked.at_least then return false end
+  return count[2] + (share + -share % over) / over
+end
+
+-- One event more: whether there were enough of them.
+local function enough_events(asked, counts)
+  local count = counts[asked.signal]
+  if type(count) ~= 'table' or type(count[1]) == 'table' then
+    count = {0, 0, 0}
+    counts[asked.signal] = count
+  end
+  if more(count, 1, asked.over) < asked.at_least then return false end
   count[2], count[3] = 0, 0
+  return true
+end
+
+-- One event more, or so many of its counterparts: whether there were enough, and too many for their counterparts.
+local function enough_for_others(asked, counts)
+  local beside = counts[asked.signal]
+  if type(beside) ~= 'table' or type(beside[1]) ~= 'table' then
+    beside = {{0, 0, 0}, {0, 0, 0}}
+    counts[asked.signal] = beside
+  end
+  local events, others = beside[1], beside[2]
+  if asked.others >= 0 then
+    more(others, asked.others, asked.over)
+    return false
+  end
+  local found = more(events, 1, asked.over)
+  if found < asked.at_least then return false end
+  if found * asked.ratio[2] <= more(others, 0, asked.over) * asked.ratio[1] then return false end
+  events[2], events[3], others[2], others[3] = 0, 0, 0, 0
   return true
 end
 
@@ -99,7 +124,7 @@ end
 local function counted(asked)
   local width, entry = place(asked)
   if asked.at_least > 1 then
-    local enough = #asked.seen > 0 and enough_values or enough_events
+    local enough = #asked.seen > 0 and enough_values or #asked.ratio > 0 and enough_for_others or enough_events
     if not enough(asked, entry.counts, width) then return nil end
   end
   decay(entry, asked.half_life)
