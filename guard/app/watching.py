@@ -10,18 +10,24 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
+from guard.policy.names import LIST_ENDING
 from guard.signing.policy_signature import SIGNATURE_FILE
 
 Marks: TypeAlias = tuple[tuple[str, int, int, int], ...]
 
 
 def marks_of(directory: Path) -> Marks:
-    """What tells the policy files of a directory (or the one file) from what they were before. Never raises."""
+    """What tells the policy files of a directory (or the one file, and what it may name beside it) from what they were
+    before. Never raises.
+    """
+    alone = not directory.is_dir()
     try:
-        paths = sorted(directory.iterdir()) if directory.is_dir() else [directory]
+        beside = sorted((directory.parent if alone else directory).iterdir())
     except OSError:
-        return ()
-    return tuple(_mark(path) for path in paths if path.name.endswith((".yaml", SIGNATURE_FILE)) or path == directory)
+        beside = []
+    endings = (LIST_ENDING,) if alone else (".yaml", LIST_ENDING, SIGNATURE_FILE)
+    watched = [path for path in beside if path.name.endswith(endings) and path != directory]
+    return tuple(map(_mark, [directory, *watched] if alone else watched))
 
 
 async def watch(

@@ -1,5 +1,6 @@
 """`guard diff`: what of a change of policies lets more through, and what less, before anybody runs it."""
 
+import os
 import subprocess
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +14,7 @@ from guard.cli.starting import EXIT_POLICY_INVALID, EXIT_USAGE, settings_or_exit
 from guard.policy.diagnostic import render, visible
 from guard.policy.diff import Change, differences, scheme_differences, summary
 from guard.policy.directions import Kind
+from guard.policy.names import LIST_ENDING
 from guard.policy.load import Invalid, Loaded, load_contents, load_policies
 from guard.policy.schemes import rewritten_schemes
 
@@ -139,16 +141,13 @@ def _running(url: str, token_file: Path | None) -> dict[str, bytes]:
 
 def _at_revision(revision: str, path: Path) -> dict[str, bytes]:
     """The policy files of a path as they were. `ls-tree` lists them and `show` reads them: nothing is checked out."""
-    folder = path if path.is_dir() else path.parent
-    if not path.is_dir():
-        return {str(path): _git(folder, "show", "--end-of-options", f"{revision}:./{path.name}")}
+    alone = not path.is_dir()
+    folder = path.parent if alone else path
     names = _git(folder, "ls-tree", "--name-only", "-z", "--end-of-options", revision).split(b"\0")
-    listed = [name.decode("utf-8", "surrogateescape") for name in names if name.endswith(b".yaml")]
-    return {
-        str(folder / name): _git(folder, "show", "--end-of-options", f"{revision}:./{name}")
-        for name in listed
-        if not name.startswith(".")
-    }
+    listed = [name for name in map(os.fsdecode, names) if name.endswith((".yaml", LIST_ENDING)) and name[0] != "."]
+    if alone:
+        listed = [path.name, *(name for name in listed if name.endswith(LIST_ENDING))]
+    return {str(folder / name): _git(folder, "show", "--end-of-options", f"{revision}:./{name}") for name in listed}
 
 
 def _git(folder: Path, *words: str) -> bytes:

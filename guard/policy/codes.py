@@ -39,6 +39,7 @@ MEANINGS: Final[dict[str, str]] = {
     "P109": "`${NAME}` in a place that does not take it, or a variable that is not set.",
     "P110": "Two fields that exclude one another.",
     "P111": "A file that a field names and that cannot be used.",
+    "P112": "A list of networks in a file: a line that is none, too many, or none where somebody is to be let in.",
     "P190": "A part of the language that this version does not know yet.",
     "P191": "A file whose kind this version does not know yet, or whose ending is not `.yaml`.",
     "P192": "No policy in the directory.",

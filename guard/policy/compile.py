@@ -24,6 +24,7 @@ from guard.policy.lints.table import lint
 from guard.policy.lints.whole import whole
 from guard.policy.losses import compile_loss, local_replay, loss_faults
 from guard.policy.modes import mode_faults
+from guard.policy.network_lists import list_faults
 from guard.policy.overlaps import overlap_faults
 from guard.policy.requirements import compile_networks, requirement_faults, requirements
 from guard.policy.resources import compile_resources, resource_faults
@@ -125,7 +126,7 @@ def _draft(source: Source, schemes: Schemes, environment: Mapping[str, str]) -> 
     upstream, upstream_faults = compile_upstream(document, policy, environment)
     faults += [*upstream_faults, *client_ip_faults(document, policy.client_ip)]
     faults += [*_open_routes(document, policy), *_drops(document, policy), *loss_faults(document, policy)]
-    faults += mode_faults(document, policy)
+    faults += [*mode_faults(document, policy), *list_faults(document, policy)]
     if not broken & {"resources", "routes", "auth"}:
         faults += resource_faults(document, policy, templates, judged.acceptances)
     if not broken & {"dual_control", "routes"}:

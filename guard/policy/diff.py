@@ -19,6 +19,7 @@ Limits: TypeAlias = Mapping[str, tuple[Limit, ...]]
 """Those of each tier."""
 
 _NOWHERE: Final = Rule("", "", 0)
+_LISTED_MAX: Final = 10
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +88,21 @@ def _field(path: str, field: str, say: Direction | Part, values: tuple[Any, Any]
             for position, (before, after) in enumerate(zip(old, new, strict=False)):
                 yield from _struct(_under(path, f"windows[{position}]"), before, after, at)
         case _ if old != new:
-            yield _change(say(old, new), _under(path, field), _shown(old), _shown(new), at)
+            yield _change(say(old, new), _under(path, field), *_told_apart(old, new), at)
+
+
+def _told_apart(old: object, new: object) -> tuple[str, str]:
+    """Both in a few words; of long lists what only one of them has."""
+    if not (isinstance(old, tuple) and isinstance(new, tuple)) or len(old) + len(new) <= _LISTED_MAX:
+        return _shown(old), _shown(new)
+    before, after = set(old), set(new)
+    gone, come = [each for each in old if each not in after], [each for each in new if each not in before]
+    return _some(gone, len(old)), _some(come, len(new))
+
+
+def _some(entries: list[object], of: int) -> str:
+    named = [*map(_shown, entries[:_LISTED_MAX]), *(["…"] if len(entries) > _LISTED_MAX else [])]
+    return f"{', '.join(named)} ({len(entries)} of {of})" if named else f"({of})"
 
 
 def _named(path: str, old: Iterable[Any], new: Iterable[Any]) -> Iterator[Change]:

@@ -21,7 +21,8 @@ class Span(msgspec.Struct, frozen=True, gc=False):
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """`content` holds dicts, lists, text, integers, floats and booleans, never None. Every path in it has a place.
 
-    `file` is the name to show, `name` the one within its directory.
+    `file` is the name to show, `name` the one within its directory. `lists` are the lists of networks in files beside
+    it that it names, by their names.
     """
 
     file: str
@@ -30,6 +31,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     content: Mapping[str, object]
     keys: Mapping[Path, Span]
     values: Mapping[Path, Span]
+    lists: Mapping[str, tuple[str, ...]] = {}
 
     def span(self, path: Path, *, key: bool = False) -> Span:
         """Where `path` stands; the nearest place above it if the file does not name it."""

@@ -46,6 +46,14 @@ _SIGNAL_EXAMPLES: Final[list[Schema]] = [
 _TIER_EXAMPLES: Final[list[Schema]] = [
     {"market-maker": {"key": "200/s", "orders": {"rate": "3000/10s", "burst": 6000}}}
 ]
+_OR_ONE: Final = {
+    "ClientAddressPart": ("allow", "deny"),
+    "RoutePart": ("allow_ips",),
+    "RungPart": ("for",),
+    "SignalPart": ("of",),
+    "CounterpartPart": ("of",),
+}
+_OF_A_LIST: Final = ("type", "items", "minItems", "maxItems")
 _STEP_EXAMPLES: Final[list[Schema]] = [{"100": 5, "500": 25, "1000": 50}]
 
 
@@ -81,12 +89,9 @@ def policy_schema() -> Schema:
     )
     signals = schema["definitions"]["AbusePart"]["properties"]["signals"]
     _named(signals, SIGNAL_PATTERN, _SIGNAL_EXAMPLES)
-    terms = schema["definitions"]["RungPart"]["properties"]["for"]
-    once = {"type": "string", "pattern": DURATION_PATTERN, "examples": ["10m"]}
-    terms["anyOf"] = [once, *(one for one in terms["anyOf"] if one != {"type": "null"})]
-    for part in ("SignalPart", "CounterpartPart"):
-        kinds = definitions[part]["properties"]["of"]
-        kinds["anyOf"].insert(0, {"type": "string", "enum": ["reads", "orders", "cancels"]})
+    for part, fields in _OR_ONE.items():
+        for field in fields:
+            _or_one(definitions[part]["properties"][field])
     for part in ("StepPart", "OneCasePart"):
         status = {"type": "integer", "minimum": 200, "maximum": 599, "examples": [400]}
         _or_scalar(definitions[part]["properties"]["answer"], status)
@@ -110,6 +115,13 @@ def _named(mapping: Schema, pattern: str, examples: list[Schema]) -> None:
     if examples:
         mapping["examples"] = examples
     mapping.pop("propertyNames", None)
+
+
+def _or_one(field: Schema) -> None:
+    """A list for which one entry may stand."""
+    forms = field.pop("anyOf", None) or [{key: field.pop(key) for key in _OF_A_LIST if key in field}]
+    listed = next(form for form in forms if form["type"] == "array")
+    field["anyOf"] = [listed["items"], listed]
 
 
 def _or_scalar(field: Schema, scalar: Schema) -> None:

@@ -1,7 +1,6 @@
 """The way in: a policy directory, or one file of it, becomes what the core reads, or a list of what is wrong.
 
-Every `*.yaml` is one service, except that `*.scheme.yaml` is a signature scheme and `*.test.yaml` holds policy tests.
-Whoever calls this decides what to do when it is Invalid; nothing of an invalid directory is ever used.
+Which file is what says `files.py`. Whoever calls this decides what to do when it is Invalid; nothing of an invalid directory is ever used.
 """
 
 import hashlib
@@ -14,13 +13,12 @@ import msgspec
 
 from guard.model.policy import PolicySet
 from guard.model.policy_versions import DIGEST_DIGITS
-from guard.policy.case_files import CASES_ENDING
 from guard.policy.cases import Case
 from guard.policy.compile import Source, compile_all
 from guard.policy.diagnostic import Diagnostic, Severity, in_order
-from guard.policy.document import Document
+from guard.policy.files import Fetch, read_files
+from guard.policy.names import LIST_ENDING
 from guard.policy.schemes import SCHEME_ENDING, shipped_schemes, with_own_schemes
-from guard.policy.yaml_source import read_document
 from guard.policy.yaml_text import FILE_BYTES_MAX
 from guard.signing.policy_signature import SIGNATURE_FILE
 from guard.signing.scheme import Scheme
@@ -77,7 +75,7 @@ def load_policies(
             bytes_left -= len(contents.get(path, b""))
             if bytes_left < 0 or len(contents) > DIRECTORY_FILES_MAX:  # knockout: directories_are_bounded
                 return Invalid((_too_much(directory),))
-    return _load(str(directory), contents, faults, environment, granted)
+    return _load(str(directory), contents, faults, environment, granted, fetch=_within(bytes_left))
 
 
 def load_text(
@@ -88,8 +86,9 @@ def load_text(
 ) -> Loaded | Invalid:
     """The same for contents at hand, by file name."""
     contents = {Path(name): text.encode() if isinstance(text, str) else text for name, text in files.items()}
-    kinds = (_kind_fault(path.name, str(path), alone=True) for path in contents)
-    return _load("policies", contents, [fault for fault in kinds if fault is not None], environment or {}, granted)
+    kinds = (_kind_fault(path.name, str(path), alone=path.suffix != LIST_ENDING) for path in contents)
+    faults = [fault for fault in kinds if fault is not None]
+    return _load("policies", contents, faults, environment or {}, granted)
 
 
 def load_contents(contents: Mapping[str, bytes], *, environment: Mapping[str, str] = os.environ) -> Loaded | Invalid:
@@ -108,36 +107,40 @@ def _load(
     faults: list[Diagnostic],
     environment: Mapping[str, str],
     granted: frozenset[str] | None = None,
+    *,
+    fetch: Fetch | None = None,
 ) -> Loaded | Invalid:
-    read = {str(path): content for path, content in contents.items()}
-    contents = {path: content for path, content in contents.items() if path.name != SIGNATURE_FILE}
-    schemes_written = {path: content for path, content in contents.items() if path.name.endswith(SCHEME_ENDING)}
-    own_schemes: list[Document] = []
-    sources: list[Source] = []
-    case_files: list[Document] = []
-    unreadable: set[str] = set()
-    for path, content in contents.items():
-        document = read_document(content, str(path), path.name)
-        if not isinstance(document, Document):
-            faults += document
-            unreadable.add(path.name.removesuffix(SCHEME_ENDING))
-        elif path.name.endswith(SCHEME_ENDING):
-            own_schemes.append(document)
-        elif path.name.endswith(CASES_ENDING):
-            case_files.append(document)
-        else:
-            sources.append(Source(document, _digest({path: content, **schemes_written})))
+    """`fetch` is for what files name; without it, it has to be among the contents."""
+    files = read_files(contents, fetch or _from(contents))
+    policy_files = {path: content for path, content in files.contents.items() if path.name != SIGNATURE_FILE}
+    schemes_written = {path: content for path, content in policy_files.items() if path.name.endswith(SCHEME_ENDING)}
+    sources = [
+        Source(document, _digest({path: policy_files[path], **schemes_written, **files.beside(document)}))
+        for document in files.services
+        for path in (Path(document.file),)
+    ]
+    faults = [*faults, *files.faults]
     if not sources and not faults:
         hint = "a policy is a file that ends in `.yaml`"
         faults.append(Diagnostic(code="P192", message="no policy here", file=shown, help=hint))
-    schemes, scheme_faults = with_own_schemes(shipped_schemes(), own_schemes, frozenset(unreadable))
+    schemes, scheme_faults = with_own_schemes(shipped_schemes(), files.schemes, files.unreadable)
     compiled, policy_faults = compile_all(
-        sources, schemes, _digest(contents), environment, case_files=case_files, granted=granted
+        sources, schemes, _digest(policy_files), environment, case_files=files.cases, granted=granted
     )
     diagnostics = in_order([*faults, *scheme_faults, *policy_faults])
     if compiled is None or any(one.severity is Severity.ERROR for one in diagnostics):
         return Invalid(diagnostics)
+    read = {str(path): content for path, content in files.contents.items()}
     return Loaded(compiled.policies, compiled.schemes, read, diagnostics, compiled.cases)
+
+
+def _from(contents: Mapping[Path, bytes]) -> Fetch:
+    def fetch(path: Path) -> bytes:
+        if path not in contents:
+            raise FileNotFoundError(path)
+        return contents[path]
+
+    return fetch
 
 
 def _is_read(name: str) -> bool:
@@ -162,6 +165,20 @@ def _read(path: Path) -> bytes:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError("not a file")
         return file.read(FILE_BYTES_MAX + 1)
+
+
+def _within(bytes_left: int) -> Fetch:
+    """Reads what files name, until all of them together are too large."""
+    left = [bytes_left]
+
+    def fetch(path: Path) -> bytes:
+        content = _read(path)
+        left[0] -= len(content)
+        if left[0] < 0:  # knockout: lists_are_bounded
+            raise OSError(f"with it the files are more than {DIRECTORY_BYTES_MAX >> 20} MiB together")
+        return content
+
+    return fetch
 
 
 def _unreadable(path: Path, fault: OSError) -> Diagnostic:

@@ -17,6 +17,9 @@ SIGNAL_PATTERN: Final = "^[a-z0-9]+([-_][a-z0-9]+)*$"
 SCOPE_PATTERN: Final = "^[a-z][a-z0-9_.:-]{0,63}$"
 PARAMETER_PATTERN: Final = "^[A-Za-z_][A-Za-z0-9_.-]{0,63}$"
 POINTER_PATTERN: Final = "^(/([^~/]|~[01]){0,128}){0,8}$"
+LIST_PREFIX: Final = "file:"
+LIST_ENDING: Final = ".txt"
+LIST_PATTERN: Final = r"^file:[A-Za-z0-9][A-Za-z0-9._-]{0,63}\.txt$"
 FIELD_PATTERN: Final = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 VARIABLE_PATTERN: Final = r"^\$\{[A-Z][A-Z0-9_]{0,63}\}$"
 ORIGIN_PATTERN: Final = r"^(https?://[^/?#@\s]+/?|app|\$\{[A-Z][A-Z0-9_]{0,63}\})$"
@@ -29,6 +32,7 @@ _ID_CHARACTERS_MAX = 64
 _SIGNAL = re.compile(SIGNAL_PATTERN, re.ASCII)
 _SCOPE = re.compile(SCOPE_PATTERN, re.ASCII)
 _FIELD = re.compile(FIELD_PATTERN, re.ASCII)
+_LIST = re.compile(LIST_PATTERN, re.ASCII)
 _PARAMETER = re.compile(PARAMETER_PATTERN, re.ASCII)
 _POINTER = re.compile(POINTER_PATTERN, re.ASCII)
 _REQUEST_PATH = re.compile(REQUEST_PATH_PATTERN, re.ASCII)
@@ -113,12 +117,30 @@ def host(value: object) -> str:
 def network(value: object) -> str:
     """An address or network in CIDR form."""
     text = _text(value)
-    if text.startswith("file:"):
-        raise NameFault("P190", "a list in a file is not known yet: it comes with the policy desk")
+    if text.startswith(LIST_PREFIX):
+        hint = "lists in files are for `allow` and `deny` of `client_ip`, and for `allow_ips`"
+        raise NameFault("P108", "is not a network", hint)
     try:
         return str(ipaddress.ip_network(text))
     except ValueError:
         raise NameFault("P108", "is not a network", _network_help(text)) from None
+
+
+def network_or_list(value: object) -> str:
+    """The same; or `file:NAME.txt`, a list of them beside the policy, left as it is."""
+    text = _text(value)
+    if not text.startswith(LIST_PREFIX):
+        return network(text)
+    return LIST_PREFIX + list_name(text)
+
+
+def list_name(text: str) -> str:
+    """The name of the file of `file:NAME.txt`."""
+    name = text.removeprefix(LIST_PREFIX)
+    if _LIST.fullmatch(text) is None:
+        hint = "write `file:` and the name of a file beside the policy that ends in `.txt`"
+        raise NameFault("P106", "is not a list in a file", hint)
+    return name
 
 
 def origin(value: object) -> str:

@@ -1,12 +1,11 @@
 """What has to change in a file so that a rule is enforced: the `mode` of its file, its section and itself."""
 
 from collections.abc import Mapping
-from pathlib import Path as FilePath
 
 import msgspec
 
 from guard.policy.document import Document, Path
-from guard.policy.yaml_source import read_document
+from guard.policy.files import services_in
 
 _MODE = "mode"
 
@@ -45,10 +44,7 @@ def promotion_of(
 ) -> tuple[Promotion, ...] | NotFound:
     """The rule in every service that has it, or in the one that is named. The files are valid policies."""
     found, known = [], []
-    for path, content in files.items():
-        document = read_document(content, path, FilePath(path).name)
-        if not isinstance(document, Document) or "service" not in document.content:
-            continue
+    for document in services_in(files):
         name = str(document.content["service"])
         rules = _rules(document)
         known += [f"{name}: {each}" for each in rules]

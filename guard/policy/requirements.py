@@ -7,6 +7,7 @@ from guard.model.rules import Mode, Rule
 from guard.policy.diagnostic import Diagnostic, quoted
 from guard.policy.document import Document
 from guard.policy.modes import route_networks_mode
+from guard.policy.network_lists import networks_in
 from guard.policy.schema import PolicyFile, RoutePart
 
 
@@ -22,7 +23,9 @@ def compile_networks(document: Document, key: str, policy: PolicyFile) -> RouteN
     if not route.allow_ips or mode is Mode.OFF:
         return None
     line = document.span(("routes", key, "allow_ips"), key=True).line
-    return RouteNetworks(Rule(f"routes.{key}.allow_ips", document.name, line, mode), route.allow_ips)
+    return RouteNetworks(
+        Rule(f"routes.{key}.allow_ips", document.name, line, mode), networks_in(document, route.allow_ips)
+    )
 
 
 def requirement_faults(document: Document, policy: PolicyFile) -> Iterator[Diagnostic]:

@@ -6,7 +6,6 @@ What is printed is a policy again and means the same. Values of the environment 
 import json
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import PurePath
 from typing import Any, Final
 
 import msgspec
@@ -14,17 +13,15 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from guard.model.policy import Route
-from guard.policy.case_files import CASES_ENDING
 from guard.policy.cost_schema import CostPart
 from guard.policy.diagnostic import visible
-from guard.policy.document import Document, Path
+from guard.policy.document import Path
+from guard.policy.files import services_in
 from guard.policy.lints.whole import Whole, whole
 from guard.policy.load import Loaded
 from guard.policy.schema import LimitPart, RoutePart
-from guard.policy.schemes import SCHEME_ENDING
 from guard.policy.shape import shape
 from guard.policy.units import DURATION_PATTERN, PERCENT_PATTERN, SIZE_PATTERN, spelled
-from guard.policy.yaml_source import read_document
 
 _DEFAULT: Final = "default"
 _COLUMN: Final = 64
@@ -45,11 +42,9 @@ def all_resolved(loaded: Loaded) -> str:
     """Every policy of a directory that is in order, each under the name of its file."""
     services = {service.name: service for service in loaded.policies.services}
     printed = []
-    for file, content in loaded.contents.items():
-        document = read_document(content, file, PurePath(file).name)
-        if isinstance(document, Document) and not document.name.endswith((SCHEME_ENDING, CASES_ENDING)):
-            policy = shape(document).policy
-            printed.append(f"# {visible(file)}\n{resolved(whole(document, policy, services[policy.service]))}")
+    for document in services_in(loaded.contents):
+        policy = shape(document).policy
+        printed.append(f"# {visible(document.file)}\n{resolved(whole(document, policy, services[policy.service]))}")
     return "\n\n".join(printed)
 
 

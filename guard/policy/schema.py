@@ -24,6 +24,7 @@ from guard.policy.values import (
     Host,
     Name,
     Network,
+    NetworksOrLists,
     Percent,
     Places,
     QuotaValue,
@@ -56,8 +57,8 @@ class ClientAddressPart(Part):
 
     trust: tuple[Network, ...] = many("Networks of proxies that may say for whom they speak.")
     header: FieldName | None = Field(default=None, description="Where they say it. Default X-Forwarded-For.")
-    allow: tuple[Network, ...] = many("Only these addresses may come.")
-    deny: tuple[Network, ...] = many("These may not, even if they are in `allow`.")
+    allow: NetworksOrLists = many("Only these addresses may come: networks, or `file:NAME.txt` beside the policy.")
+    deny: NetworksOrLists = many("These may not, even if they are in `allow`: networks, or `file:NAME.txt`.")
     mode: RuleMode = Field(default="enforce", description="shadow: who would be refused is only recorded.")
     v6_prefix: int = Field(
         default=64, ge=32, le=128, description="IPv6 clients are counted by this many leading bits. Default 64."
@@ -191,7 +192,7 @@ class RoutePart(Part):
     require: tuple[Requirement, ...] = many(
         "What it needs beside a key: `key_ip_allowlist`, a key that is bound to networks; `mtls`, a client certificate."
     )
-    allow_ips: tuple[Network, ...] = many("Only from these networks, whoever asks.")
+    allow_ips: NetworksOrLists = many("Only from these networks, or those of `file:NAME.txt`, whoever asks.")
     max_body: Size | None = Field(default=None, description="The largest body, in place of the service's.")
     timeout: Duration | None = Field(
         default=None, description="For the whole exchange, in place of the service's total."

@@ -3,7 +3,7 @@
 Both are YAML and read by the same strict loader; `signing.profile` makes Schemes of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -62,7 +62,7 @@ def shipped_schemes() -> Schemes:
 
 
 def with_own_schemes(
-    shipped: Schemes, documents: list[Document], unreadable: frozenset[str]
+    shipped: Schemes, documents: Sequence[Document], unreadable: frozenset[str]
 ) -> tuple[Schemes, list[Diagnostic]]:
     """The shipped schemes and those of the directory, and what is wrong with the latter.
 

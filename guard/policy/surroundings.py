@@ -10,6 +10,7 @@ from guard.policy.diagnostic import Diagnostic, Severity, quoted
 from guard.policy.document import Document, Path
 from guard.policy.modes import client_ip_mode
 from guard.policy.names import NameFault, is_variable, origin
+from guard.policy.network_lists import networks_in
 from guard.policy.schema import ClientAddressPart, PolicyFile
 from guard.policy.tls_files import tls_files
 from guard.policy.units import spelled
@@ -32,8 +33,8 @@ def compile_client_ip(document: Document, policy: PolicyFile) -> ClientAddressPo
         rule=Rule("client_ip", document.name, document.span(("client_ip",), key=True).line, client_ip_mode(policy)),
         trust=part.trust,
         field=(part.header or "x-forwarded-for").encode(),
-        allow=part.allow,
-        deny=part.deny,
+        allow=networks_in(document, part.allow),
+        deny=networks_in(document, part.deny),
         v6_prefix=part.v6_prefix,
     )
 

@@ -63,6 +63,14 @@ Scope = Annotated[str, _told(names.scope), _patterned(names.SCOPE_PATTERN, "read
 FieldName = Annotated[str, _told(names.field_name), _patterned(names.FIELD_PATTERN, "X-API-Key")]
 Host = Annotated[str, _told(names.host), WithJsonSchema({"type": "string", "examples": ["api.example.com"]})]
 Network = Annotated[str, _told(names.network), WithJsonSchema({"type": "string", "examples": ["10.0.0.0/8"]})]
+NetworkOrList = Annotated[
+    str,
+    _told(names.network_or_list),
+    WithJsonSchema({"type": "string", "examples": ["192.0.2.0/24", "file:deny.txt"]}),
+]
+NetworksOrLists = Annotated[
+    tuple[NetworkOrList, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
+]
 Origin = Annotated[
     str, _told(names.origin), _patterned(names.ORIGIN_PATTERN, "http://127.0.0.1:8081", "${BACKEND_URL}")
 ]

@@ -1,28 +1,23 @@
 """Which rules of policies no test speaks of: routes that none reaches, signals of abuse that none makes count."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import PurePath
 
 from guard.model.policy import Service
-from guard.policy.case_files import CASES_ENDING
 from guard.policy.diagnostic import Diagnostic, Severity, quoted
 from guard.policy.document import Document
+from guard.policy.files import services_in
 from guard.policy.load import Loaded
-from guard.policy.schemes import SCHEME_ENDING
-from guard.policy.yaml_source import read_document
 from guard.service.policy_tests import Verdict
 
 
 def coverage_faults(loaded: Loaded, verdicts: Sequence[Verdict]) -> Iterator[Diagnostic]:
     """P410, as a warning: each group of routes without a test, and each own signal that is not shown both ways."""
     services = {service.name: service for service in loaded.policies.services}
-    for file, content in loaded.contents.items():
-        document = read_document(content, file, PurePath(file).name)
-        if isinstance(document, Document) and not document.name.endswith((SCHEME_ENDING, CASES_ENDING)):
-            service = services[str(document.content["service"])]
-            ran = [verdict for verdict in verdicts if verdict.case.service == service.name]
-            yield from _routes(document, service, ran)
-            yield from _signals(document, ran)
+    for document in services_in(loaded.contents):
+        service = services[str(document.content["service"])]
+        ran = [verdict for verdict in verdicts if verdict.case.service == service.name]
+        yield from _routes(document, service, ran)
+        yield from _signals(document, ran)
 
 
 def _routes(document: Document, service: Service, ran: Sequence[Verdict]) -> Iterator[Diagnostic]:

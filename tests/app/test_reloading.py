@@ -74,6 +74,22 @@ async def test_changed_files_are_noticed_and_a_fault_in_them_leaves_the_last_goo
         assert chosen.policies.digest != before
 
 
+async def test_a_list_beside_a_policy_is_followed_and_a_bad_line_in_it_leaves_the_last_good_one(tmp_path: Path) -> None:
+    settings, chosen = _settings(tmp_path, watch_ms=5), rules(tmp_path / "policies")
+    deny = settings.policies / "deny.txt"
+    async with open_gateway(settings, chosen) as running, reloading_by(settings, running) as reloading:
+        deny.write_text("198.51.100.0/24\n")
+        (settings.policies / "exchange.yaml").write_text(f"{POLICY}client_ip: {{deny: file:deny.txt}}\n")
+        await until(lambda: chosen.policies.services[0].client_ip.deny == ("198.51.100.0/24",))
+        assert await _answers(running.gateway, b"/v1/x") == 401
+        deny.write_text("192.0.2.0/24\n")
+        await until(lambda: chosen.policies.services[0].client_ip.deny == ("192.0.2.0/24",))
+        assert await _answers(running.gateway, b"/v1/x") == 403
+        deny.write_text("nobody\n")
+        await until(lambda: reloading.stale is not None)
+        assert await _answers(running.gateway, b"/v1/x") == 403
+
+
 async def test_policies_of_another_program_and_a_backend_that_cannot_be_made_are_refused(tmp_path: Path) -> None:
     settings, chosen = _settings(tmp_path), rules(tmp_path / "policies")
     async with open_gateway(settings, chosen) as running, reloading_by(settings, running) as reloading:

@@ -31,7 +31,7 @@ def test_a_swapped_link_further_up_is_a_change(tmp_path: Path) -> None:
 def test_files_that_come_go_or_change_are_a_change_and_others_are_not(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("one")
     seen = [marks_of(tmp_path)]
-    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "notes.md").write_text("x")
     assert marks_of(tmp_path) == seen[0]
     (tmp_path / "b.yaml").write_text("two")
     seen.append(marks_of(tmp_path))
@@ -39,7 +39,9 @@ def test_files_that_come_go_or_change_are_a_change_and_others_are_not(tmp_path: 
     seen.append(marks_of(tmp_path))
     (tmp_path / "b.yaml").unlink()
     assert marks_of(tmp_path) == seen[0]
-    assert len(set(seen)) == 3
+    (tmp_path / "deny.txt").write_text("192.0.2.7")
+    seen.append(marks_of(tmp_path))
+    assert len(set(seen)) == 4
 
 
 def test_one_file_is_watched_and_what_is_not_there_raises_nothing(tmp_path: Path) -> None:
@@ -47,6 +49,13 @@ def test_one_file_is_watched_and_what_is_not_there_raises_nothing(tmp_path: Path
     gone = marks_of(file)
     file.write_text("one")
     assert marks_of(file) != gone
+    alone = marks_of(file)
+    (tmp_path / "c.yaml").write_text("another policy")
+    assert marks_of(file) == alone
+    (tmp_path / "deny.txt").write_text("192.0.2.7")
+    assert marks_of(file) != alone
+    (tmp_path / "c.yaml").unlink()
+    (tmp_path / "deny.txt").unlink()
     (tmp_path / "b.yaml").symlink_to("nowhere")
     assert marks_of(tmp_path)[1] == ("b.yaml", 0, 0, 0)
     assert marks_of(tmp_path / "nothing" / "there") == (("there", 0, 0, 0),)

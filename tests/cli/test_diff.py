@@ -101,6 +101,14 @@ def test_a_directory_and_a_file_are_compared_with_what_they_were_in_a_revision(t
     line = "WEAKENS   exchange limits.key rate 20/1s → 50/1s   a.yaml:4"
     assert _diff("--git", "main", folder).stdout.splitlines()[0] == line
     assert _diff("--git", "HEAD", folder / "a.yaml").stdout.splitlines()[0] == line
+    (folder / "a.yaml").write_text(f"{LIMITED}client_ip: {{deny: file:deny.txt}}\n")
+    (folder / "deny.txt").write_text("192.0.2.7\n192.0.2.8\n")
+    _git(tmp_path, "add", ".")
+    _git(tmp_path, "commit", "-qm", "second")
+    (folder / "deny.txt").write_text("192.0.2.7\n")
+    line = "WEAKENS   exchange client_ip deny 192.0.2.7/32, 192.0.2.8/32 → 192.0.2.7/32   a.yaml:"
+    for path in (folder, folder / "a.yaml"):
+        assert _diff("--git", "HEAD", path).stdout.startswith(line)
     missing = _diff("--git", "nowhere", folder)
     assert missing.exit_code == 2
     assert "error: git: " in missing.stderr

@@ -9,6 +9,7 @@ from guard.policy.names import (
     identifier,
     is_variable,
     network,
+    network_or_list,
     origin,
     request_path,
     scope,
@@ -53,7 +54,8 @@ def test_a_good_name_comes_out_in_its_one_spelling(read: Callable[[object], str]
             for text in ("", "a b", "a:80", "*.example.com", "a..b", "-a", "a/", "[::g]", "[x", "a_b")
         ),
         *((network, text, "P108") for text in ("", "10.0.0.1/8", "10.0.0/8", "all", "1.2.3.4/33")),
-        (network, "file:deny.txt", "P190"),
+        (network, "file:deny.txt", "P108"),
+        (network_or_list, "file:deny", "P106"),
         *(
             (origin, text, "P108")
             for text in ("", "h:1", "ftp://h", "http://", "http://h/x", "http://h?x", "http://h#x")

@@ -108,11 +108,6 @@ def test_what_comes_later_is_refused_by_name(text: str, what: str) -> None:
     ]
 
 
-def test_a_list_in_a_file_comes_later_too() -> None:
-    (fault,) = told(policy("client_ip: {deny: ['file:deny.txt']}"))
-    assert fault == ("P190", 4, "a list in a file is not known yet: it comes with the policy desk")
-
-
 def test_credentials_in_a_url_are_told_but_not_shown() -> None:
     text = HEAD.replace("http://127.0.0.1:8081", "http://user:hunter2@h") + ROUTES
     (fault,) = found(text)
