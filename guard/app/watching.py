@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from guard.policy.names import LIST_ENDING
+from guard.policy.shared import SHARED_FILE
 from guard.signing.policy_signature import SIGNATURE_FILE
 
 Marks: TypeAlias = tuple[tuple[str, int, int, int], ...]
@@ -25,7 +26,7 @@ def marks_of(directory: Path) -> Marks:
         beside = sorted((directory.parent if alone else directory).iterdir())
     except OSError:
         beside = []
-    endings = (LIST_ENDING,) if alone else (".yaml", LIST_ENDING, SIGNATURE_FILE)
+    endings = (LIST_ENDING, SHARED_FILE) if alone else (".yaml", LIST_ENDING, SIGNATURE_FILE)
     watched = [path for path in beside if path.name.endswith(endings) and path != directory]
     return tuple(map(_mark, [directory, *watched] if alone else watched))
 

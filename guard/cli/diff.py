@@ -14,9 +14,10 @@ from guard.cli.starting import EXIT_POLICY_INVALID, EXIT_USAGE, settings_or_exit
 from guard.policy.diagnostic import render, visible
 from guard.policy.diff import Change, differences, scheme_differences, summary
 from guard.policy.directions import Kind
-from guard.policy.names import LIST_ENDING
 from guard.policy.load import Invalid, Loaded, load_contents, load_policies
+from guard.policy.names import LIST_ENDING
 from guard.policy.schemes import rewritten_schemes
+from guard.policy.shared import SHARED_FILE
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
@@ -146,7 +147,7 @@ def _at_revision(revision: str, path: Path) -> dict[str, bytes]:
     names = _git(folder, "ls-tree", "--name-only", "-z", "--end-of-options", revision).split(b"\0")
     listed = [name for name in map(os.fsdecode, names) if name.endswith((".yaml", LIST_ENDING)) and name[0] != "."]
     if alone:
-        listed = [path.name, *(name for name in listed if name.endswith(LIST_ENDING))]
+        listed = [path.name, *(name for name in listed if name.endswith((LIST_ENDING, SHARED_FILE)))]
     return {str(folder / name): _git(folder, "show", "--end-of-options", f"{revision}:./{name}") for name in listed}
 
 

@@ -38,6 +38,8 @@ _DEFAULT_LADDER: Final = (
         forgive_ms=7 * _DAY_MS,
     ),
 )
+
+
 def compile_abuse(document: Document, policy: PolicyFile) -> AbusePolicy | None:
     """The section, of a policy with which `abuse_faults` finds nothing wrong; None where there is none."""
     part = policy.abuse
@@ -98,7 +100,7 @@ def _watched(part: AbusePart) -> Iterator[tuple[Path, str, SignalPart]]:
 
 
 def _rule(document: Document, place: Path, name: str, mode: Mode) -> Rule:
-    return Rule(f"abuse.{name}", document.name, document.span(place, key=True).line, mode)
+    return Rule(f"abuse.{name}", *document.place(place), mode)
 
 
 def _signals(

@@ -7,7 +7,6 @@ from guard.policy.abuse import OUTCOMES, codes_of, matches
 from guard.policy.abuse_schema import AbusePart, CounterpartPart, SignalPart
 from guard.policy.diagnostic import Diagnostic, did_you_mean, quoted
 from guard.policy.document import Document, Path
-from guard.policy.heuristics import shipped_signals
 from guard.policy.schema import PolicyFile
 from guard.policy.units import spelled
 
@@ -34,7 +33,7 @@ def abuse_faults(document: Document, policy: PolicyFile) -> list[Diagnostic]:
     part = policy.abuse
     if part is None:
         return []
-    faults = [*_use_faults(document, part), *_time_fault(document, part.score.half_life, _HALF_LIFE_MS, "score")]
+    faults = [*_time_fault(document, part.score.half_life, _HALF_LIFE_MS, "score")]
     codes = codes_of(policy)
     known = {route.group for route in policy.routes.values() if route.group} | set(policy.routes)
     for name, one in part.signals.items():
@@ -45,18 +44,6 @@ def abuse_faults(document: Document, policy: PolicyFile) -> list[Diagnostic]:
             faults += _ratio_faults(document, (*place, "ratio", "to"), one, one.ratio.to, codes)
             faults += _route_faults(document, (*place, "ratio", "to"), one.ratio.to.routes, known)
     return [*faults, *_ladder_faults(document, part)]
-
-
-def _use_faults(document: Document, part: AbusePart) -> Iterator[Diagnostic]:
-    shipped = shipped_signals()
-    for position, name in enumerate(part.use):
-        place = ("abuse", "use", position)
-        if name not in shipped:
-            message = f"guard ships no signal {quoted(name)}"
-            yield document.fault("P216", place, message, help_text=did_you_mean(name, shipped))
-        elif name in part.signals or name in part.use[:position]:
-            message = f"{quoted(name)} is there twice"
-            yield document.fault("P216", place, message, help_text="leave it out of `use`, or name your own otherwise")
 
 
 def _event_faults(document: Document, place: Path, part: SignalPart, codes: tuple[str, ...]) -> Iterator[Diagnostic]:
@@ -92,7 +79,9 @@ def _ratio_faults(
         message = "`ratio` is about events, and not about different values"
         yield document.fault("P110", (*place[:-2], "distinct"), message, help_text="leave it out", key=True)
     if to.on is None and to.response_header is None:
-        yield document.fault("P105", place, "a ratio is to something", help_text="add `on` or `response_header`", key=True)
+        yield document.fault(
+            "P105", place, "a ratio is to something", help_text="add `on` or `response_header`", key=True
+        )
     if to.on is not None and to.response_header is not None:
         message = "`on` and `response_header` exclude one another"
         yield document.fault("P110", (*place, "response_header"), message, key=True)

@@ -102,6 +102,9 @@ class RungPart(Part):
     forgive: Duration | None = Field(default=None, description="One time is forgotten for each such clean period.")
 
 
+Ladder = Annotated[tuple[RungPart, ...], Field(strict=False, min_length=1, max_length=20)]
+
+
 class ExemptPart(Part):
     """Against whom nothing is ever counted."""
 
@@ -114,7 +117,7 @@ class AbusePart(Part):
 
     mode: RuleMode = Field(default="enforce", description="shadow: only for the record. off: not at all.")
     score: ScorePart = Field(default=ScorePart(), description="How scores decay.")
-    use: tuple[Name, ...] = many("Signals that guard ships, by name: see docs/abuse.md.")
+    use: tuple[Name, ...] = many("Signals of `_shared.yaml`, or that guard ships (docs/abuse.md), by name.")
     signals: dict[SignalName, SignalPart] = Field(default={}, max_length=100, description="Your own signals, by name.")
     ladder: tuple[RungPart, ...] = Field(
         default=(), strict=False, min_length=1, max_length=20, description="What happens from which score on."

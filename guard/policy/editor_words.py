@@ -155,20 +155,20 @@ def add_editor_words(schema: Schema) -> None:
         schema["properties"][name]["defaultSnippets"] = snippets
     schema["properties"]["tests"]["defaultSnippets"] = [{**one, "body": [one["body"]]} for one in _TEST_SNIPPETS]
     schema["definitions"]["OneCasePart"]["defaultSnippets"] = _TEST_SNIPPETS
-    _describe(schema)
+    describe_choices(schema)
 
 
-def _describe(node: Any) -> None:
+def describe_choices(node: Any) -> None:
     """Say beside every choice what its words mean."""
     if isinstance(node, list):
         for item in node:
-            _describe(item)
+            describe_choices(item)
     elif isinstance(node, dict):
         for name, field in node.get("properties", {}).items():
             for choice in _choices(field):
                 choice["enumDescriptions"] = [WORDS[name][word] for word in choice["enum"]]
         for below in node.values():
-            _describe(below)
+            describe_choices(below)
 
 
 def _choices(field: Schema) -> list[Schema]:

@@ -56,7 +56,7 @@ class Explanation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def _filled(self, name: str, text: str) -> str:
         if self.grow is not None:
             text = text.replace("…", self.grow.text * self.grow.times)
-        if self.whole or not name.endswith(".yaml") or name.endswith(".scheme.yaml"):
+        if self.whole or not name.endswith(".yaml") or name.endswith((".scheme.yaml", "_shared.yaml")):
             return text
         there = set(re.findall(r"^([a-z_]+):", text, re.MULTILINE))
         before = "".join(part for key, part in _NEEDED.items() if key not in {*there, "routes"})

@@ -1,9 +1,11 @@
 """The files of a policy directory, each read as what its name says that it is, with the lists that services name.
 
-Every `*.yaml` is one service, except that `*.scheme.yaml` is a signature scheme and `*.test.yaml` holds policy tests.
+Every `*.yaml` is one service, except that `*.scheme.yaml` is a signature scheme, `*.test.yaml` holds policy tests, and
+`_shared.yaml` what services pull by name.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -16,6 +18,7 @@ from guard.policy.document import Document
 from guard.policy.names import LIST_ENDING
 from guard.policy.network_lists import lists_named, read_list
 from guard.policy.schemes import SCHEME_ENDING
+from guard.policy.shared import SHARED_FILE, Shared, with_shared
 from guard.policy.yaml_source import read_document
 from guard.signing.policy_signature import SIGNATURE_FILE
 
@@ -39,12 +42,15 @@ class Files(msgspec.Struct, frozen=True):
     def beside(self, document: Document) -> dict[Path, bytes]:
         """What it names in other files."""
         folder = Path(document.file).parent
-        return {folder / name: self.contents[folder / name] for name in sorted(document.lists)}
+        shared = {home.name for home, _ in document.elsewhere.values()}
+        return {folder / name: self.contents[folder / name] for name in sorted({*shared, *document.lists})}
 
 
 def read_files(contents: Mapping[Path, bytes], fetch: Fetch) -> Files:
     """All of them. `fetch` is for what they name, which is not looked for among `contents`."""
-    read = {path: content for path, content in contents.items() if path.suffix != LIST_ENDING}
+    read = {
+        path: content for path, content in contents.items() if path.suffix != LIST_ENDING and path.name != SHARED_FILE
+    }
     faults: list[Diagnostic] = []
     documents: list[Document] = []
     unreadable: set[str] = set()
@@ -55,13 +61,22 @@ def read_files(contents: Mapping[Path, bytes], fetch: Fetch) -> Files:
         elif document is not None:
             faults += document
             unreadable.add(path.name.removesuffix(SCHEME_ENDING))
+    written = [one for one in documents if not one.name.endswith((SCHEME_ENDING, CASES_ENDING))]
+    beside, shared, unreadable_shared = _shared(contents, written, fetch)
+    faults += (*unreadable_shared, *shared.faults)
     lists = _Lists(fetch)
-    services = [lists.put_into(one) for one in documents if not one.name.endswith((SCHEME_ENDING, CASES_ENDING))]
+    services = []
+    for document in written:
+        whole, wrong = with_shared(document, shared)
+        services.append(lists.put_into(whole))
+        faults += wrong
+    if set(beside) <= set(contents):  # of a policy that is loaded alone the others are not known
+        faults += shared.idle()
     return Files(
         services=tuple(services),
         schemes=tuple(one for one in documents if one.name.endswith(SCHEME_ENDING)),
         cases=tuple(one for one in documents if one.name.endswith(CASES_ENDING)),
-        contents={**read, **dict(sorted(lists.contents.items()))},
+        contents={**read, **dict(sorted((beside | lists.contents).items()))},
         unreadable=frozenset(unreadable),
         faults=(*faults, *lists.faults),
     )
@@ -70,7 +85,35 @@ def read_files(contents: Mapping[Path, bytes], fetch: Fetch) -> Files:
 def services_in(contents: Mapping[str, bytes]) -> tuple[Document, ...]:
     """The services of contents that were read and found in order before."""
     found = {Path(path): content for path, content in contents.items()}
-    return read_files(found, found.__getitem__).services
+    return read_files(found, among(found)).services
+
+
+def among(contents: Mapping[Path, bytes]) -> Fetch:
+    """For contents in which everything is that they name."""
+
+    def fetch(path: Path) -> bytes:
+        if path not in contents:
+            raise FileNotFoundError(path)
+        return contents[path]
+
+    return fetch
+
+
+def _shared(
+    contents: Mapping[Path, bytes], written: Sequence[Document], fetch: Fetch
+) -> tuple[dict[Path, bytes], Shared, tuple[Diagnostic, ...]]:
+    """What these services share. It is looked for beside a policy that is loaded alone."""
+    found = {path: content for path, content in contents.items() if path.name == SHARED_FILE}
+    if not found and written:
+        path = Path(written[0].file).parent / SHARED_FILE
+        with suppress(OSError):
+            found[path] = fetch(path)
+    for path, content in found.items():
+        document = read_document(content, str(path), path.name)
+        if not isinstance(document, Document):
+            return found, Shared(None, unreadable=True), document
+        return found, Shared(document), ()
+    return {}, Shared(None), ()
 
 
 class _Lists:

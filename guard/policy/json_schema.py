@@ -1,4 +1,4 @@
-"""The JSON Schema of a policy file, for editors: completion, hover texts, and red lines while typing.
+"""The JSON Schemas of a policy and of `_shared.yaml`, for editors: completion, hover texts, red lines while typing.
 
 It says what `schema.py` says, in draft-07, which every editor reads. What names and numbers mean together is beyond it:
 `guard check` has the last word.
@@ -6,9 +6,12 @@ It says what `schema.py` says, in draft-07, which every editor reads. What names
 
 from typing import Any, Final
 
-from guard.policy.editor_words import add_editor_words
+from pydantic import BaseModel
+
+from guard.policy.editor_words import add_editor_words, describe_choices
 from guard.policy.names import ID_PATTERN, SIGNAL_PATTERN
 from guard.policy.schema import PolicyFile
+from guard.policy.shared_schema import SharedFile
 from guard.policy.templates import ROUTE_KEY_PATTERN
 from guard.policy.units import DURATION_PATTERN, STEP_PATTERN
 from guard.policy.values import TOKENS_MAX
@@ -53,19 +56,19 @@ _OR_ONE: Final = {
     "SignalPart": ("of",),
     "CounterpartPart": ("of",),
 }
+_LADDER_USED: Final[Schema] = {
+    "type": "object",
+    "properties": {"use": {"type": "string", "pattern": ID_PATTERN, "description": "A ladder of `_shared.yaml`."}},
+    "required": ["use"],
+    "additionalProperties": False,
+}
 _OF_A_LIST: Final = ("type", "items", "minItems", "maxItems")
 _STEP_EXAMPLES: Final[list[Schema]] = [{"100": 5, "500": 25, "1000": 50}]
 
 
 def policy_schema() -> Schema:
     """The schema as a value; equal on every call."""
-    generated = PolicyFile.model_json_schema(ref_template="#/definitions/{model}")
-    schema: Schema = {
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "guard policy",
-        **{key: value for key, value in generated.items() if key not in ("$defs", "title")},
-        "definitions": generated["$defs"],
-    }
+    schema = _generated(PolicyFile, "guard policy")
     properties = schema["properties"]
     _named(properties["routes"], ROUTE_KEY_PATTERN, _ROUTE_EXAMPLES)
     properties["limits"] = _limits(schema["definitions"].pop("LimitsPart"), properties["limits"]["description"])
@@ -74,11 +77,11 @@ def policy_schema() -> Schema:
     definitions = schema["definitions"]
     tokens = {"type": "integer", "minimum": 1, "maximum": TOKENS_MAX, "examples": [5]}
     _or_scalar(definitions["RoutePart"]["properties"]["cost"], tokens)
-    _named(properties["tiers"], ID_PATTERN, _TIER_EXAMPLES)
-    limits_of_tier = properties["tiers"]["patternProperties"][ID_PATTERN]
-    _named(limits_of_tier, ID_PATTERN, [])
-    rate = definitions["TierLimitPart"]["properties"]["rate"]["anyOf"][0]
-    _or_scalar(limits_of_tier["patternProperties"][ID_PATTERN], rate)
+    _tiers(properties["tiers"], definitions)
+    properties["limits"]["properties"]["use"] = _used("Limits of `_shared.yaml`, by name.")
+    properties["tiers"]["properties"] = {"use": _used("Tiers of `_shared.yaml`, by name.")}
+    for part in ("limits", "tiers"):
+        _apart(properties[part])
     _named(definitions["CostPart"]["properties"]["steps"], STEP_PATTERN, _STEP_EXAMPLES)
     for part in ("AuthPart", "RoutePart"):
         window = schema["definitions"][part]["properties"]["window"]
@@ -87,17 +90,69 @@ def policy_schema() -> Schema:
         schema["definitions"]["OnFailurePart"]["properties"]["replay"],
         {"type": "string", "pattern": "^(deny|allow|local)$", "examples": ["deny", "local"]},
     )
-    signals = schema["definitions"]["AbusePart"]["properties"]["signals"]
-    _named(signals, SIGNAL_PATTERN, _SIGNAL_EXAMPLES)
-    for part, fields in _OR_ONE.items():
-        for field in fields:
-            _or_one(definitions[part]["properties"][field])
+    abuse = schema["definitions"]["AbusePart"]["properties"]
+    _named(abuse["signals"], SIGNAL_PATTERN, _SIGNAL_EXAMPLES)
+    rungs = {key: abuse["ladder"].pop(key) for key in _OF_A_LIST if key in abuse["ladder"]}
+    abuse["ladder"]["anyOf"] = [_LADDER_USED, rungs]
+    _ones(definitions)
     for part in ("StepPart", "OneCasePart"):
         status = {"type": "integer", "minimum": 200, "maximum": 599, "examples": [400]}
         _or_scalar(definitions[part]["properties"]["answer"], status)
     tidied: Schema = _tidy(schema)
     add_editor_words(tidied)
     return tidied
+
+
+def shared_schema() -> Schema:
+    """That of `_shared.yaml`."""
+    schema = _generated(SharedFile, "what guard policies share")
+    properties, definitions = schema["properties"], schema["definitions"]
+    _named(properties["limits"], ID_PATTERN, _LIMIT_EXAMPLES)
+    _tiers(properties["tiers"], definitions)
+    _named(properties["signals"], SIGNAL_PATTERN, _SIGNAL_EXAMPLES)
+    _named(properties["ladder"], ID_PATTERN, [])
+    _ones(definitions)
+    tidied: Schema = _tidy(schema)
+    describe_choices(tidied)
+    return tidied
+
+
+def _generated(part: type[BaseModel], title: str) -> Schema:
+    generated = part.model_json_schema(ref_template="#/definitions/{model}")
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": title,
+        **{key: value for key, value in generated.items() if key not in ("$defs", "title")},
+        "definitions": generated["$defs"],
+    }
+
+
+def _apart(mapping: Schema) -> None:
+    """What has a meaning of its own there is no name."""
+    words = "|".join(sorted(mapping["properties"]))
+    mapping["patternProperties"] = {
+        pattern.replace("^", f"^(?!({words})$)", 1): part for pattern, part in mapping["patternProperties"].items()
+    }
+
+
+def _used(description: str) -> Schema:
+    names = {"type": "string", "pattern": ID_PATTERN}
+    return {"type": "array", "items": names, "minItems": 1, "maxItems": 100, "description": description}
+
+
+def _tiers(tiers: Schema, definitions: Schema) -> None:
+    """What stands for each limit of each tier."""
+    _named(tiers, ID_PATTERN, _TIER_EXAMPLES)
+    limits_of_tier = tiers["patternProperties"][ID_PATTERN]
+    _named(limits_of_tier, ID_PATTERN, [])
+    rate = definitions["TierLimitPart"]["properties"]["rate"]["anyOf"][0]
+    _or_scalar(limits_of_tier["patternProperties"][ID_PATTERN], rate)
+
+
+def _ones(definitions: Schema) -> None:
+    for part, fields in _OR_ONE.items():
+        for field in fields if part in definitions else ():
+            _or_one(definitions[part]["properties"][field])
 
 
 def _limits(part: Schema, description: str) -> Schema:
@@ -148,7 +203,7 @@ def _tidy(node: Any) -> Any:
     tidied = {key: _inside(key, value) for key, value in node.items() if key != "default" or spelled}
     if isinstance(tidied.get("description"), str):
         tidied["markdownDescription"] = tidied["description"]
-    if isinstance(tidied.get("title"), str) and tidied["title"] != "guard policy":
+    if isinstance(tidied.get("title"), str) and "$schema" not in tidied:
         del tidied["title"]
     return tidied
 

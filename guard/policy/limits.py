@@ -65,7 +65,7 @@ def _limit(document: Document, name: str, part: LimitPart) -> Limit:
     exposed = part.expose if part.expose is not None else bool({"key", "account"} & set(part.per))
     return Limit(
         name=name,
-        rule=Rule(f"limits.{name}", document.name, document.span(("limits", name), key=True).line),
+        rule=Rule(f"limits.{name}", *document.place(("limits", name))),
         meter=meter(part),
         per=part.per,
         cost=1 if part.count == "requests" else part.cost,

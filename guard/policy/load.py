@@ -1,6 +1,7 @@
 """The way in: a policy directory, or one file of it, becomes what the core reads, or a list of what is wrong.
 
-Which file is what says `files.py`. Whoever calls this decides what to do when it is Invalid; nothing of an invalid directory is ever used.
+Which file is what says `files.py`. Whoever calls this decides what to do when it is Invalid; nothing of an invalid
+directory is ever used.
 """
 
 import hashlib
@@ -15,10 +16,11 @@ from guard.model.policy import PolicySet
 from guard.model.policy_versions import DIGEST_DIGITS
 from guard.policy.cases import Case
 from guard.policy.compile import Source, compile_all
-from guard.policy.diagnostic import Diagnostic, Severity, in_order
-from guard.policy.files import Fetch, read_files
+from guard.policy.diagnostic import Diagnostic, Severity, in_order, quoted
+from guard.policy.files import Fetch, among, read_files
 from guard.policy.names import LIST_ENDING
 from guard.policy.schemes import SCHEME_ENDING, shipped_schemes, with_own_schemes
+from guard.policy.shared import SHARED_FILE
 from guard.policy.yaml_text import FILE_BYTES_MAX
 from guard.signing.policy_signature import SIGNATURE_FILE
 from guard.signing.scheme import Scheme
@@ -111,7 +113,7 @@ def _load(
     fetch: Fetch | None = None,
 ) -> Loaded | Invalid:
     """`fetch` is for what files name; without it, it has to be among the contents."""
-    files = read_files(contents, fetch or _from(contents))
+    files = read_files(contents, fetch or among(contents))
     policy_files = {path: content for path, content in files.contents.items() if path.name != SIGNATURE_FILE}
     schemes_written = {path: content for path, content in policy_files.items() if path.name.endswith(SCHEME_ENDING)}
     sources = [
@@ -134,23 +136,14 @@ def _load(
     return Loaded(compiled.policies, compiled.schemes, read, diagnostics, compiled.cases)
 
 
-def _from(contents: Mapping[Path, bytes]) -> Fetch:
-    def fetch(path: Path) -> bytes:
-        if path not in contents:
-            raise FileNotFoundError(path)
-        return contents[path]
-
-    return fetch
-
-
 def _is_read(name: str) -> bool:
     return name == SIGNATURE_FILE or (name.endswith(".yaml") and not name.startswith("."))
 
 
 def _kind_fault(name: str, shown: str, *, alone: bool) -> Diagnostic | None:
     """Why a file of this name would be misunderstood if it were skipped or read."""
-    if name.startswith("_") and name.endswith(".yaml"):
-        message = "shared parts are not known yet: they come with the policy desk"
+    if name.startswith("_") and name.endswith(".yaml") and name != SHARED_FILE:
+        message = f"only {quoted(SHARED_FILE)} holds what services share"
     elif name.endswith(".yml") or (alone and not name.endswith(".yaml")):
         message = "a policy file ends in `.yaml`"
     else:

@@ -70,15 +70,16 @@ def _places(part: Path) -> tuple[Path, ...]:
 
 
 def _edit(document: Document, place: Path) -> Edit | None:
-    if place not in document.values:
+    home, there = document.home(place)
+    if there not in home.values:
         return None
-    span = document.span(place)
-    before = document.lines[span.line - 1]
+    span = home.span(there)
+    before = home.lines[span.line - 1]
     start, end = span.column - 1, span.column - 1 + span.width
     if before[start:end].strip("\"'") == "enforce":
         return None
     after = f"{before[:start]}enforce{before[end:]}"
-    return Edit(document.file, span.line, ".".join(map(str, place)), before, after)
+    return Edit(home.file, span.line, ".".join(map(str, place)), before, after)
 
 
 def _code(rule: str) -> str:

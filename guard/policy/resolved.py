@@ -106,7 +106,8 @@ def _written(service: Whole, path: Path) -> tuple[str, str]:
         if not isinstance(content, Mapping):
             break
         content = content[step]
-    return _yaml(content), f"{document.file}:{document.span(path, key=True).line}"
+    home, there = document.home(path)
+    return _yaml(content), f"{home.file}:{home.span(there, key=True).line}"
 
 
 def _implied(service: Whole, part: BaseModel, path: Path) -> Iterator[tuple[str, tuple[str, str]]]:

@@ -5,7 +5,7 @@ mistake is one diagnostic, whatever number of errors pydantic makes of it.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, get_args
+from typing import Any, Final, TypeAlias, get_args
 
 import msgspec
 from pydantic import BaseModel, ValidationError
@@ -15,6 +15,7 @@ from guard.policy.case_schema import CasesFile
 from guard.policy.diagnostic import Diagnostic, did_you_mean, nearest, quoted
 from guard.policy.document import Document, Path
 from guard.policy.schema import PolicyFile
+from guard.policy.shared_schema import SharedFile
 from guard.policy.unknown import field_comes_later, value_comes_later
 
 _FAULTS_MAX: Final = 100
@@ -38,13 +39,22 @@ _STAND_INS: Final[dict[str, object]] = {
 """What stands in for a part that cannot be read, so that the others can still be judged."""
 
 
-_NAMED: Final[Mapping[Path, tuple[Path, int]]] = {
+_Named: TypeAlias = Mapping[Path, tuple[Path, int]]
+
+_NAMED: Final[_Named] = {
     ("limits",): (("limits", "named"), 1),
     ("routes",): (("routes",), 1),
     ("tiers",): (("tiers",), 2),
     ("abuse", "signals"): (("abuse", "signals"), 1),
 }
 """Where the model has what stands under these in YAML (`schema.LimitsPart`), and how many names that takes there."""
+
+_NAMED_SHARED: Final[_Named] = {
+    ("limits",): (("limits",), 1),
+    ("tiers",): (("tiers",), 2),
+    ("signals",): (("signals",), 1),
+    ("ladder",): (("ladder",), 1),
+}
 
 
 class Shaped(msgspec.Struct, frozen=True):
@@ -61,13 +71,13 @@ class Shaped(msgspec.Struct, frozen=True):
 def shape(document: Document) -> Shaped:
     """The policy file as values, and every fault of its shape."""
     try:
-        return Shaped(PolicyFile.model_validate(document.content), frozenset(), ())
+        return Shaped(PolicyFile.model_validate(document.content), document.broken, ())
     except ValidationError as invalid:
         errors = invalid.errors(include_url=False)
     faults = _faults(document, errors, PolicyFile)
     broken = frozenset(str(error["loc"][0]) for error in errors)
     readable = {key: value for key, value in document.content.items() if key not in broken}
-    return Shaped(PolicyFile.model_validate(_STAND_INS | readable), broken, faults)
+    return Shaped(PolicyFile.model_validate(_STAND_INS | readable), broken | document.broken, faults)
 
 
 def shape_cases(document: Document) -> CasesFile | tuple[Diagnostic, ...]:
@@ -78,13 +88,22 @@ def shape_cases(document: Document) -> CasesFile | tuple[Diagnostic, ...]:
         return _faults(document, invalid.errors(include_url=False), CasesFile)
 
 
+def shape_shared(document: Document) -> tuple[Diagnostic, ...]:
+    """Every fault of the shape of what is shared."""
+    try:
+        SharedFile.model_validate(document.content)
+    except ValidationError as invalid:
+        return _faults(document, invalid.errors(include_url=False), SharedFile)
+    return ()
+
+
 def _faults(document: Document, errors: list[ErrorDetails], root: type[BaseModel]) -> tuple[Diagnostic, ...]:
     return tuple(_fault(document, error, root) for error in _essential(errors[:_FAULTS_MAX], root))
 
 
 def _essential(errors: list[ErrorDetails], root: type[BaseModel]) -> list[ErrorDetails]:
     """Without those that follow from others: a list left short by its faults, a field missing for its misspelling."""
-    places = [_path(error) for error in errors]
+    places = [_path(error, root) for error in errors]
     inner = {place[:length] for place in places for length in range(len(place))}
     misspelt = {
         (*place[:-1], nearest(place[-1], _fields_at(place[:-1], root)))
@@ -99,13 +118,13 @@ def _essential(errors: list[ErrorDetails], root: type[BaseModel]) -> list[ErrorD
     ]
 
 
-def _path(error: ErrorDetails) -> Path:
+def _path(error: ErrorDetails, root: type[BaseModel]) -> Path:
     path = tuple(part for part in error["loc"] if part != "[key]")
-    return (*path[:1], *path[2:]) if path[:2] == ("limits", "named") else path
+    return (*path[:1], *path[2:]) if root is PolicyFile and path[:2] == ("limits", "named") else path
 
 
 def _fault(document: Document, error: ErrorDetails, root: type[BaseModel]) -> Diagnostic:
-    path, kind, value = _path(error), error["type"], error["input"]
+    path, kind, value = _path(error, root), error["type"], error["input"]
     if kind == "extra_forbidden":
         return _unknown_field(document, path, root)
     if value_comes_later(path, value):
@@ -171,15 +190,15 @@ def _found(value: object) -> str:
 def _fields_at(path: Path, root: type[BaseModel]) -> frozenset[str]:
     """The fields that the part at `path` may have."""
     part: Any = root
-    for step in _without_names(path):
+    for step in _without_names(path, _NAMED_SHARED if root is SharedFile else _NAMED):
         field = next(field for name, field in part.model_fields.items() if step == (field.alias or name))
         part = next(kind for kind in _kinds(field.annotation) if _is_part(kind))
     return frozenset(field.alias or name for name, field in part.model_fields.items())
 
 
-def _without_names(path: Path) -> Path:
+def _without_names(path: Path, named: _Named) -> Path:
     """The path without the names that authors choose, and the positions in lists."""
-    for outer, (inner, names) in _NAMED.items():
+    for outer, (inner, names) in named.items():
         if path[: len(outer)] == outer:
             return tuple(step for step in inner + path[len(outer) + names :] if isinstance(step, str))
     return tuple(step for step in path if isinstance(step, str))

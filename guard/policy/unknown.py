@@ -11,7 +11,6 @@ _FIELDS: Final[frozenset[Path]] = frozenset(
         *((name,) for name in ("keys", "log", "exempt")),
         *(("upstream", name) for name in ("retry",)),
         ("auth", "alternates"),
-        ("limits", "use"),
         ("limits", _ANY, "on_failure"),
         ("routes", _ANY, "upgrade"),
     }

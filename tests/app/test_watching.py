@@ -52,10 +52,11 @@ def test_one_file_is_watched_and_what_is_not_there_raises_nothing(tmp_path: Path
     alone = marks_of(file)
     (tmp_path / "c.yaml").write_text("another policy")
     assert marks_of(file) == alone
-    (tmp_path / "deny.txt").write_text("192.0.2.7")
-    assert marks_of(file) != alone
+    for beside in ("deny.txt", "_shared.yaml"):
+        (tmp_path / beside).write_text("x")
+        assert marks_of(file) != alone
+        (tmp_path / beside).unlink()
     (tmp_path / "c.yaml").unlink()
-    (tmp_path / "deny.txt").unlink()
     (tmp_path / "b.yaml").symlink_to("nowhere")
     assert marks_of(tmp_path)[1] == ("b.yaml", 0, 0, 0)
     assert marks_of(tmp_path / "nothing" / "there") == (("there", 0, 0, 0),)

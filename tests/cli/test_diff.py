@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from guard.cli.diff import app
 from tests.cli.recorder import recording, response
-from tests.policy_text import policy
+from tests.policy_text import HEAD, ROUTES, policy
 
 LIMITED = policy("limits: {key: {per: [key], rate: 20/s, burst: 40}}")
 
@@ -109,6 +109,14 @@ def test_a_directory_and_a_file_are_compared_with_what_they_were_in_a_revision(t
     line = "WEAKENS   exchange client_ip deny 192.0.2.7/32, 192.0.2.8/32 → 192.0.2.7/32   a.yaml:"
     for path in (folder, folder / "a.yaml"):
         assert _diff("--git", "HEAD", path).stdout.startswith(line)
+    (folder / "a.yaml").write_text(f"{HEAD}limits: {{use: [key]}}\n{ROUTES}")
+    (folder / "_shared.yaml").write_text("version: 1\nlimits:\n  key: {per: [key], rate: 20/s}\n")
+    _git(tmp_path, "add", ".")
+    _git(tmp_path, "commit", "-qm", "third")
+    (folder / "_shared.yaml").write_text("version: 1\nlimits:\n  key: {per: [key], rate: 50/s}\n")
+    line = "WEAKENS   exchange limits.key rate 20/1s → 50/1s   _shared.yaml:3"
+    for path in (folder, folder / "a.yaml"):
+        assert line in _diff("--git", "HEAD", path).stdout
     missing = _diff("--git", "nowhere", folder)
     assert missing.exit_code == 2
     assert "error: git: " in missing.stderr

@@ -11,3 +11,9 @@ def test_the_schema_is_json_that_names_its_dialect() -> None:
     ran = CliRunner().invoke(app, [])
     assert ran.exit_code == 0
     assert "$schema" in json.loads(ran.output)
+
+
+def test_that_of_what_is_shared_is_another() -> None:
+    ran = CliRunner().invoke(app, ["--shared"])
+    assert ran.exit_code == 0
+    assert json.loads(ran.output)["title"] == "what guard policies share"

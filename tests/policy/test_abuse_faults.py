@@ -42,7 +42,7 @@ def test_a_signal_on_what_never_happens_is_refused_with_what_was_meant() -> None
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (("use: [forgeries]",), "guard ships no signal `forgeries`"),
+        (("use: [forgeries]",), "no signal `forgeries` is shared here, or comes with guard"),
         (("use: [forgery, forgery]",), "`forgery` is there twice"),
         (
             ("use: [forgery]", "signals:", "  forgery: {on: auth.replayed, points: 1, per: ip}"),
@@ -91,7 +91,11 @@ def test_a_signal_that_cannot_be_is_refused(fields: str, code: str) -> None:
             "P110",
             "`ratio` is about events, and not about different values",
         ),
-        ("over: 1m, at_least: 9, ratio: {above: 5:1, to: {on: outcome.9xx}}", "P215", "nothing ever ends with `outcome.9xx`"),
+        (
+            "over: 1m, at_least: 9, ratio: {above: 5:1, to: {on: outcome.9xx}}",
+            "P215",
+            "nothing ever ends with `outcome.9xx`",
+        ),
         (
             "over: 1m, at_least: 9, ratio: {above: 5:1, to: {on: outcome.2xx, routes: [order]}}",
             "P201",

@@ -76,3 +76,15 @@ def test_who_is_denied_no_more_weakens_and_long_lists_are_told_by_what_changed(t
     assert (change.old, change.new) == ("192.0.2.0/32 (1 of 100)", "(99)")
     [change] = differences(before.policies, _written(tmp_path, "\n".join([*many, "198.51.100.0/24"])).policies)
     assert (change.kind, change.old, change.new) == (Kind.TIGHTENS, "(100)", "198.51.100.0/24 (1 of 101)")
+
+
+def test_a_policy_that_is_loaded_alone_finds_what_it_shares_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(policy("limits: {use: [key]}"))
+    (tmp_path / "_shared.yaml").write_text(
+        "version: 1\nlimits:\n  key: {per: [key], rate: 5/s}\n  other: {per: [key], rate: 9/s}\n"
+    )
+    (tmp_path / "b.yaml").write_text("nonsense")
+    found = load_policies(tmp_path / "a.yaml", environment={})
+    assert isinstance(found, Loaded), found
+    assert list(found.contents) == [str(tmp_path / "a.yaml"), str(tmp_path / "_shared.yaml")]
+    assert found.warnings == (), "others may use the rest"

@@ -6,7 +6,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from guard.policy.document import Document
-from guard.policy.json_schema import policy_schema
+from guard.policy.json_schema import policy_schema, shared_schema
 from guard.policy.schema import PolicyFile
 from guard.policy.yaml_source import read_document
 
@@ -19,13 +19,40 @@ def test_the_shipped_schema_is_the_one_that_the_code_makes() -> None:
     assert json.loads(shipped) == policy_schema(), "run: guard schema > policies/schema/policy.v1.json"
 
 
-def test_it_is_a_schema_of_draft_07() -> None:
-    schema = policy_schema()
+def test_the_shipped_schema_of_what_is_shared_is_the_one_that_the_code_makes() -> None:
+    shipped = (ROOT / "policies" / "schema" / "shared.v1.json").read_text()
+    assert json.loads(shipped) == shared_schema(), "run: guard schema --shared > policies/schema/shared.v1.json"
+
+
+@pytest.mark.parametrize("schema", [policy_schema(), shared_schema()])
+def test_it_is_a_schema_of_draft_07(schema: dict[str, Any]) -> None:
     assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
     jsonschema.Draft7Validator.check_schema(schema)
 
 
-@pytest.mark.parametrize("name", ["example.yaml", "exchange.yaml"])
+def test_words_that_stand_among_names_are_no_names() -> None:
+    accepts = jsonschema.Draft7Validator(policy_schema()).is_valid
+    assert accepts({**SMALLEST, "limits": {"mode": "shadow", "use": ["ip"]}, "tiers": {"use": ["maker"]}})
+
+
+def test_it_accepts_what_is_shared_and_nothing_else() -> None:
+    document = read_document((ROOT / "policies" / "shared" / "_shared.yaml").read_bytes(), "_shared.yaml")
+    assert isinstance(document, Document)
+    accepts = jsonschema.Draft7Validator(shared_schema()).is_valid
+    assert accepts(document.content)
+    changes: tuple[dict[str, Any], ...] = (
+        {"limits": {"ip": {"per": ["ip"], "rat": "5/s"}}},
+        {"signals": {"a": {"on": "limit.*", "per": "ip"}}},
+        {"ladder": [{"at": 5, "action": "ban", "for": "5m"}]},
+        {"ladder": {"hard": []}},
+        {"tiers": {"maker": {"key": 5}}},
+        {"service": "x"},
+    )
+    for change in changes:
+        assert not accepts({**document.content, **change}), change
+
+
+@pytest.mark.parametrize("name", ["example.yaml", "exchange.yaml", "shared/spot.yaml", "shared/futures.yaml"])
 def test_it_accepts_the_shipped_policies(name: str) -> None:
     document = read_document((ROOT / "policies" / name).read_bytes(), name)
     assert isinstance(document, Document)
@@ -37,6 +64,14 @@ def test_it_accepts_the_shipped_policies(name: str) -> None:
     [
         {"mode": "shadows"},
         {"limits": {"mode": "on"}},
+        {"limits": {"use": "ip"}},
+        {"tiers": {"use": []}},
+        {"abuse": {"ladder": {"use": ["hard"]}}},
+        {"abuse": {"ladder": []}},
+        {"client_ip": {"deny": 5}},
+        {"tests": [{"send": "GET /", "answer": 99}]},
+        {"abuse": {"signals": {"a": {"on": "x", "per": "ip", "points": 1, "of": "writes"}}}},
+        {"abuse": {"signals": {"a": {"on": "x", "per": "ip", "points": 1, "ratio": {"above": "5", "to": {}}}}}},
         {"modee": "enforce"},
         {"version": 2},
         {"service": "A"},

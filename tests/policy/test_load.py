@@ -72,9 +72,9 @@ def test_no_policy_is_an_error_and_not_an_open_door(tmp_path: Path) -> None:
     assert faults(files(tmp_path, only__scheme__yaml="scheme: acme\nextends: binance\n")) == [("P192", tmp_path.name)]
 
 
-def test_files_of_kinds_that_come_later_are_refused(tmp_path: Path) -> None:
-    files(tmp_path, a__yaml=policy(), _shared__yaml="x: 1", c__yml="x: 1")
-    assert faults(tmp_path) == [("P191", "_shared.yaml"), ("P191", "c.yml")]
+def test_files_of_kinds_that_there_are_not_are_refused(tmp_path: Path) -> None:
+    files(tmp_path, a__yaml=policy(), _other__yaml="x: 1", c__yml="x: 1")
+    assert faults(tmp_path) == [("P191", "_other.yaml"), ("P191", "c.yml")]
 
 
 def test_a_directory_is_bounded_as_a_whole_and_then_none_of_it_is_parsed(tmp_path: Path) -> None:

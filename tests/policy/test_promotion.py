@@ -24,6 +24,15 @@ def test_the_mode_of_a_limit_is_the_one_word_to_change() -> None:
     assert promoted(text, "limits.weight") == (Promotion("exchange", "limits.weight", "limit.weight", (edit,), 1),)
 
 
+def test_what_is_shared_is_changed_where_it_is_written() -> None:
+    text = f"{HEAD}limits: {{use: [weight]}}\n{ROUTES}"
+    shared = "version: 1\nlimits:\n  weight: {per: [ip], rate: 5/s, mode: shadow}\n"
+    files = {"policies/exchange.yaml": text.encode(), "policies/_shared.yaml": shared.encode()}
+    found = promotion_of(files, "limits.weight", None, 1)
+    assert isinstance(found, tuple)
+    assert [(edit.file, edit.line) for edit in found[0].edits] == [("policies/_shared.yaml", 3)]
+
+
 def test_section_and_file_keep_it_back_too() -> None:
     text = HEAD + "mode: 'shadow'\nlimits: {mode: shadow, weight: {per: [ip], rate: 5/s}}\n" + ROUTES
     found = promoted(text, "limits.weight")

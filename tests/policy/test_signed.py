@@ -46,6 +46,17 @@ def test_what_is_signed_is_in_order_and_the_signature_is_no_part_of_the_digest(s
     assert after.policies.digest == before.policies.digest
 
 
+@pytest.mark.parametrize("name", ["deny.txt", "_shared.yaml"])
+def test_what_a_policy_names_in_other_files_is_signed_with_it(signers: Path, name: str) -> None:
+    folder = signers.parent / "policies"
+    (folder / "exchange.yaml").write_text(f"{POLICY}client_ip: {{deny: file:deny.txt}}\nabuse: {{use: [loud]}}\n")
+    (folder / "deny.txt").write_text("192.0.2.7\n")
+    (folder / "_shared.yaml").write_text("version: 1\nsignals:\n  loud: {on: auth.replayed, per: ip, points: 5}\n")
+    assert told(signed(signers), signers) == ""
+    (folder / name).write_bytes((folder / name).read_bytes() + b"# \n")
+    assert told(read(signers), signers).startswith("P193 policies.sig: ")
+
+
 def test_nobody_must_sign_where_there_are_no_signers(signers: Path) -> None:
     assert told(read(signers), None) == ""
 

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from guard.policy.diagnostic import Diagnostic
-from guard.policy.load import Invalid, load_text
+from guard.policy.load import Invalid, Loaded, load_contents, load_text
 from guard.service import policies
+from guard.service.coverage import coverage_faults
 from guard.service.policies import Rulebook
+from guard.service.policy_tests import rehearse
 
 _HERE = Path(__file__).parent
 _SO_FAR = (_HERE / "so_far.yaml").read_text()
@@ -51,3 +53,13 @@ def test_the_full_example_keeps_its_word() -> None:
         (failure,) = _failures(_FULL, taken_out, left)
         assert failure.code == "P601"
         assert "cancels survive an order flood" in failure.message
+
+
+def test_the_policies_that_share_keep_their_word_and_use_all_that_is_shared() -> None:
+    rules = policies.read_rulebook(_HERE.parents[1] / "policies" / "shared")
+    assert isinstance(rules, Rulebook), rules
+    assert [Path(path).name for path in rules.files] == ["futures.yaml", "spot.yaml", "_shared.yaml", "deny.txt"]
+    assert rules.warnings == ()
+    loaded = load_contents(rules.files)
+    assert isinstance(loaded, Loaded)
+    assert list(coverage_faults(loaded, [rehearse(rules, case) for case in loaded.cases])) == []

@@ -25,9 +25,10 @@ def idle_limits(service: Whole) -> Iterator[Diagnostic]:
         if order.index(name) < order.index(other) and _never_decides(service, charges[other], charges[name]):
             continue
         idle.add(name)
-        line = service.document.span(("limits", other), key=True).line
+        file, line = service.document.place(("limits", other))
+        where = f"line {line}" if file == service.document.name else f"{file}:{line}"
         message = (
-            f"the limit {quoted(name)} never decides: {quoted(other)} at line {line} counts all that it counts, "
+            f"the limit {quoted(name)} never decides: {quoted(other)} at {where} counts all that it counts, "
             "and has no more room"
         )
         hint = "make it tighter than the other, or leave it out"
