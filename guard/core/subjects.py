@@ -36,6 +36,9 @@ def debits(
     route = message.route
     if cost is None:
         cost = route.cost
+    lineage, account = (None, None) if record is None else (record.lineage, record.account)
+    service = message.service.name
+    whose = (route.name, route.group, lineage, account, message.address, message.service.client_ip.v6_prefix)
     taken = []
     for limit in limits:
         mode = limit.rule.mode
@@ -45,7 +48,9 @@ def debits(
         spare = 0 if route.critical or due == 0 else limit.reserve
         if record is None and limit.of_account:
             due = min(due, limit.meter.capacity - spare)
-        taken.append(Debit(_bucket(message, record, limit), limit, due, mode is Mode.ENFORCE, spare))
+        taken.append(
+            Debit(_bucket(service, limit.name, limit.tier, limit.per, *whose), limit, due, mode is Mode.ENFORCE, spare)
+        )
     return tuple(taken)
 
 
@@ -72,34 +77,22 @@ def _bytes(message: Routed | Identified, body_bytes: int | None) -> int:
     return message.route.max_body_bytes if announced is None else announced
 
 
-def _bucket(message: Routed | Identified, record: KeyRecord | None, limit: Limit) -> BucketKey:
-    route, service = message.route, message.service
-    holder = (None, None) if record is None else (record.lineage, record.account)
-    return _bucket_key(
-        (service.name, limit.name),
-        limit.tier,
-        limit.per,
-        route.name,
-        route.group,
-        holder,
-        (message.address, service.client_ip.v6_prefix),
-    )
-
-
 @lru_cache(maxsize=8192)
-def _bucket_key(  # noqa: PLR0917  # once for each limit of a message: names would cost as much as the key
-    limit: tuple[str, str],
+def _bucket(  # noqa: PLR0917  # once for each limit of a message: names would cost as much as the key
+    service: str,
+    limit: str,
     tier: str | None,
     per: tuple[str, ...],
     route: str,
     group: str | None,
-    holder: tuple[str | None, str | None],
-    place: tuple[Address, int],
+    lineage: str | None,
+    account: str | None,
+    address: Address,
+    v6_prefix: int,
 ) -> BucketKey:
-    parts = [*limit]
+    parts = [service, limit]
     if tier is not None:
         parts += ("tier", tier)
-    lineage, account = holder
     for dimension in per:
         match dimension:
             case "group" if group is not None:
@@ -107,15 +100,15 @@ def _bucket_key(  # noqa: PLR0917  # once for each limit of a message: names wou
             case "route" | "group":  # who belongs to no group is one by itself
                 parts += ("route", route)
             case "service":
-                parts += ("service", limit[0])
+                parts += ("service", service)
             case "key" if lineage is not None:
                 parts += ("key", lineage)
             case "account" if account is not None:
                 parts += ("account", account)
             case "ip":
-                parts += ("ip", subject(*place))
+                parts += ("ip", subject(address, v6_prefix))
             case _:
-                parts += ("anonymous", subject(*place))
+                parts += ("anonymous", subject(address, v6_prefix))
     return tuple(parts)
 
 

@@ -31,8 +31,8 @@ class Repeats:
             return False
         holder = event.holder
         who = event.address if signal.per is SubjectKind.IP else "" if holder is None else holder.id
-        what = _RAW[signal.distinct](event)
-        seen, tick = (event.service.name, signal.name, who, what), now * TICKS // signal.over_ms
+        seen = (event.service.name, signal.name, who, _raw(signal.distinct, event))
+        tick = now * TICKS // signal.over_ms
         if self._seen.get(seen) == tick:  # knockout: repeat_is_no_news
             return True
         if len(self._seen) >= self._most:  # knockout: repeats_max
@@ -45,9 +45,8 @@ class Repeats:
         self._seen.clear()
 
 
-_RAW: Final = {
-    Distinct.KEY: lambda event: event.claimed,
-    Distinct.IP: lambda event: event.address,
-    Distinct.NETWORK: lambda event: event.address,
-    Distinct.ROUTE: lambda event: event.route,
-}
+def _raw(distinct: Distinct, event: Event) -> str:
+    """What the value is worked out from."""
+    if distinct is Distinct.KEY:
+        return event.claimed
+    return event.route if distinct is Distinct.ROUTE else event.address

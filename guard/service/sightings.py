@@ -6,6 +6,10 @@ the address it came from, and a proxy that the policy trusts is never counted at
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Final
+
+import msgspec
 
 from guard.core.stages import Allow, Signed, Verified
 from guard.model.abuse import AbusePolicy, Distinct, ScoreKind, Sighting, Signal, SubjectKind
@@ -20,33 +24,22 @@ from guard.wire.client_address import in_networks, network_of, widening
 _V4_NETWORK, _V6_NETWORK = 24, 48
 
 
-class Event:
+_NOTHING: Final[Mapping[bytes, int]] = {}
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One message as signals see it. `holder` is the key that was proved, `claimed` the one that it named; `told` are
     the numbers that its answer tells, by field.
     """
 
-    __slots__ = ("address", "claimed", "holder", "request_id", "route", "service", "told", "upstream_ms")
-
-    def __init__(
-        self,
-        service: Service,
-        address: Address,
-        request_id: RequestId,
-        *,
-        route: str = "",
-        holder: KeyRecord | None = None,
-        claimed: str = "",
-        upstream_ms: int = 0,
-        told: Mapping[bytes, int] | None = None,
-    ) -> None:
-        self.service = service
-        self.address = address
-        self.request_id = request_id
-        self.route = route
-        self.holder = holder
-        self.claimed = claimed
-        self.upstream_ms = upstream_ms
-        self.told = told or {}
+    service: Service
+    address: Address
+    request_id: RequestId
+    route: str = ""
+    holder: KeyRecord | None = None
+    claimed: str = ""
+    upstream_ms: int = 0
+    told: Mapping[bytes, int] = _NOTHING
 
 
 def holder_of(judgement: Judgement) -> KeyRecord | None:
@@ -61,19 +54,28 @@ def holder_of(judgement: Judgement) -> KeyRecord | None:
     return None
 
 
+@lru_cache(maxsize=4096)
+def watching(policy: AbusePolicy, what: str | int, route: str) -> tuple[Signal, ...]:
+    """The signals on a code, or on answers of a status by its first digit, that are for this route."""
+    signals = policy.by_code.get(what, ()) if isinstance(what, str) else policy.by_status[what]
+    return tuple([signal for signal in signals if signal.routes is None or route in signal.routes])
+
+
+def concerns(signal: Signal, event: Event) -> bool:
+    """Whether the event is one that a signal for its route counts, whosever it is."""
+    if event.upstream_ms < signal.slower_than_ms:
+        return False
+    if signal.field is None:
+        return True
+    told = event.told.get(signal.field)
+    if told is None:  # knockout: silence_is_not_zero
+        return False
+    return told > 0 or not signal.is_counterpart
+
+
 def sightings_of(signals: Sequence[Signal], policy: AbusePolicy, event: Event) -> Iterator[Sighting]:
-    """One for each signal that the event is for, and for each score that the signal counts to."""
+    """One for each signal that the event concerns, and for each score that the signal counts to."""
     for signal in signals:
-        if signal.routes is not None and event.route not in signal.routes:
-            continue
-        if event.upstream_ms < signal.slower_than_ms:
-            continue
-        amount = 1
-        if signal.field is not None:  # knockout: silence_is_not_zero
-            told = event.told.get(signal.field)
-            if told is None or (signal.is_counterpart and told == 0):
-                continue
-            amount = told if signal.is_counterpart else 1
         names = _names(signal.per, policy, event)
         for score in _scores(signal, policy) if names else ():
             yield Sighting(
@@ -84,7 +86,7 @@ def sightings_of(signals: Sequence[Signal], policy: AbusePolicy, event: Event) -
                 names=names,
                 request_id=event.request_id,
                 value="" if signal.distinct is None else _value(signal.distinct, event),
-                amount=amount,
+                amount=event.told[signal.field] if signal.is_counterpart and signal.field is not None else 1,
             )
 
 

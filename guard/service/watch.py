@@ -26,7 +26,7 @@ from guard.service.echoes import Echoes
 from guard.service.guests import Guests
 from guard.service.judge import Judgement
 from guard.service.repeats import Repeats
-from guard.service.sightings import Event, holder_of, sightings_of
+from guard.service.sightings import Event, concerns, holder_of, sightings_of, watching
 from guard.state.ban_board import BanBoard
 from guard.state.protocols import ScoreStore
 from guard.telemetry.meter import Meter
@@ -94,11 +94,10 @@ class Watch:
         if policy is None:
             return
         if isinstance(outcome, Deny):
-            signals = policy.by_code.get(outcome.code)
-        else:
-            signals = policy.by_status[min(status // 100, _FAULTY)] if code is None else policy.by_code.get(code)
-            if outcome.record is not None:
-                self.guests.verified(routed.address, outcome.record.id, facts.received_at)
+            code = outcome.code
+        elif outcome.record is not None:
+            self.guests.verified(routed.address, outcome.record.id, facts.received_at)
+        signals = watching(policy, min(status // 100, _FAULTY) if code is None else code, routed.route.name)
         if not signals:
             return
         identified = judgement.identified
@@ -107,11 +106,11 @@ class Watch:
             routed.service,
             routed.address,
             facts.request_id,
-            route=routed.route.name,
-            holder=self._sender(facts, judgement, claim),
-            claimed="" if claim is None else claim.key_id,
-            upstream_ms=(upstream_us or 0) // 1000,
-            told=told,
+            routed.route.name,
+            self._sender(facts, judgement, claim),
+            "" if claim is None else claim.key_id,
+            (upstream_us or 0) // 1000,
+            told or {},
         )
         self._count(signals, policy, event)
 
@@ -165,11 +164,11 @@ class Watch:
         policy = service.abuse
         if policy is not None and address:
             event = Event(service, address, request_id)
-            self._count(policy.by_code[code], policy, event)
+            self._count(watching(policy, code, ""), policy, event)
 
     def _count(self, signals: tuple[Signal, ...], policy: AbusePolicy, event: Event) -> None:
-        now = self._now()
-        news = [signal for signal in signals if not self._repeats.again(signal, event, now)]
+        now, again = self._now(), self._repeats.again
+        news = [signal for signal in signals if concerns(signal, event) and not again(signal, event, now)]
         if not news:
             return
         for sighting in sightings_of(news, policy, event):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from msgspec import structs
 from structlog.testing import capture_logs
 
 from guard.core.stages import Allow
@@ -400,3 +401,23 @@ async def test_a_captured_message_that_was_refused_counts_to_its_holder_once() -
     assert scores.signals == ["bounds", "strangers", "strangers", "strangers", "strangers"]
     assert await line.code(line.good(peer=Address("198.51.100.1"))) == "authz.ip"
     assert scores.signals[-2:] == ["bounds", "strangers"]
+
+
+async def test_a_value_on_a_route_that_a_signal_does_not_watch_hides_none_on_one_that_it_does() -> None:
+    elsewhere = signal(
+        "sharing",
+        per=SubjectKind.KEY,
+        distinct=Distinct.NETWORK,
+        over_ms=60_000,
+        at_least=2,
+        routes=frozenset({"GET /v1/orders"}),
+    )
+    scores = _Asked()
+    line = Line(abuse({"outcome.2xx": (elsewhere,)}), scores=scores)
+    await line.order()
+    assert scores.values == []
+    there = structs.replace(elsewhere, routes=None)  # a moment later the same watch sees it
+    line.policies = policies(service(route(), abuse=abuse({"outcome.2xx": (there,)})))
+    line.judge = line.judging(Patience())
+    await line.order()
+    assert scores.values == ["192.0.2.0/24"]
