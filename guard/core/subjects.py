@@ -7,12 +7,10 @@ ever count on one meter. What is kept in reserve must be left by everything that
 needs nothing to be left.
 """
 
-from functools import lru_cache
 from typing import Final
 
 from guard.core.stages import Identified, Routed, Verified
 from guard.model.keys import KeyRecord
-from guard.model.names import Address
 from guard.model.policy import Limit, Slots
 from guard.model.questions import BucketKey, Debit
 from guard.model.rules import Mode
@@ -36,9 +34,6 @@ def debits(
     route = message.route
     if cost is None:
         cost = route.cost
-    lineage, account = (None, None) if record is None else (record.lineage, record.account)
-    service = message.service.name
-    whose = (route.name, route.group, lineage, account, message.address, message.service.client_ip.v6_prefix)
     taken = []
     for limit in limits:
         mode = limit.rule.mode
@@ -48,9 +43,7 @@ def debits(
         spare = 0 if route.critical or due == 0 else limit.reserve
         if record is None and limit.of_account:
             due = min(due, limit.meter.capacity - spare)
-        taken.append(
-            Debit(_bucket(service, limit.name, limit.tier, limit.per, *whose), limit, due, mode is Mode.ENFORCE, spare)
-        )
+        taken.append(Debit(_bucket(message, record, limit), limit, due, mode is Mode.ENFORCE, spare))
     return tuple(taken)
 
 
@@ -77,39 +70,31 @@ def _bytes(message: Routed | Identified, body_bytes: int | None) -> int:
     return message.route.max_body_bytes if announced is None else announced
 
 
-@lru_cache(maxsize=8192)
-def _bucket(  # noqa: PLR0917  # once for each limit of a message: names would cost as much as the key
-    service: str,
-    limit: str,
-    tier: str | None,
-    per: tuple[str, ...],
-    route: str,
-    group: str | None,
-    lineage: str | None,
-    account: str | None,
-    address: Address,
-    v6_prefix: int,
-) -> BucketKey:
-    parts = [service, limit]
-    if tier is not None:
-        parts += ("tier", tier)
-    for dimension in per:
-        match dimension:
-            case "group" if group is not None:
-                parts += ("group", group)
-            case "route" | "group":  # who belongs to no group is one by itself
-                parts += ("route", route)
-            case "service":
-                parts += ("service", service)
-            case "key" if lineage is not None:
-                parts += ("key", lineage)
-            case "account" if account is not None:
-                parts += ("account", account)
-            case "ip":
-                parts += ("ip", subject(address, v6_prefix))
-            case _:
-                parts += ("anonymous", subject(address, v6_prefix))
+def _bucket(message: Routed | Identified, record: KeyRecord | None, limit: Limit) -> BucketKey:
+    parts = [message.service.name, limit.name]
+    if limit.tier is not None:
+        parts += ("tier", limit.tier)
+    for dimension in limit.per:
+        parts += _partition(dimension, message, record)
     return tuple(parts)
+
+
+def _partition(dimension: str, message: Routed | Identified, record: KeyRecord | None) -> tuple[str, str]:
+    match dimension:
+        case "group" if message.route.group is not None:
+            return ("group", message.route.group)
+        case "route" | "group":  # who belongs to no group is one by itself
+            return ("route", message.route.name)
+        case "service":
+            return ("service", message.service.name)
+        case "key" if record is not None:
+            return ("key", record.lineage)
+        case "account" if record is not None:
+            return ("account", record.account)
+        case "ip":
+            return ("ip", subject(message.address, message.service.client_ip.v6_prefix))
+        case _:
+            return ("anonymous", subject(message.address, message.service.client_ip.v6_prefix))
 
 
 def hold_ms(taken: tuple[Debit, ...], exchange_ms: int) -> int:

@@ -22,6 +22,7 @@ from guard.service.judge import Judgement
 from guard.wire.client_address import in_networks, network_of, widening
 
 _V4_NETWORK, _V6_NETWORK = 24, 48
+_TICKS: Final = 64
 
 
 _NOTHING: Final[Mapping[bytes, int]] = {}
@@ -54,11 +55,32 @@ def holder_of(judgement: Judgement) -> KeyRecord | None:
     return None
 
 
+class Watched:
+    """The signals that one kind of event on one route is for. Compared by identity.
+
+    A second event of the same key from the same address within `again_ms` tells them nothing: all count different
+    values. Those are remembered for so much less than the signal's time at most, a 64th of it. 0: each event counts.
+    """
+
+    __slots__ = ("again_ms", "signals")
+
+    def __init__(self, signals: tuple[Signal, ...]) -> None:
+        self.signals = signals
+        only_values = all(_counts_values_alone(signal) for signal in signals)
+        self.again_ms = min((signal.over_ms // _TICKS for signal in signals), default=0) if only_values else 0
+
+
 @lru_cache(maxsize=4096)
-def watching(policy: AbusePolicy, what: str | int, route: str) -> tuple[Signal, ...]:
+def watched(policy: AbusePolicy, what: str | int, route: str) -> Watched:
     """The signals on a code, or on answers of a status by its first digit, that are for this route."""
     signals = policy.by_code.get(what, ()) if isinstance(what, str) else policy.by_status[what]
-    return tuple([signal for signal in signals if signal.routes is None or route in signal.routes])
+    return Watched(tuple([signal for signal in signals if signal.routes is None or route in signal.routes]))
+
+
+def _counts_values_alone(signal: Signal) -> bool:
+    if signal.distinct is None or signal.at_least == 1:
+        return False
+    return not signal.slower_than_ms and signal.field is None
 
 
 def concerns(signal: Signal, event: Event) -> bool:

@@ -25,8 +25,7 @@ from guard.service.at_once import at_once
 from guard.service.echoes import Echoes
 from guard.service.guests import Guests
 from guard.service.judge import Judgement
-from guard.service.repeats import Repeats
-from guard.service.sightings import Event, concerns, holder_of, sightings_of, watching
+from guard.service.sightings import Event, concerns, holder_of, sightings_of, watched
 from guard.state.ban_board import BanBoard
 from guard.state.protocols import ScoreStore
 from guard.telemetry.meter import Meter
@@ -65,7 +64,6 @@ class Watch:
         self._chance = chance
         self._meter = meter
         self._waits = waits
-        self._repeats = Repeats()
         self._echoes = Echoes()
         self._pending: deque[Sighting] = deque()
         self._lifted: list[Ban] = []
@@ -93,13 +91,16 @@ class Watch:
         policy = routed.service.abuse
         if policy is None:
             return
+        guest, now = None, self._now()
         if isinstance(outcome, Deny):
             code = outcome.code
         elif outcome.record is not None:
-            self.guests.verified(routed.address, outcome.record.id, facts.received_at)
-        signals = watching(policy, min(status // 100, _FAULTY) if code is None else code, routed.route.name)
-        if not signals:
+            guest = self.guests.verified(routed.address, outcome.record.id, now)
+        kind = watched(policy, min(status // 100, _FAULTY) if code is None else code, routed.route.name)
+        if not kind.signals or not (guest is None or self.guests.is_news(guest, kind, now)):
             return
+        if guest is not None and kind.again_ms:
+            self.guests.counted(guest, kind, now + kind.again_ms)
         identified = judgement.identified
         claim = None if identified is None else identified.claim
         event = Event(
@@ -112,7 +113,7 @@ class Watch:
             (upstream_us or 0) // 1000,
             told or {},
         )
-        self._count(signals, policy, event)
+        self._count(kind.signals, policy, event)
 
     def _sender(self, facts: Facts, judgement: Judgement, claim: Claim | None) -> KeyRecord | None:
         """Who sent it, if that is proved; nobody, if it is what was sent before."""
@@ -131,7 +132,7 @@ class Watch:
         """Count what was seen, and put in force what follows."""
         lifted, self._lifted = self._lifted, []
         for told, ban in enumerate(lifted):  # it begins anew, so that the next event does not bring it back
-            self._repeats.forget()
+            self.guests.all_is_news()
             if not await self._scores.forget(ban.kind, ban.name, ban.lifted_at or UnixMs(0)):  # knockout: lifted
                 self._lifted += lifted[told:]
                 break
@@ -141,7 +142,7 @@ class Watch:
         self._pending.clear()
         for raised in await self._scores.score(seen, now):
             self._meter.signal(raised.sighting.service, raised.sighting.signal.name)
-            self._repeats.forget()
+            self.guests.all_is_news()
             self._follow(raised, now)
 
     def heard(self, bans: tuple[Ban, ...]) -> None:
@@ -164,14 +165,10 @@ class Watch:
         policy = service.abuse
         if policy is not None and address:
             event = Event(service, address, request_id)
-            self._count(watching(policy, code, ""), policy, event)
+            self._count(watched(policy, code, "").signals, policy, event)
 
     def _count(self, signals: tuple[Signal, ...], policy: AbusePolicy, event: Event) -> None:
-        now, again = self._now(), self._repeats.again
-        news = [signal for signal in signals if concerns(signal, event) and not again(signal, event, now)]
-        if not news:
-            return
-        for sighting in sightings_of(news, policy, event):
+        for sighting in sightings_of([signal for signal in signals if concerns(signal, event)], policy, event):
             if len(self._pending) >= PENDING_MAX:  # knockout: sightings_max
                 self._meter.sightings_lost(1)
                 return

@@ -35,3 +35,33 @@ def test_no_more_than_sixty_four_are_let_in() -> None:
     for number in range(70):
         guests.verified(_HERE, KeyId(f"k{number}"), NOW)
     assert len(guests.of("192.0.2.1", NOW)) == 64
+
+
+def test_what_was_counted_is_no_news_until_then() -> None:
+    guests = Guests()
+    guest = guests.verified(_HERE, KeyId("a"), NOW)
+    assert guests.is_news(guest, "kind", NOW)
+    guests.counted(guest, "kind", NOW + 10)
+    assert [guests.is_news(guest, "kind", UnixMs(NOW + ms)) for ms in (0, 9, 10)] == [False, False, True]
+    assert guests.is_news(guest, "other", NOW)
+    assert guests.is_news(guests.verified(_THERE, KeyId("a"), NOW), "kind", NOW)
+    assert not guests.is_news(guests.verified(_HERE, KeyId("a"), NOW), "kind", NOW)
+
+
+def test_when_a_signal_has_fired_all_is_news() -> None:
+    guests = Guests()
+    guest = guests.verified(_HERE, KeyId("a"), NOW)
+    guests.counted(guest, "kind", NOW + 10)
+    guests.all_is_news()
+    assert guests.is_news(guest, "kind", NOW)
+    guests.counted(guest, "other", NOW + 10)
+    assert (guests.is_news(guest, "kind", NOW), guests.is_news(guest, "other", NOW)) == (True, False)
+
+
+def test_a_guest_remembers_few_kinds() -> None:
+    guests = Guests()
+    guest = guests.verified(_HERE, KeyId("a"), NOW)
+    for kind in range(40):
+        guests.counted(guest, kind, NOW + 10)
+    assert len(guest.no_news) <= 16
+    assert not guests.is_news(guest, 39, NOW)

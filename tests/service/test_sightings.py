@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
+from msgspec import structs
 
-from guard.model.abuse import Distinct, Ratio, ScoreKind, SubjectKind
+from guard.model.abuse import Distinct, Ratio, ScoreKind, Signal, SubjectKind
 from guard.model.names import Address, KeyId, RequestId
 from guard.model.policy import ClientAddressPolicy, Service
 from guard.model.rules import Mode
-from guard.service.sightings import Event, concerns, sightings_of, watching
+from guard.service.sightings import Event, Watched, concerns, sightings_of, watched
 from tests.build import abuse, record, rule, service, signal
 
 
@@ -58,13 +59,33 @@ def test_exempt_keys_are_not_counted_by_id_or_lineage(per: SubjectKind, exempt: 
 def test_a_signal_for_some_routes_is_for_no_other() -> None:
     orders = signal(routes=frozenset({"POST /v1/orders"}))
     policy = abuse({"outcome.2xx": (orders, signal()), "auth.replayed": (orders,)})
-    assert watching(policy, 2, "POST /v1/orders") == (orders, signal())
-    assert watching(policy, 2, "GET /v1/orders") == (signal(),)
-    assert (watching(policy, "auth.replayed", "POST /v1/orders"), watching(policy, "auth.replayed", "")) == (
-        (orders,),
-        (),
+    assert watched(policy, 2, "POST /v1/orders").signals == (orders, signal())
+    assert watched(policy, 2, "GET /v1/orders").signals == (signal(),)
+    assert watched(policy, "auth.replayed", "POST /v1/orders").signals == (orders,)
+    assert (
+        watched(policy, "auth.replayed", "").signals == watched(policy, "auth.stale", "POST /v1/orders").signals == ()
     )
-    assert watching(policy, "auth.stale", "POST /v1/orders") == ()
+
+
+_NETWORKS = signal("networks", distinct=Distinct.NETWORK, over_ms=64_000, at_least=5)
+
+
+@pytest.mark.parametrize(
+    ("signals", "again_ms"),
+    [
+        ((), 0),
+        ((_NETWORKS,), 1000),
+        ((_NETWORKS, signal("sooner", distinct=Distinct.IP, over_ms=6_400, at_least=5)), 100),
+        ((_NETWORKS, signal()), 0),
+        ((signal(distinct=Distinct.NETWORK),), 0),
+        ((structs.replace(_NETWORKS, slower_than_ms=1),), 0),
+        ((structs.replace(_NETWORKS, field=b"guard-fills"),), 0),
+    ],
+)
+def test_an_event_is_no_news_only_where_all_count_different_values_and_nothing_else(
+    signals: tuple[Signal, ...], again_ms: int
+) -> None:
+    assert Watched(signals).again_ms == again_ms
 
 
 @pytest.mark.parametrize(("took_ms", "count"), [(999, 0), (1000, 1)])
