@@ -71,10 +71,14 @@ class Watched:
 
 
 @lru_cache(maxsize=4096)
-def watched(policy: AbusePolicy, what: str | int, route: str) -> Watched:
-    """The signals on a code, or on answers of a status by its first digit, that are for this route."""
+def watched(policy: AbusePolicy, what: str | int, route: str, *, tells: bool = False) -> Watched:
+    """The signals on a code, or on answers of a status by its first digit, that are for this route.
+
+    `tells`: the answer has told numbers. Else signals that count by one have nothing to count.
+    """
     signals = policy.by_code.get(what, ()) if isinstance(what, str) else policy.by_status[what]
-    return Watched(tuple([signal for signal in signals if signal.routes is None or route in signal.routes]))
+    here = [signal for signal in signals if signal.routes is None or route in signal.routes]
+    return Watched(tuple([signal for signal in here if tells or signal.field is None]))
 
 
 def _counts_values_alone(signal: Signal) -> bool:

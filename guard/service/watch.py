@@ -96,7 +96,8 @@ class Watch:
             code = outcome.code
         elif outcome.record is not None:
             guest = self.guests.verified(routed.address, outcome.record.id, now)
-        kind = watched(policy, min(status // 100, _FAULTY) if code is None else code, routed.route.name)
+        what = min(status // 100, _FAULTY) if code is None else code
+        kind = watched(policy, what, routed.route.name, tells=told is not None)
         if not kind.signals or not (guest is None or self.guests.is_news(guest, kind, now)):
             return
         if guest is not None and kind.again_ms:

@@ -67,6 +67,13 @@ def test_a_signal_for_some_routes_is_for_no_other() -> None:
     )
 
 
+def test_a_signal_that_counts_by_what_is_told_is_for_no_answer_that_tells_nothing() -> None:
+    fills = signal(field=b"guard-fills")
+    policy = abuse({"outcome.2xx": (fills, signal())})
+    assert watched(policy, 2, "POST /v1/orders").signals == (signal(),)
+    assert watched(policy, 2, "POST /v1/orders", tells=True).signals == (fills, signal())
+
+
 _NETWORKS = signal("networks", distinct=Distinct.NETWORK, over_ms=64_000, at_least=5)
 
 
