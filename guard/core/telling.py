@@ -20,5 +20,10 @@ def number_told(name: bytes, fields: Sequence[Field]) -> int | None:
 
 def numbers_told(names: Collection[bytes], fields: Sequence[Field]) -> dict[bytes, int] | None:
     """The numbers in the fields of these names, each at most TOLD_MAX; None where there are none."""
+    for field, _ in fields:
+        if field.lower() in names:
+            break
+    else:  # almost every answer
+        return None
     found = {name: number_told(name, fields) for name in names}
     return {name: min(number, TOLD_MAX) for name, number in found.items() if number is not None} or None

@@ -142,8 +142,11 @@ class Promotions:
         place = None if routed is None else self._places.get(routed.service.name)
         if routed is None or place is None:
             return
-        record, rule = holder_of(judgement), _rule_of(judgement.outcome)
+        record = holder_of(judgement)
         holder = None if record is None else place.note(record, routed.address)
+        if not place.trials:
+            return
+        rule = _rule_of(judgement.outcome)
         for trial in place.trials:
             if holder is not None:
                 trial.count(holder, denied=rule == trial.rule)
