@@ -11,7 +11,7 @@ was replaced by an older one: it is not followed, so no revocation is undone, an
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol
 
 import msgspec
@@ -208,21 +208,21 @@ class FollowingDirectory(KeyDirectory):
                 await asyncio.sleep(interval_ms / (2000 if slow else 1000))
                 if self._polls < POLLS_MAX:  # knockout: polls_max
                     self._polls += 1
-                    self._start(self._poll())
+                    self._start(self._poll)
         finally:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _start(self, errand: Coroutine[None, None, None]) -> None:
+    def _start(self, errand: Callable[[], Awaitable[None]]) -> None:
         """Each in a task of its own, so that none waits for another."""
         task = asyncio.create_task(self._done(errand), name="the key database")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _done(self, errand: Coroutine[None, None, None]) -> None:
+    async def _done(self, errand: Callable[[], Awaitable[None]]) -> None:
         try:
-            await errand
+            await errand()
         except StateError as error:
             self._on_error(error)
 
@@ -231,9 +231,9 @@ class FollowingDirectory(KeyDirectory):
             await self.refresh()
         finally:
             self._polls -= 1
-        self._start(self.beat())
+        self._start(self.beat)
         if self._now() - self._flushed_at >= self._flush_ms:
-            self._start(self.flush())
+            self._start(self.flush)
 
     async def beat(self) -> None:
         """Acknowledge the revision, if it moved or if it is time. Raises StateError, and is due again at once."""
