@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from guard.core import abuse
+from guard.core.stages import Identified, Routed
 from guard.model.abuse import AbusePolicy, Action, Raised, Rung, Sighting, Signal, SubjectKind
 from guard.model.bans import Ban, BanId
 from guard.model.claims import Claim
@@ -102,19 +103,28 @@ class Watch:
             return
         if guest is not None and kind.again_ms:
             self.guests.counted(guest, kind, now + kind.again_ms)
+        self._count(kind.signals, policy, self._event(facts, judgement, routed, upstream_us, told))
+
+    def _event(
+        self,
+        facts: Facts,
+        judgement: Judgement,
+        routed: Routed | Identified,
+        upstream_us: int | None,
+        told: Mapping[bytes, int] | None,
+    ) -> Event:
         identified = judgement.identified
         claim = None if identified is None else identified.claim
-        event = Event(
-            routed.service,
-            routed.address,
-            facts.request_id,
-            routed.route.name,
-            self._sender(facts, judgement, claim),
-            "" if claim is None else claim.key_id,
-            (upstream_us or 0) // 1000,
-            told or {},
+        return Event(
+            service=routed.service,
+            address=routed.address,
+            request_id=facts.request_id,
+            route=routed.route.name,
+            holder=self._sender(facts, judgement, claim),
+            claimed="" if claim is None else claim.key_id,
+            upstream_ms=(upstream_us or 0) // 1000,
+            told=told or {},
         )
-        self._count(kind.signals, policy, event)
 
     def _sender(self, facts: Facts, judgement: Judgement, claim: Claim | None) -> KeyRecord | None:
         """Who sent it, if that is proved; nobody, if it is what was sent before."""
