@@ -59,4 +59,4 @@ def test_a_route_is_offered_as_a_whole(editor: LanguageServer, folder: Path) -> 
 
 def test_a_field_is_explained_under_the_mouse(editor: LanguageServer, folder: Path) -> None:
     (folder / "p.yaml").write_text(_HEAD + "routes:\n  GET /v1/depth: {scope: read, allow_ips: [10.0.0.0/8]}\n")
-    assert "Only from these networks, whoever asks." in editor.hover("p.yaml", 5, 33)
+    assert "Only from these networks, or those of `file:NAME.txt`, whoever asks." in editor.hover("p.yaml", 5, 33)
