@@ -48,8 +48,14 @@ async def _taken(reloading: Reloading, vault: Vault, taken: int) -> int:
     if version is None or version.number <= taken:
         return taken
     files = await vault.policies.files(version.digest)
-    if files is not None and files != reloading.rules.current.files:  # knockout: whoever_ordered_it_has_it
-        await reloading.restore(files, Demand(by=By(version.actor, version.why), ordered=True))
+
+    async def is_news() -> bool:
+        """Not what runs here, and not older than that: who ordered it, or somebody since, may have changed it again."""
+        running = reloading.rules.base
+        return files != running.files and await vault.policies.newest(running.policies.digest) < version.number
+
+    if files is not None:
+        await reloading.follow(files, Demand(by=By(version.actor, version.why), ordered=True), is_news)
     return version.number
 
 

@@ -150,6 +150,12 @@ class Reloading:
         """The same for contents that were in force before, here or on another node."""
         return await self.take(lambda: self._restored(moved(files, self.rules.base.files)), demand)
 
+    async def follow(self, files: Mapping[str, bytes], demand: Demand, is_news: Callable[[], Awaitable[bool]]) -> None:
+        """The same, if it is news once nothing else is being put in force."""
+        async with self._one_at_a_time:
+            if await is_news():  # knockout: an_older_order_undoes_nothing
+                await self._put(await asyncio.to_thread(self._restored, moved(files, self.rules.base.files)), demand)
+
     async def again(self, release: str, by: By | None) -> None:
         """Make the change that waits for this release, exactly as it was read then, by these two; or, if it was not
         confirmed, have it wait no more.

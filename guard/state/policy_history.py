@@ -7,7 +7,7 @@ files: the second to come to a version finds it there, and writes nothing.
 from collections.abc import Mapping
 
 import msgspec
-from sqlalchemy import RowMapping, delete, insert, select
+from sqlalchemy import RowMapping, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from guard.model.audit import Deed, Subject, Touched
@@ -89,6 +89,12 @@ class PolicyHistory:
         async with self._database.asking(_ORDERED_DEADLINE_S) as connection:
             row = (await connection.execute(query)).mappings().first()
         return None if row is None else _version(row)
+
+    async def newest(self, digest: str) -> int:
+        """The number of the last version with these contents; 0 if none is kept."""
+        query = select(func.max(POLICY_VERSIONS.c.number)).where(POLICY_VERSIONS.c.digest == digest)
+        async with self._database.reading() as connection:
+            return await connection.scalar(query) or 0
 
     async def last(self) -> Contents | None:
         """What came into force last, on any node."""

@@ -1,5 +1,6 @@
 """What is ordered once is taken by every node, and what was confirmed is made by those that wait for it."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -139,3 +140,23 @@ async def test_a_database_that_does_not_answer_is_asked_again(fleet: Fleet, monk
     tight = book("4s")
     await fleet.one.take(partial(restored, tight.files), Demand(by=BOB, everywhere=True))
     await until(lambda: fleet.in_force() == (tight.policies.digest,) * 2)
+
+
+async def test_an_order_that_comes_late_undoes_nothing_that_came_after_it(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One node orders a version and then changes its mind, before either has asked what is ordered."""
+
+    async def nothing() -> None:
+        return None
+
+    tight, tighter = book("4s"), book("3s")
+    ordered = fleet.ring.vault.policies.ordered
+    monkeypatch.setattr(fleet.ring.vault.policies, "ordered", nothing)
+    await fleet.one.take(partial(restored, tight.files), Demand(by=BOB, everywhere=True))
+    await fleet.one.take(partial(restored, tighter.files), Demand(by=ALICE))
+    monkeypatch.setattr(fleet.ring.vault.policies, "ordered", ordered)
+    await until(lambda: fleet.other.rules.policies.digest == tight.policies.digest)
+    assert fleet.one.rules.policies.digest == tighter.policies.digest
+    await asyncio.sleep(0.05)  # some turns more
+    assert fleet.in_force() == (tighter.policies.digest, tight.policies.digest)
