@@ -12,6 +12,7 @@ class Requirement(StrEnum):
 
     KEY_IP_ALLOWLIST = "key_ip_allowlist"
     MTLS = "mtls"
+    IDEMPOTENCY_KEY = "idempotency_key"
 
 
 class RouteNetworks(msgspec.Struct, frozen=True, gc=False):

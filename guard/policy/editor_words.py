@@ -46,6 +46,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     "require": {
         "key_ip_allowlist": "A key that is bound to networks.",
         "mtls": "A client certificate that guard's own listener has verified.",
+        "idempotency_key": "One Idempotency-Key field, by which the backend knows a request that comes again.",
     },
     "count": {
         "cost": "What each request costs.",

@@ -190,7 +190,8 @@ class RoutePart(Part):
         default=None, description="A window for this route; narrower than the service's, never wider."
     )
     require: tuple[Requirement, ...] = many(
-        "What it needs beside a key: `key_ip_allowlist`, a key that is bound to networks; `mtls`, a client certificate."
+        "What it needs beside a key: `key_ip_allowlist`, a key that is bound to networks; `mtls`, a client "
+        "certificate; `idempotency_key`, one Idempotency-Key field."
     )
     allow_ips: NetworksOrLists = many("Only from these networks, or those of `file:NAME.txt`, whoever asks.")
     max_body: Size | None = Field(default=None, description="The largest body, in place of the service's.")

@@ -19,7 +19,7 @@ SLOTS_MAX: Final = 10_000
 
 Dimension = Literal["ip", "key", "account", "route", "group", "service"]
 RuleMode = Literal["enforce", "shadow", "off"]
-Requirement = Literal["key_ip_allowlist", "mtls"]
+Requirement = Literal["key_ip_allowlist", "mtls", "idempotency_key"]
 Algorithm = Literal["hmac-sha256", "hmac-sha512", "ed25519", "rsa", "ecdsa-p256", "api-key"]
 
 

@@ -51,7 +51,7 @@ def test_auth_in_shadow_opens_no_network() -> None:
     ("route", "expected"),
     [
         ("require: [mtls, mtls]", ("P110", 7, "`mtls` is named twice")),
-        ("require: [mlts]", ("P102", 7, "`mlts` is not one of key_ip_allowlist, mtls")),
+        ("require: [mlts]", ("P102", 7, "`mlts` is not one of key_ip_allowlist, mtls, idempotency_key")),
         ("require: []", ("P107", 7, "must have at least 1 entries")),
         ("allow_ips: [10.0.0.1/8]", ("P108", 7, "`10.0.0.1/8` is not a network")),
     ],

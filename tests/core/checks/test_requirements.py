@@ -69,3 +69,20 @@ def test_auth_in_shadow_records_it_and_goes_on_as_nobody() -> None:
     assert isinstance(allowed, Allow)
     assert [would.code for would in allowed.shadow] == ["authz.require"]
     assert allowed.record is None
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ((b"a",), "allow"),
+        ((b"x" * 255,), "allow"),
+        ((), "authz.require"),
+        ((b"",), "authz.require"),
+        ((b"x" * 256,), "authz.require"),
+        ((b"a", b"a"), "authz.require"),
+    ],
+)
+def test_a_route_may_want_one_idempotency_key(values: tuple[bytes, ...], expected: str) -> None:
+    rules = policies(service(route(require=(Requirement.IDEMPOTENCY_KEY,))))
+    message = signed(fields=((b"host", b"localhost"), *((b"idempotency-key", value) for value in values)))
+    assert code(decided(message, rules=rules, body=b"")) == expected
