@@ -19,5 +19,6 @@ def standing(
     )
 
 
-async def unwritten(_: Rulebook, __: Demand) -> None:
+async def unwritten(_: Rulebook, __: Demand) -> int:
     """Writes nothing down."""
+    return 0

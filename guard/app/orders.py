@@ -49,13 +49,9 @@ async def _taken(reloading: Reloading, vault: Vault, taken: int) -> int:
         return taken
     files = await vault.policies.files(version.digest)
 
-    async def is_news() -> bool:
-        """Not what runs here, and not older than that: who ordered it, or somebody since, may have changed it again."""
-        running = reloading.rules.base
-        return files != running.files and await vault.policies.newest(running.policies.digest) < version.number
-
     if files is not None:
-        await reloading.follow(files, Demand(by=By(version.actor, version.why), ordered=True), is_news)
+        demand = Demand(by=By(version.actor, version.why), ordered=True)
+        await reloading.follow(version.number, files, demand)
     return version.number
 
 

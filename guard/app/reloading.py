@@ -139,12 +139,12 @@ def holding_back(rulebook: Rulebook, held: Mapping[str, Narrowing]) -> Rulebook:
 def recording(vault: Vault, rules: Rules, now: Callable[[], UnixMs]) -> Record:
     """Writes into the key database what is about to be in force, and what it needs there."""
 
-    async def record(rulebook: Rulebook, demand: Demand) -> None:
+    async def record(rulebook: Rulebook, demand: Demand) -> int:
         before, by = rules.base, demand.by
         deed = by.deed("rollback" if demand.everywhere else "reload", now())
         said = summary(changes_between(before, rulebook))
         await put_under_dual_control(vault, rulebook.policies.dual_control, by, now())
-        await vault.policies.add(_contents(before), _contents(rulebook), said, deed, ordered=demand.everywhere)
+        return await vault.policies.add(_contents(before), _contents(rulebook), said, deed, ordered=demand.everywhere)
 
     return record
 
@@ -191,9 +191,9 @@ def _prepared(prepare: onward.Prepare) -> Prepare:
 
 
 def _recorded(record: Record) -> Record:
-    async def recorded(rulebook: Rulebook, demand: Demand) -> None:
+    async def recorded(rulebook: Rulebook, demand: Demand) -> int:
         try:
-            await record(rulebook, demand)
+            return await record(rulebook, demand)
         except StateError as error:
             raise CannotTake(f"the key database cannot record it: {error}") from error
 

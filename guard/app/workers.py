@@ -181,8 +181,9 @@ class _Following:
 
 @asynccontextmanager
 async def _following(settings: Settings, running: Running) -> AsyncIterator[_Following]:
-    async def recorded(_: Rulebook, __: Demand) -> None:
-        """By the supervisor."""
+    async def recorded(_: Rulebook, __: Demand) -> int:
+        """By the supervisor, who also follows what is ordered."""
+        return 0
 
     reloading = reloading_of(settings, running.rules, running.prepare, recorded, meter=running.meter, now=running.now)
     following = _Following(reloading)

@@ -71,8 +71,10 @@ Prepare: TypeAlias = Callable[[Rulebook], Callable[[], object]]
 """Builds what rules need, and gives what puts it in place. Raises CannotTake, and then nothing has changed."""
 
 
-Record: TypeAlias = Callable[[Rulebook, Demand], Awaitable[None]]
-"""Writes down what is about to be in force, and by whom. Raises CannotTake if it cannot, and then it will not be."""
+Record: TypeAlias = Callable[[Rulebook, Demand], Awaitable[int]]
+"""Writes down what is about to be in force, and by whom, and gives that version's number in history. Raises CannotTake
+if it cannot, and then it will not be.
+"""
 
 
 Awaited: TypeAlias = Callable[[Rulebook, Rulebook, By], Awaitable[str]]
@@ -87,6 +89,7 @@ async def for_nobody(_: Rulebook, __: Rulebook, ___: By) -> str:
 class Reloading:
     """See the module. `read` is called in a thread; `told` hears of each attempt.
 
+    `version` is the number in history of what was last put in force here; 0: nothing was.
     A message that was judged by the rules before may be under way for `under_way_ms` until it is remembered.
     """
 
@@ -106,6 +109,7 @@ class Reloading:
         self.rules = rules
         self.loaded_at = now()
         self.last: Attempt | None = None
+        self.version = 0
         self._read = read
         self._prepare = prepare
         self._record = record
@@ -150,11 +154,12 @@ class Reloading:
         """The same for contents that were in force before, here or on another node."""
         return await self.take(lambda: self._restored(moved(files, self.rules.base.files)), demand)
 
-    async def follow(self, files: Mapping[str, bytes], demand: Demand, is_news: Callable[[], Awaitable[bool]]) -> None:
-        """The same, if it is news once nothing else is being put in force."""
+    async def follow(self, version: int, files: Mapping[str, bytes], demand: Demand) -> None:
+        """The same for a version that was ordered, unless what is in force was put there after it, or is the same."""
         async with self._one_at_a_time:
-            if await is_news():  # knockout: an_older_order_undoes_nothing
-                await self._put(await asyncio.to_thread(self._restored, moved(files, self.rules.base.files)), demand)
+            before = self.rules.base.files
+            if version > self.version and files != before:  # knockout: an_older_order_undoes_nothing
+                await self._put(await asyncio.to_thread(self._restored, moved(files, before)), demand)
 
     async def again(self, release: str, by: By | None) -> None:
         """Make the change that waits for this release, exactly as it was read then, by these two; or, if it was not
@@ -174,7 +179,7 @@ class Reloading:
         if isinstance(found, Invalid):
             return self._ended(Outcome.REFUSED, by, diagnostics=found.diagnostics)
         before = self.rules.base
-        narrowed = self._narrowed(found, before)
+        narrowed, version = self._narrowed(found, before), self.version
         try:
             adopt = self._prepare(narrowed)
             async with asyncio.timeout(RECORD_MS / 1000):
@@ -182,13 +187,14 @@ class Reloading:
                 if release:  # knockout: a_change_that_waits_is_not_made
                     return self._ended(Outcome.WAITING, by, waiting=_Waiting(found, demand, release))
                 if found.files != before.files or demand.everywhere:
-                    await self._record(narrowed, demand)
+                    version = await self._record(narrowed, demand)
         except CannotTake as cannot:
             return self._ended(Outcome.REFUSED, by, diagnostics=found.warnings, why=str(cannot))
         except TimeoutError:
             return self._ended(Outcome.REFUSED, by, diagnostics=found.warnings, why="the database did not answer")
         adopt()
         self.rules.put(narrowed)
+        self.version = version
         if found.files == before.files:
             return self._ended(Outcome.UNCHANGED, by, diagnostics=found.warnings)
         self.loaded_at = self._now()

@@ -7,7 +7,7 @@ files: the second to come to a version finds it there, and writes nothing.
 from collections.abc import Mapping
 
 import msgspec
-from sqlalchemy import RowMapping, delete, func, insert, select
+from sqlalchemy import RowMapping, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from guard.model.audit import Deed, Subject, Touched
@@ -43,8 +43,8 @@ class PolicyHistory:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, before: Contents, after: Contents, summary: str, deed: Deed, *, ordered: bool = False) -> None:
-        """`after` comes in the place of `before`, which is kept too if nobody has written it down.
+    async def add(self, before: Contents, after: Contents, summary: str, deed: Deed, *, ordered: bool = False) -> int:
+        """`after` comes in the place of `before`, which is kept too if nobody has written it down. Gives its number.
 
         An `ordered` version is written in any case: every node takes it.
         """
@@ -54,7 +54,7 @@ class PolicyHistory:
             number = 0 if last is None else last.number
             same = last is not None and last.digest == after.digest
             if same and not ordered:
-                return
+                return number
             if not same and (last is None or last.digest != before.digest):
                 number += 1
                 await _write(connection, number, before, Deed(command="", actor="", why="", at=deed.at), "")
@@ -67,6 +67,7 @@ class PolicyHistory:
                 after={"digest": after.digest, "summary": summary},
             )
             await append(connection, deed, [touched])
+            return number + 1
 
     async def began(self, contents: Contents, deed: Deed) -> None:
         """These are in force from a start on: what comes later has a predecessor with an author."""
@@ -89,12 +90,6 @@ class PolicyHistory:
         async with self._database.asking(_ORDERED_DEADLINE_S) as connection:
             row = (await connection.execute(query)).mappings().first()
         return None if row is None else _version(row)
-
-    async def newest(self, digest: str) -> int:
-        """The number of the last version with these contents; 0 if none is kept."""
-        query = select(func.max(POLICY_VERSIONS.c.number)).where(POLICY_VERSIONS.c.digest == digest)
-        async with self._database.reading() as connection:
-            return await connection.scalar(query) or 0
 
     async def last(self) -> Contents | None:
         """What came into force last, on any node."""

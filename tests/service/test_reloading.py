@@ -53,9 +53,10 @@ class Desk:
             raise self.refuses
         return lambda: self.did.append(f"adopt {rulebook.policies.digest} over {self.rules.policies.digest}")
 
-    async def _record(self, rulebook: Rulebook, demand: Demand) -> None:
+    async def _record(self, rulebook: Rulebook, demand: Demand) -> int:
         self.did.append(f"record {rulebook.policies.digest} by {demand.by.actor}")
         await asyncio.sleep(0)
+        return 1
 
 
 async def test_files_in_order_are_built_then_recorded_then_in_force() -> None:
