@@ -92,7 +92,7 @@ async def _followed(
         on_error=_failed(now, meter),
         on_delay=meter.revocation_delay,
     )
-    await vault.database.warm()
+    await vault.keys.warm()
     await _enter(vault.nodes, node, now)
     try:
         await directory.refresh()

@@ -67,13 +67,16 @@ class Database:
         """The database's own clock in Unix milliseconds, as part of a query; NULL if it is this machine's."""
         return self._dialect.clock_ms
 
-    async def warm(self) -> None:
-        """Open as many connections as questions are under way at once when the database is slow: then it is too late,
-        since opening one takes many round trips.
+    async def warm(self, first: Also) -> None:
+        """Open all connections, and ask `first` on each. Once the database is slow it is too late: opening one takes
+        many round trips, and what is asked on it for the first time takes two.
         """
         engine = self._dialect.engine
         try:
-            opened = await asyncio.gather(*(engine.connect().start() for _ in range(self._dialect.connections_min)))
+            opened = await asyncio.gather(*(engine.connect().start() for _ in range(self._dialect.connections)))
+            for connection in opened:
+                await connection.execution_options(**self._dialect.asking)
+                await first(connection)
         except self._faults as error:
             raise self._fault(error) from None
         for connection in opened:

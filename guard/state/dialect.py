@@ -20,7 +20,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     for a snapshot, for a change, and for one statement that is a transaction of its own. `write_lock` and
     `migration_lock` are what a transaction runs first to be alone, where beginning it is not enough. `clock_ms` is the
     database's clock in Unix milliseconds, NULL where it is this machine's own.
-    `connections_min` are kept open by whoever follows it.
+    `connections` are opened by whoever follows it, and are enough for all that it asks at once.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     reading: Mapping[str, Any]
     writing: Mapping[str, Any]
     asking: Mapping[str, Any]
-    connections_min: int = 1
+    connections: int = 1
     write_lock: tuple[Executable, ...] = ()
     migration_lock: tuple[Executable, ...] = ()
     clock_ms: ColumnElement[int]

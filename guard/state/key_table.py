@@ -28,9 +28,11 @@ AUDITED_AS = "key"
 """The kind of subject that a key is in the audit trail."""
 
 POLL_DEADLINE_S = 2.0
-"""How long a poll waits for its answer. The first on a connection takes two round trips, of half a second each if the
-database is slow; it holds up no other meanwhile.
+"""How long a poll waits for its answer. On a connection that took the place of a broken one the first takes two round
+trips, of half a second each if the database is slow; it holds up no other meanwhile.
 """
+
+_NOTHING_SINCE = (1 << 63) - 1
 
 _LAST_USED_DEADLINE_S = 5.0
 _IDS_PER_QUERY = 500
@@ -45,6 +47,10 @@ class KeyTable:
         self._database = database
         self._sealing = sealing
         self._poll = poll_query(database.clock_ms)
+
+    async def warm(self) -> None:
+        """Have each connection know what is polled, so that no poll takes longer than a round trip."""
+        await self._database.warm(lambda connection: connection.execute(self._poll, {"since": _NOTHING_SINCE}))
 
     async def head(self) -> int:
         """The revision of the last change; 0 if there was none."""

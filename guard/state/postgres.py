@@ -25,8 +25,7 @@ from guard.state.sql_schema import HEAD
 _CONNECT_S: Final = 10.0
 _ANSWER_S: Final = 12.0
 _STATEMENT_MS: Final = 10_000
-_CONNECTIONS_MIN: Final = 4
-_CONNECTIONS_MAX: Final = 8
+_CONNECTIONS: Final = 8  # five polls (POLLS_MAX), acknowledging, last uses, and what is ordered
 _MIGRATING: Final = 0x6775617264  # "guard": the advisory lock of whoever makes or migrates the tables
 
 _SESSION: Final = {
@@ -48,7 +47,7 @@ def postgres(url: str) -> Dialect:
         "postgresql+asyncpg://",
         async_creator=connect,
         hide_parameters=True,
-        pool_size=_CONNECTIONS_MAX,
+        pool_size=_CONNECTIONS,
         max_overflow=0,
         pool_timeout=_CONNECT_S,
     )
@@ -62,7 +61,7 @@ def postgres(url: str) -> Dialect:
         reading={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
         writing={"isolation_level": "READ COMMITTED"},
         asking={"isolation_level": "AUTOCOMMIT"},
-        connections_min=_CONNECTIONS_MIN,
+        connections=_CONNECTIONS,
         write_lock=(select(HEAD.c.revision).with_for_update(),),
         migration_lock=(
             select(func.pg_advisory_xact_lock(_MIGRATING)),

@@ -3,6 +3,7 @@
 Revocation between many nodes, and losing the database under load, are the fault runs `revocation` and `database-loss`.
 """
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from guard.app.keys import open_vault
+from guard.settings import Settings
+from guard.state.directory import POLLS_MAX
 from tests.faults.proxy import FaultProxy, fault_proxy
 from tests.faults.wires import Postgres
 from tests.servers.postgres import PostgresServer
@@ -99,6 +103,19 @@ def test_gateway_serves_on_while_the_database_takes_half_a_second(own: RunningGa
         time.sleep(0.02)
     assert set(seen) <= {200, 503}  # on a machine that does not keep up a view may age for a moment: closed, not open
     assert seen.count(200) >= 0.5 * len(seen)
+
+
+async def test_polls_take_one_round_trip_each_from_the_first_slow_moment_on(
+    server: PostgresServer, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    served = server.url.replace(str(server.port), str(proxy.port))
+    async with open_vault(Settings(home=tmp_path, database_url=served)) as vault:
+        await vault.keys.warm()
+        proxy.delay(_EACH_WAY_MS)
+        begun = time.monotonic()
+        await asyncio.gather(*(vault.keys.poll(0) for _ in range(POLLS_MAX)))
+        assert time.monotonic() - begun < 4 * _EACH_WAY_MS / 1000  # two round trips, as on a new connection
+        proxy.delay(0)
 
 
 def test_killed_database_is_told_and_found_again_and_no_revocation_is_undone(
