@@ -48,7 +48,6 @@ async def _taken(reloading: Reloading, vault: Vault, taken: int) -> int:
     if version is None or version.number <= taken:
         return taken
     files = await vault.policies.files(version.digest)
-
     if files is not None:
         demand = Demand(by=By(version.actor, version.why), ordered=True)
         await reloading.follow(version.number, files, demand)

@@ -22,9 +22,6 @@ from guard.state.sql_schema import DUAL_CONTROL, POLICY_VERSIONS, RELEASES
 CONFIRMED_MS: Final = 24 * 3600 * 1000
 """For how long a change of policies may be made after it was confirmed."""
 
-_SKEW_MS: Final = 5000
-"""Who confirms and who makes it have clocks of their own; a second is what they may differ by."""
-
 _DUAL_CONTROL = Subject("policy", "dual_control")
 
 
@@ -73,10 +70,10 @@ class ReleaseTable:
             newest = RELEASES.c.requested_at.desc()
             query = select(RELEASES).where(RELEASES.c.change == asked.change).order_by(newest, RELEASES.c.id)
             for row in (await connection.execute(query)).mappings():
-                found = _release(row)
-                if found.state_at(asked.requested_at) is ReleaseState.PENDING or await _counts(
-                    connection, found, asked.requested_at
-                ):
+                found, now = _release(row), asked.requested_at
+                if found.state_at(now) is ReleaseState.PENDING:
+                    return found
+                if await _counts(connection, found, row["settled_version"], now):
                     return found
             await write_requests(connection, [asked], deed)
             return asked
@@ -87,16 +84,18 @@ class ReleaseTable:
             return await pending(connection, key_id, now)
 
 
-async def _counts(connection: AsyncConnection, release: Release, now: UnixMs) -> bool:
-    """Whether what was confirmed may be done: within a day, until it was done and others came after it."""
+async def _counts(connection: AsyncConnection, release: Release, since: int, now: UnixMs) -> bool:
+    """Whether what was confirmed may be done: within a day, until it was done and others came after it.
+
+    `since` is the newest version of when it was confirmed: clocks may differ, and the order of versions does not.
+    """
     if release.state is not ReleaseState.CONFIRMED or release.settled_at is None or release.change is None:
         return False
     if now >= release.settled_at + CONFIRMED_MS:  # knockout: consent_is_for_a_day
         return False
     number, digest = POLICY_VERSIONS.c.number, POLICY_VERSIONS.c.digest
     after = release.change.partition(":")[2][:DIGEST_DIGITS]
-    made_since = digest == after, POLICY_VERSIONS.c.at >= release.settled_at - _SKEW_MS
-    made = await connection.scalar(select(func.min(number)).where(*made_since))
+    made = await connection.scalar(select(func.min(number)).where(digest == after, number > since))
     if made is None:
         return True
     left = number > made, digest != after, POLICY_VERSIONS.c.actor != ""
@@ -122,8 +121,14 @@ async def write_requests(connection: AsyncConnection, releases: Sequence[Release
 async def write_verdict(connection: AsyncConnection, before: Release, release: Release, deed: Deed) -> bool:
     """Write how a release was settled, in the caller's transaction. False if it does not wait any more."""
     query = update(RELEASES).where(RELEASES.c.id == release.id, RELEASES.c.state == ReleaseState.PENDING.value)
+    newest = select(func.coalesce(func.max(POLICY_VERSIONS.c.number), 0)).scalar_subquery()
     done = await connection.execute(
-        query.values(state=release.state.value, settled_by=release.settled_by, settled_at=release.settled_at)
+        query.values(
+            state=release.state.value,
+            settled_by=release.settled_by,
+            settled_at=release.settled_at,
+            settled_version=newest,
+        )
     )
     if done.rowcount != 1:  # knockout: release_is_settled_once
         return False
@@ -132,7 +137,9 @@ async def write_verdict(connection: AsyncConnection, before: Release, release: R
 
 
 def _release(row: RowMapping) -> Release:
-    return Release(**{**row, "key_id": row["key_id"] or "", "state": ReleaseState(row["state"])})
+    known = {**row, "key_id": row["key_id"] or "", "state": ReleaseState(row["state"])}
+    del known["settled_version"]
+    return Release(**known)
 
 
 def _row(release: Release) -> dict[str, object]:

@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = "0011"
+SCHEMA_VERSION = "0012"
 """The newest migration. Versions are digits of equal length, so that they can be compared."""
 
 METADATA = MetaData(
@@ -106,6 +106,7 @@ RELEASES = Table(
     Column("settled_by", Text),
     Column("settled_at", BigInteger),
     Column("change", Text),
+    Column("settled_version", BigInteger, nullable=False, server_default="0"),
 )
 
 DUAL_CONTROL = Table("dual_control", METADATA, Column("scope", Text, primary_key=True))

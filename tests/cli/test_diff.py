@@ -89,30 +89,32 @@ def _git(folder: Path, *words: str) -> None:
     subprocess.run(("git", "-C", str(folder), *ours, *words), check=True, capture_output=True)  # noqa: S603, S607
 
 
+def _commit(folder: Path, message: str) -> None:
+    _git(folder, "add", ".")
+    _git(folder, "commit", "-qm", message)
+
+
 def test_a_directory_and_a_file_are_compared_with_what_they_were_in_a_revision(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "policies"
     folder.mkdir(parents=True)
     (folder / "a.yaml").write_text(LIMITED)
     (folder / "notes.txt").write_text("x")
     _git(tmp_path, "init", "-q", "-b", "main")
-    _git(tmp_path, "add", ".")
-    _git(tmp_path, "commit", "-qm", "first")
+    _commit(tmp_path, "first")
     (folder / "a.yaml").write_text(LIMITED.replace("20/s", "50/s"))
     line = "WEAKENS   exchange limits.key rate 20/1s → 50/1s   a.yaml:4"
     assert _diff("--git", "main", folder).stdout.splitlines()[0] == line
     assert _diff("--git", "HEAD", folder / "a.yaml").stdout.splitlines()[0] == line
     (folder / "a.yaml").write_text(f"{LIMITED}client_ip: {{deny: file:deny.txt}}\n")
     (folder / "deny.txt").write_text("192.0.2.7\n192.0.2.8\n")
-    _git(tmp_path, "add", ".")
-    _git(tmp_path, "commit", "-qm", "second")
+    _commit(tmp_path, "second")
     (folder / "deny.txt").write_text("192.0.2.7\n")
     line = "WEAKENS   exchange client_ip deny 192.0.2.7/32, 192.0.2.8/32 → 192.0.2.7/32   a.yaml:"
     for path in (folder, folder / "a.yaml"):
         assert _diff("--git", "HEAD", path).stdout.startswith(line)
     (folder / "a.yaml").write_text(f"{HEAD}limits: {{use: [key]}}\n{ROUTES}")
     (folder / "_shared.yaml").write_text("version: 1\nlimits:\n  key: {per: [key], rate: 20/s}\n")
-    _git(tmp_path, "add", ".")
-    _git(tmp_path, "commit", "-qm", "third")
+    _commit(tmp_path, "third")
     (folder / "_shared.yaml").write_text("version: 1\nlimits:\n  key: {per: [key], rate: 50/s}\n")
     line = "WEAKENS   exchange limits.key rate 20/1s → 50/1s   _shared.yaml:3"
     for path in (folder, folder / "a.yaml"):

@@ -129,6 +129,17 @@ async def test_what_was_confirmed_counts_until_it_was_made_and_others_came_after
     assert await asked(line, narrow, wide) not in ("", release)
 
 
+async def test_what_was_in_force_before_it_was_confirmed_is_not_what_was_confirmed(ring: Ring) -> None:
+    """A moment ago, too: nobody's clock is asked."""
+    line, narrow, wide = consent(ring), book("5s"), book("9s")
+    steps = Deed(command="reload", actor="alice", why="", at=ring.now)
+    await ring.vault.policies.add(contents(narrow), contents(wide), "weakens 1", steps)
+    await ring.vault.policies.add(contents(wide), contents(narrow), "tightens 1", steps)
+    release = await asked(line, narrow, wide)
+    await ring.releases.confirm(release, BOB)
+    assert await asked(line, narrow, wide) == ""
+
+
 async def test_what_was_rejected_or_expired_is_asked_for_anew(ring: Ring) -> None:
     line = consent(ring)
     release = await asked(line, book("5s"), book("9s"))

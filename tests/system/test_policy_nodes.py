@@ -103,12 +103,6 @@ class Pair(msgspec.Struct, frozen=True):
         """What a call tells that puts these policies in force again."""
         return desk.told("POST", "/admin/v1/policy:rollback", {"digest": _digest(text), "why": "INC-42"})
 
-    def long_since(self, text: str) -> None:
-        """Wait until so long ago that these were in force that a confirmation is not taken for one of that change."""
-        versions = self.other.told("GET", "/admin/v1/policy/versions")["items"]
-        last_ms = max(version["at"] for version in versions if version["digest"] == _digest(text))
-        time.sleep(max(0, last_ms + 5500 - time.time() * 1000) / 1000)
-
     def latest(self) -> dict[str, Any]:
         """The newest version in the history."""
         versions: list[dict[str, Any]] = self.other.told("GET", "/admin/v1/policy/versions")["items"]
@@ -275,7 +269,6 @@ def test_going_back_on_one_node_is_in_force_on_the_other_and_waits_there_too_if_
     made = pair.latest()
     assert (made["digest"], made["actor"], made["why"]) == (_digest(narrow), "alice", "INC-42")
     assert made["summary"] == "weakens 0, tightens 1, renames 0, neutral 0"
-    pair.long_since(first)
     waits = pair.rolled_back(pair.one, first)
     assert waits["outcome"] == "waiting"
     pair.other.told("POST", f"/admin/v1/releases/{waits['release']}/confirm", {})
