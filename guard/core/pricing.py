@@ -4,14 +4,13 @@ Where no cost can be told, because two programs may read two numbers or none, th
 what it would at least: nobody gets guesses for nothing. Pure; it asks nobody.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from guard.core.reading import Untold, body_type, document, member, parameter
-from guard.core.telling import number_told
+from guard.core.telling import number_told, whole_number
 from guard.model.facts import Facts, Field
 from guard.model.policy import Route
 from guard.model.pricing import ByItems, ByMember, ByParameter, Pricing, Settlement, Steps
@@ -19,7 +18,6 @@ from guard.model.questions import Charge
 from guard.signing.parameters import FORM_TYPE, JSON_TYPE
 from guard.wire.documents import Pointer
 
-_WHOLE: Final = re.compile(rb"0|[1-9][0-9]{0,14}")
 _BAD_BODY: Final = "request.bad_body"
 _MALFORMED: Final = "request.malformed"
 
@@ -126,9 +124,9 @@ def _in_parameters(name: str, steps: Steps, raw: bytes, where: str, code: str) -
 
 
 def _step(steps: Steps, text: bytes, code: str, shown: str) -> int:
-    if _WHOLE.fullmatch(text) is None:
+    value = whole_number(text)
+    if value is None:
         raise _NoCost(code, f"{shown} is no whole number")
-    value = int(text)
     for upto, cost in steps.costs:
         if value <= upto:
             return cost

@@ -12,10 +12,15 @@ TOLD_MAX: Final = 1_000_000
 _WHOLE: Final = re.compile(rb"0|[1-9][0-9]{0,14}")
 
 
+def whole_number(text: bytes) -> int | None:
+    """What is written in its one spelling, of at most 15 digits; None for anything else."""
+    return int(text) if _WHOLE.fullmatch(text) is not None else None
+
+
 def number_told(name: bytes, fields: Sequence[Field]) -> int | None:
     """The number in the field of this name; None where there is none, or more than one field."""
     said = [value for field, value in fields if field.lower() == name]
-    return int(said[0]) if len(said) == 1 and _WHOLE.fullmatch(said[0]) is not None else None
+    return whole_number(said[0]) if len(said) == 1 else None
 
 
 def numbers_told(names: Collection[bytes], fields: Sequence[Field]) -> dict[bytes, int] | None:

@@ -1,5 +1,6 @@
 """A captured message counts to its holder once, however often somebody else sends it again."""
 
+import sys
 from typing import Any
 
 import pytest
@@ -62,3 +63,11 @@ def test_a_full_table_forgets_the_eldest() -> None:
         assert not echoes.is_echo(_KEY, _claim(signature=signature), b"", admitted=False)
     assert echoes.is_echo(_KEY, _claim(signature=b"3"), b"", admitted=False)
     assert not echoes.is_echo(_KEY, _claim(signature=b"1"), b"", admitted=False)
+
+
+def test_what_is_kept_of_a_message_is_small_however_large_its_body() -> None:
+    echoes, late = Echoes(), _claim(signature=b"", signed_at=None, late=True)
+    body = bytes(1_000_000)
+    assert not echoes.is_echo(_KEY, late, body, admitted=False)
+    assert echoes.is_echo(_KEY, late, body, admitted=False)
+    assert sys.getrefcount(body) == 2  # this function's, and that of the question: nothing keeps it

@@ -29,12 +29,12 @@ def route_requirements_are_met(hearing: Hearing) -> Deny | None:
     record = hearing.signed.screened.record
     if Requirement.KEY_IP_ALLOWLIST in route.require and (record is None or not _is_bound(record.networks)):
         return _deny(route, "this route needs a key that is bound to networks")
-    if Requirement.IDEMPOTENCY_KEY in route.require and not _is_idempotent(identified.facts):
+    if Requirement.IDEMPOTENCY_KEY in route.require and not _has_idempotency_key(identified.facts):
         return _deny(route, "this route needs one Idempotency-Key of 1 to 255 bytes")
     return None
 
 
-def _is_idempotent(facts: Facts) -> bool:
+def _has_idempotency_key(facts: Facts) -> bool:
     found = [value for name, value in facts.fields if name == b"idempotency-key"]
     return len(found) == 1 and 1 <= len(found[0]) <= _IDEMPOTENCY_KEY_BYTES_MAX
 
