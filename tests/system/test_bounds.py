@@ -1,6 +1,7 @@
 """What only a listener can refuse or bound, because nobody above the parser sees it."""
 
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -51,14 +52,15 @@ def test_what_stands_beside_a_body_has_a_size(gateway: RunningGateway, content: 
 
 def test_d1_who_says_nothing_or_half_of_it_is_dropped_in_time(gateway: RunningGateway) -> None:
     """100 of each at once, while others are served."""
-    silent = [Connection(gateway.port) for _ in range(100)]
-    halves = [Connection(gateway.port) for _ in range(100)]
-    begun = time.monotonic()
-    for connection in halves:
-        connection.send(b"GET /open/x HTTP/1.1\r\nHost: gat")
-    gateway.assert_alive()
-    assert [connection.response().status for connection in halves] == [408] * 100
-    assert all(connection.ended() for connection in silent)
-    assert time.monotonic() - begun < _HEAD_S + 5
-    for connection in (*silent, *halves):
-        connection.close()
+    with ExitStack() as opened:
+        silent, halves = (
+            [opened.enter_context(Connection(gateway.port, timeout_s=_HEAD_S + 5)) for _ in range(100)]
+            for _ in range(2)
+        )
+        begun = time.monotonic()
+        for connection in halves:
+            connection.send(b"GET /open/x HTTP/1.1\r\nHost: gat")
+        gateway.assert_alive()
+        assert [connection.response().status for connection in halves] == [408] * 100
+        assert all(connection.ended() for connection in silent)
+        assert time.monotonic() - begun < _HEAD_S + 5

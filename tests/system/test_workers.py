@@ -79,8 +79,8 @@ async def test_a_worker_that_is_killed_is_replaced_and_only_its_own_clients_noti
         assert [client.lost for client in asking] == [int(client in own) for client in asking]
         assert not any(client.refused for client in asking), "whoever came meanwhile was served by the other"
         assert (await crew.samples())["guard_worker_restarts_total", ""] == 1
-        async with clients(crew, 4) as newcomers:
-            assert len(_pids([*asking, *newcomers])) == 3
+        async with clients(crew, 4) as newcomers:  # whom the kernel may give to the other worker, for a while
+            await eventually(lambda: len(_pids([*asking, *newcomers])) == 3)
 
 
 async def test_a_worker_that_is_told_to_end_finishes_what_it_does_and_is_replaced(tmp_path: Path) -> None:
