@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import typer
-import uvloop
 from pydantic import ValidationError
 
+from guard.app.loop import run_loop
 from guard.app.onward import Misplaced
 from guard.app.worker import CannotServe
 from guard.policy.diagnostic import render
@@ -46,7 +46,7 @@ def run(main: Coroutine[Any, Any, None], log_level: str) -> None:
     """Run the event loop. A refusal to start ends with one clear line, not with a traceback."""
     logs.configure(log_level)
     try:
-        uvloop.run(main)
+        run_loop(main)
     except (StateError, Misplaced, CannotServe) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None

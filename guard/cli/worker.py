@@ -3,8 +3,8 @@
 from typing import Annotated
 
 import typer
-import uvloop
 
+from guard.app.loop import run_loop
 from guard.app.worker import CannotServe, work
 from guard.app.workers import gateway_worker
 from guard.telemetry import logs
@@ -19,6 +19,6 @@ def worker(
     """See `help` above."""
     logs.configure("warning")
     try:
-        uvloop.run(work(link, gateway_worker))
+        run_loop(work(link, gateway_worker))
     except CannotServe:  # the supervisor was told, and says it
         raise typer.Exit(1) from None
