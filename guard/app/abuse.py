@@ -10,8 +10,10 @@ from contextlib import asynccontextmanager, suppress
 import structlog
 
 from guard.model.audit import Deed
+from guard.model.bans import Ban
 from guard.model.names import UnixMs
 from guard.model.policy import PolicySet
+from guard.model.rules import Mode
 from guard.service.watch import GATEWAY, Watch
 from guard.state.ban_board import BanBoard
 from guard.state.ban_table import KEPT_MS, BanTable
@@ -44,6 +46,7 @@ async def watching(
     scores = MemoryScores() if shared is None else shared
     waits = shared is not None
     watch = Watch(policies, scores, BanBoard(), now, chance=secrets.randbelow, meter=meter, waits=waits)
+    watch.on_effect, watch.on_capped = _tell_effect, _tell_capped
     directory.on_bans = watch.heard
     watch.heard(await table.all())
     errands = [
@@ -64,6 +67,15 @@ async def watching(
             async with asyncio.timeout(_LAST_DRAIN_S):
                 await watch.drain()
         await write_bans(table, watch.board, now())
+
+
+def _tell_effect(ban: Ban) -> None:
+    mode = Mode.SHADOW if ban.is_shadow else Mode.ENFORCE
+    _log.info("bans.effect", ban=ban.id, action=ban.action.value, mode=mode.value, rule=str(ban.rule))
+
+
+def _tell_capped(active: int, percent: int) -> None:
+    _log.error("bans.capped", active=active, share=f"{percent}%")
 
 
 async def write_bans(table: BanTable, board: BanBoard, at: UnixMs) -> None:

@@ -6,7 +6,7 @@ import msgspec
 
 from guard.cli.screen import one_line
 from guard.policy.promotion import Promotion
-from guard.service.shadow_record import ShadowRecord
+from guard.service.shadow_record import ShadowRecord, Subjects
 
 
 class Weighed(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ class Weighed(msgspec.Struct, frozen=True):
         if not record.requests:
             return f"the log has no request of {promotion.service}"
         if 100 * record.share > promotion.percent:
-            return f"it would deny something to more than {promotion.percent}% of the active keys"
+            return f"it would deny something to more than {promotion.percent}% of the active keys or addresses"
         return None
 
 
@@ -35,8 +35,7 @@ def weighed_text(weighed: Weighed, top: int) -> str:
     """For a person."""
     record, promotion = weighed.record, weighed.promotion
     lines = [f"{promotion.rule} of {promotion.service} in shadow, {_span(record)}"]
-    share = f"{len(record.met):,} of {record.active:,} active keys or addresses ({100 * record.share:.2f}%)"
-    lines.append(f"would have denied {record.denied:,} of {record.requests:,} requests, to {share}")
+    lines.append(f"would have denied {record.denied:,} of {record.requests:,} requests, to {_shares(record)}")
     lines += [
         f"  {one_line(one.subject)}  {one.count:,} from {_time(one.first_at)} to {_time(one.last_at)}"
         for one in record.most_met(top)
@@ -60,9 +59,8 @@ def weighed_json(weighed: Weighed, top: int) -> str:
         "rule": promotion.rule,
         "requests": record.requests,
         "denied": record.denied,
-        "keys_active": record.active,
-        "keys_denied": len(record.met),
-        "keys_denied_percent": round(100 * record.share, 3),
+        **_counts("keys", record.keys),
+        **_counts("addresses", record.addresses),
         "keys_denied_percent_max": promotion.percent,
         "met": [
             {"subject": one.subject, "denied": one.count, "first_at_ms": one.first_at, "last_at_ms": one.last_at}
@@ -74,6 +72,23 @@ def weighed_json(weighed: Weighed, top: int) -> str:
         "edits": [] if weighed.refusal is not None else [msgspec.to_builtins(edit) for edit in promotion.edits],
     }
     return msgspec.json.encode(told).decode()
+
+
+def _shares(record: ShadowRecord) -> str:
+    keys, addresses = record.keys, record.addresses
+    told = [f"{len(keys.met):,} of {len(keys.active):,} active keys ({100 * keys.share:.2f}%)"]
+    if addresses.active:
+        share = f"{len(addresses.met):,} of {len(addresses.active):,}"
+        told.append(f"{share} addresses without a key ({100 * addresses.share:.2f}%)")
+    return " and ".join(told)
+
+
+def _counts(kind: str, subjects: Subjects) -> dict[str, float]:
+    return {
+        f"{kind}_active": len(subjects.active),
+        f"{kind}_denied": len(subjects.met),
+        f"{kind}_denied_percent": round(100 * subjects.share, 3),
+    }
 
 
 def _span(record: ShadowRecord) -> str:

@@ -63,7 +63,7 @@ def room(routed: Routed, now: UnixMs, body_ms_max: int = 0, held: tuple[Ban, ...
         return None
     taken = debits(routed, None, limits, price_at_head(routed.route, routed.facts))
     if held:
-        taken = throttled(taken, held, routed.service)
+        taken = throttled(taken, held, routed.service, routed.route)
     return Charge(
         id=f"{routed.facts.request_id}/address",
         now=now,
@@ -89,7 +89,7 @@ def enter(
     readings = room.readings if isinstance(room, (Granted, Short)) else ()
     if not held:
         return Entered(routed=routed, readings=readings, shadow=shadow)
-    delay = delay_ms(held, routed.service)
+    delay = delay_ms(held, routed.service, routed.route)
     return Entered(routed=routed, readings=readings, shadow=shadow, standing=held, delay_ms=delay)
 
 
@@ -183,8 +183,8 @@ def charge(
     if once is None and not taken:
         return None
     if bans is not NO_BANS:
-        service = verified.identified.service
-        taken = throttled(taken, holder_standing(bans, verified.record, service, now), service)
+        service, route = verified.identified.service, verified.identified.route
+        taken = throttled(taken, holder_standing(bans, verified.record, service, now), service, route)
     return _question(verified, now, once, taken)
 
 

@@ -2,6 +2,8 @@
 
 A ban that a policy's ladder made is meant no more earnestly than that policy now means its `abuse` section: whoever
 turns it to shadow or off is obeyed at once. What an operator put in force stands whatever policies say.
+
+The milder ones spare critical routes: cancels neither wait nor cost more, or their reserve would be worth nothing.
 """
 
 from typing import Final
@@ -13,7 +15,7 @@ from guard.model.abuse import Action
 from guard.model.bans import EVERY_SERVICE, Ban, Bans
 from guard.model.keys import KeyRecord
 from guard.model.names import UnixMs
-from guard.model.policy import Service
+from guard.model.policy import Route, Service
 from guard.model.questions import Debit
 from guard.model.rules import Mode, Rule
 from guard.wire.client_address import network_of
@@ -38,9 +40,9 @@ def holder_standing(bans: Bans, record: KeyRecord | None, service: Service, now:
     return _in_force(bans.of_holder(record.lineage, record.account), service, now)
 
 
-def holder_delay_ms(bans: Bans, record: KeyRecord | None, service: Service, now: UnixMs) -> int:
+def holder_delay_ms(bans: Bans, record: KeyRecord | None, service: Service, route: Route, now: UnixMs) -> int:
     """How long a message of this key must wait before anything is charged."""
-    return delay_ms(holder_standing(bans, record, service, now), service) if bans.may_slow else 0
+    return delay_ms(holder_standing(bans, record, service, now), service, route) if bans.may_slow else 0
 
 
 def rule_of(ban: Ban, service: Service) -> Rule | None:
@@ -57,14 +59,18 @@ def is_meant(ban: Ban, service: Service) -> bool:
     return rule is None or rule.mode is Mode.ENFORCE
 
 
-def delay_ms(standing: tuple[Ban, ...], service: Service) -> int:
+def delay_ms(standing: tuple[Ban, ...], service: Service, route: Route) -> int:
     """How long a message waits: the longest of what is meant."""
+    if route.critical:
+        return 0
     delays = [ban.delay_ms for ban in standing if ban.action is Action.SLOW and is_meant(ban, service)]
     return max(delays, default=0)
 
 
-def throttled(taken: tuple[Debit, ...], standing: tuple[Ban, ...], service: Service) -> tuple[Debit, ...]:
+def throttled(taken: tuple[Debit, ...], standing: tuple[Ban, ...], service: Service, route: Route) -> tuple[Debit, ...]:
     """What it costs a subject whose rates are scaled down: as much more, and never more than a meter can hold."""
+    if route.critical:
+        return taken
     left = [ban.percent for ban in standing if ban.action is Action.THROTTLE and is_meant(ban, service)]
     if not left:
         return taken

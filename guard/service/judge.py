@@ -197,8 +197,8 @@ class Judge:
 
     async def _admission(self, verified: Verified, late: "Future[Receipt] | None", now: UnixMs) -> Judgement:
         bans = self._board.bans
-        service = verified.identified.service
-        delay_ms = 0 if bans is NO_BANS else holder_delay_ms(bans, verified.record, service, now)
+        service, route = verified.identified.service, verified.identified.route
+        delay_ms = 0 if bans is NO_BANS else holder_delay_ms(bans, verified.record, service, route, now)
         if delay_ms:
             await self._patience.wait(delay_ms)
             now = self._now()

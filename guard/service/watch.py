@@ -9,8 +9,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-import structlog
-
 from guard.core import abuse
 from guard.core.stages import Identified, Routed
 from guard.model.abuse import AbusePolicy, Action, Raised, Rung, Sighting, Signal, SubjectKind
@@ -40,8 +38,6 @@ _PAGE_EVERY_MS: Final = 10_000
 _ACTIVE_MS: Final = 3_600_000
 _FAULTY: Final = 5
 
-_log = structlog.get_logger()
-
 
 class Watch:
     """Sees every concluded message. `chance` draws a number below its argument; `waits` says that scores are shared."""
@@ -59,6 +55,10 @@ class Watch:
     ) -> None:
         self.board = board
         self.guests = Guests()
+        self.on_effect: Callable[[Ban], None] = lambda _: None
+        """Hears of what comes into force, or would."""
+        self.on_capped: Callable[[int, int], None] = lambda _active, _percent: None
+        """Hears, once in a while, that more would be banned than this share of those who are active."""
         self._policies = policies
         self._scores = scores
         self._now = now
@@ -226,7 +226,7 @@ class Watch:
         )
         if self.board.put(self._with_guests(ban), now):
             self._meter.ban(rung.action.value, mode.value)
-            _log.info("bans.effect", ban=ban.id, action=rung.action.value, mode=mode.value, rule=str(ban.rule))
+            self.on_effect(ban)
 
     def _with_guests(self, ban: Ban) -> Ban:
         """Who was verified from there lately is let in; not where an operator has banned it."""
@@ -246,7 +246,7 @@ class Watch:
         self._meter.ban_capped()
         if now - self._paged_at >= _PAGE_EVERY_MS:
             self._paged_at = now
-            _log.error("bans.capped", active=active, share=f"{policy.max_banned_percent}%")
+            self.on_capped(active, policy.max_banned_percent)
         return True
 
 

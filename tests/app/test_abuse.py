@@ -56,6 +56,17 @@ async def test_a_ban_is_in_force_here_at_once_and_in_the_database_soon(vault: Va
     assert (written.name, written.actor, written.revision) == ("198.51.100.7", "gateway", 1)
 
 
+async def test_what_comes_into_force_is_told_to_the_operator_and_too_much_of_it_as_an_error(vault: Vault) -> None:
+    with capture_logs() as logs:
+        async with _watching(vault, FollowingDirectory(vault.keys, lambda: NOW)) as watch:
+            for last in range(1, 13):
+                watch.refused(f"198.51.100.{last}", "request.timeout", RequestId(f"req_{last}"))
+    assert [(entry["event"], entry.get("mode")) for entry in logs if entry["log_level"] == "info"] == [
+        ("bans.effect", mode) for mode in ["enforce"] * 10 + ["shadow"] * 2
+    ]
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["bans.capped"]
+
+
 async def test_what_was_put_in_force_last_is_written_on_leaving(vault: Vault) -> None:
     async with _watching(vault, FollowingDirectory(vault.keys, lambda: NOW)) as watch:
         watch.refused("198.51.100.7", "request.timeout", RequestId("req_1"))

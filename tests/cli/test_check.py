@@ -11,6 +11,7 @@ from guard.cli.check import app
 from guard.cli.keys import app as keys
 
 _POLICIES = Path(__file__).parent.parent.parent / "policies"
+_EXAMPLES = Path(__file__).parent.parent / "policy_examples"
 _HEAD = "version: 1\nservice: x\nupstream: http://127.0.0.1:1\n"
 _ROUTES = "routes:\n  POST /v1/orders: {scope: trade}\n"
 _WARNED = f"{_HEAD}{_ROUTES}  POST /v1/echo: {{auth: none}}\n"
@@ -29,6 +30,12 @@ def _checked(folder: Path, text: str, *options: str) -> Result:
     policies.mkdir(exist_ok=True)
     (policies / "exchange.yaml").write_text(text)
     return CliRunner().invoke(app, [str(policies), *options])
+
+
+def test_bans_that_a_policys_tests_make_are_told_to_nobody(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    ran = _checked(tmp_path, (_EXAMPLES / "full.yaml").read_text(), "--format", "json")
+    assert (ran.exit_code, json.loads(ran.stdout)) == (0, [])
+    assert "ban" not in ran.output + "".join(capfd.readouterr())
 
 
 def test_valid_policies_are_named_with_their_digests() -> None:

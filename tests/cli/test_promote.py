@@ -46,7 +46,7 @@ def ran(policies: Path, log: Path, *more: str, rule: str = "limits.weight") -> R
 def test_a_rule_that_meets_few_is_promoted_by_the_line_that_is_printed(policies: Path, tmp_path: Path) -> None:
     done = ran(policies, log(tmp_path, 1, 10))
     assert done.exit_code == 0
-    assert "would have denied 1 of 10 requests, to 1 of 10 active keys or addresses (10.00%)" in done.output
+    assert "would have denied 1 of 10 requests, to 1 of 10 active keys (10.00%)" in done.output
     assert f"--- {policies}/exchange.yaml:6\n-  weight: {{per: [ip], rate: 5/s, mode: shadow}}\n" in done.output
     changed = POLICY.replace("mode: shadow", "mode: enforce").splitlines()[5]
     assert done.output.endswith(f"+{changed}\n")
@@ -56,7 +56,7 @@ def test_a_rule_that_meets_few_is_promoted_by_the_line_that_is_printed(policies:
 def test_a_rule_that_meets_many_is_refused_with_code_4_and_no_line_is_printed(policies: Path, tmp_path: Path) -> None:
     done = ran(policies, log(tmp_path, 2, 10))
     assert done.exit_code == 4
-    assert "Refused: it would deny something to more than 10% of the active keys." in done.output
+    assert "Refused: it would deny something to more than 10% of the active keys or addresses." in done.output
     assert "mode: enforce" not in done.output
 
 

@@ -36,7 +36,7 @@ def weighed(percent: int, *, unread: int = 0, overflowed: bool = False) -> Weigh
 def test_a_person_sees_whom_it_met_and_what_to_change() -> None:
     assert weighed_text(weighed(25, unread=3), 10).splitlines() == [
         "limits.weight of exchange in shadow, 2027-01-15T08:00:00Z to 2027-01-15T08:00:03Z:",
-        "would have denied 1 of 4 requests, to 1 of 4 active keys or addresses (25.00%)",
+        "would have denied 1 of 4 requests, to 1 of 4 active keys (25.00%)",
         "  gk_1\\n  1 from 2027-01-15T08:00:01Z to 2027-01-15T08:00:01Z",
         "  GET /  1",
         "3 lines could not be read.",
@@ -55,6 +55,6 @@ def test_a_log_of_too_many_keys_gives_no_verdict() -> None:
 
 def test_a_program_sees_the_same() -> None:
     told = json.loads(weighed_json(weighed(24), 10))
-    assert told["refused"] == "it would deny something to more than 24% of the active keys"
+    assert told["refused"] == "it would deny something to more than 24% of the active keys or addresses"
     assert told["met"] == [{"subject": "gk_1\n", "denied": 1, "first_at_ms": AT + 1000, "last_at_ms": AT + 1000}]
     assert (told["keys_active"], told["keys_denied_percent"], told["keys_denied_percent_max"]) == (4, 25.0, 24)

@@ -20,9 +20,11 @@ from guard.model.names import Address, UnixMs
 from guard.model.policy import Service
 from guard.model.questions import Debit
 from guard.model.rules import Mode
-from tests.build import KEY_ID, NOW, abuse, ban, facts, limit, policies, record, rule, service, slots
+from tests.build import KEY_ID, NOW, abuse, ban, facts, limit, policies, record, route, rule, service, slots
 
 _SERVICE = service(abuse=abuse())
+_ORDERS = route()
+_CANCELS = route("DELETE", "/v1/orders/{id}", critical=True)
 
 
 def _routed(address: str) -> Routed:
@@ -90,14 +92,21 @@ def test_the_longest_delay_counts_and_one_in_shadow_does_not() -> None:
     slow = ban(action=Action.SLOW, delay_ms=250)
     longer = msgspec.structs.replace(slow, delay_ms=500)
     recorded = msgspec.structs.replace(slow, delay_ms=900, rule=rule("abuse", Mode.SHADOW))
-    assert delay_ms((slow, longer, recorded), _SERVICE) == 500
-    assert delay_ms((ban(),), _SERVICE) == 0
+    assert delay_ms((slow, longer, recorded), _SERVICE, _ORDERS) == 500
+    assert delay_ms((ban(),), _SERVICE, _ORDERS) == 0
+
+
+def test_cancels_neither_wait_nor_cost_more() -> None:
+    taken = (Debit(("a",), limit(capacity=10), 1),)
+    assert throttled(taken, (_throttle(25),), _SERVICE, _CANCELS) is taken
+    assert delay_ms((ban(action=Action.SLOW, delay_ms=250),), _SERVICE, _CANCELS) == 0
 
 
 def test_a_slow_key_waits_and_nobody_does_where_nobody_is_slow() -> None:
     bans = bans_of([ban(SubjectKind.KEY, KEY_ID, action=Action.SLOW, delay_ms=250)])
-    assert holder_delay_ms(bans, record(), _SERVICE, NOW) == 250
-    assert holder_delay_ms(NO_BANS, record(), _SERVICE, NOW) == 0
+    assert holder_delay_ms(bans, record(), _SERVICE, _ORDERS, NOW) == 250
+    assert holder_delay_ms(bans, record(), _SERVICE, _CANCELS, NOW) == 0
+    assert holder_delay_ms(NO_BANS, record(), _SERVICE, _ORDERS, NOW) == 0
 
 
 @pytest.mark.parametrize(
@@ -108,20 +117,20 @@ def test_who_is_throttled_pays_more_but_never_more_than_the_bucket_holds_nor_les
     percent: int, cost: int, expected: int
 ) -> None:
     taken = (Debit(("a",), limit(capacity=10), cost),)
-    [debit] = throttled(taken, (_throttle(percent),), _SERVICE)
+    [debit] = throttled(taken, (_throttle(percent),), _SERVICE, _ORDERS)
     assert debit.cost == expected
 
 
 def test_the_strictest_throttle_counts_and_one_in_shadow_does_not() -> None:
     taken = (Debit(("a",), limit(capacity=100), 1),)
     recorded = msgspec.structs.replace(_throttle(1), rule=rule("abuse", Mode.SHADOW))
-    [debit] = throttled(taken, (_throttle(50), _throttle(20), recorded), _SERVICE)
+    [debit] = throttled(taken, (_throttle(50), _throttle(20), recorded), _SERVICE, _ORDERS)
     assert debit.cost == 5
-    assert throttled(taken, (recorded,), _SERVICE) is taken
+    assert throttled(taken, (recorded,), _SERVICE, _ORDERS) is taken
 
 
 def test_a_throttle_leaves_slots_as_many_as_they_can_be() -> None:
-    [debit] = throttled((Debit(("a",), slots(count=1), 1),), (_throttle(25),), _SERVICE)
+    [debit] = throttled((Debit(("a",), slots(count=1), 1),), (_throttle(25),), _SERVICE, _ORDERS)
     assert debit.cost == 1
 
 

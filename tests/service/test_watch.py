@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from msgspec import structs
-from structlog.testing import capture_logs
 
 from guard.core.stages import Allow
 from guard.model.abuse import AbusePolicy, Action, Distinct, Raised, Sighting, Signal, SubjectKind
@@ -274,12 +273,13 @@ async def test_what_was_lifted_is_told_to_shared_scores_until_they_answer() -> N
 async def test_above_the_share_that_may_be_banned_bans_are_recorded_only_and_somebody_is_called() -> None:
     meter = Meter()
     line = Line(abuse({"auth.bad_signature": (signal("forgery", points=80),)}), meter=meter)
-    with capture_logs() as logs:
-        for last in range(1, 13):
-            await line.send(line.forged(peer=Address(f"198.51.100.{last}")))
+    called: list[tuple[int, int]] = []
+    line.watch.on_capped = lambda *told: called.append(told)
+    for last in range(1, 13):
+        await line.send(line.forged(peer=Address(f"198.51.100.{last}")))
     modes = [effect.is_shadow for [effect] in line.watch.board.bans.addresses.values()]
     assert modes == [False] * 10 + [True] * 2
-    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["bans.capped"]
+    assert called == [(11, 5)], "once, however many follow"
     assert meter.tally().counts["guard_bans_capped_total",] == 2
     assert await line.code(line.forged(peer=Address("198.51.100.12"))) == "auth.bad_signature"
 

@@ -3,13 +3,16 @@
 import pytest
 
 from guard.core.stages import Allow
+from guard.model.abuse import Action, SubjectKind
 from guard.model.decision import Deny
 from guard.model.facts import BodyRead, Facts
 from guard.model.names import RequestId, UnixMs
 from guard.service.judge import Judge
+from guard.service.patience import Patience
 from guard.service.policies import Rulebook, Rules
+from guard.state.ban_board import BanBoard
 from guard.state.memory import MemoryLimits
-from tests.build import NOW, record, signed
+from tests.build import KEY_ID, NOW, ban, record, signed
 from tests.directory import Keys
 from tests.policy_text import HEAD, loaded
 
@@ -29,6 +32,25 @@ routes:
 )
 
 
+_WATCHED = """
+abuse:
+  signals:
+    forgery: {on: auth.bad_signature, per: ip, points: 1}
+  ladder:
+    - {at: 60, action: quarantine, for: 15m}
+"""
+
+
+class _Nobody(Patience):
+    """Has a place for nobody who must wait."""
+
+    def __init__(self) -> None:
+        super().__init__(sleepers_max=0)
+
+    async def wait(self, delay_ms: int) -> None:
+        raise AssertionError(f"a cancel had to wait for {delay_ms} ms")
+
+
 class Exchange:
     """A gateway whose key floods it."""
 
@@ -36,7 +58,8 @@ class Exchange:
         rules = loaded(text)
         book = Rulebook(policies=rules.policies, schemes=rules.schemes)
         store = MemoryLimits(UnixMs(NOW - 1_000_000))
-        self.judge = Judge(Rules(book), Keys(record()), store, lambda: NOW)
+        self.board = BanBoard()
+        self.judge = Judge(Rules(book), Keys(record()), store, lambda: NOW, board=self.board, patience=_Nobody())
         self.sent = 0
 
     async def code(self, verb: str, path: bytes) -> str:
@@ -77,3 +100,16 @@ async def test_cancels_have_their_reserve_of_what_others_hold_at_once() -> None:
     exchange = Exchange(held.replace("rate: 30/s, burst: 60", "rate: 5000/s"))
     assert await exchange.flood() == {"allow", "limit.pending"}
     assert [await exchange.code("DELETE", b"/v1/orders/o-1") for _ in range(6)] == ["allow"] * 5 + ["limit.pending"]
+
+
+@pytest.mark.parametrize("action", [Action.SLOW, Action.THROTTLE, Action.QUARANTINE])
+@pytest.mark.parametrize(
+    ("kind", "name"), [(SubjectKind.IP, "192.0.2.1"), (SubjectKind.KEY, KEY_ID), (SubjectKind.ACCOUNT, "acme")]
+)
+async def test_cancels_have_their_reserve_whatever_milder_than_a_ban_is_in_force(
+    action: Action, kind: SubjectKind, name: str
+) -> None:
+    exchange = Exchange(POLICY + _WATCHED)
+    await exchange.flood()
+    exchange.board.put(ban(kind, name, action=action, delay_ms=250, percent=1), NOW)
+    assert [await exchange.code("DELETE", b"/v1/orders/o-1") for _ in range(5)] == ["allow"] * 5

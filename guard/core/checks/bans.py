@@ -35,11 +35,12 @@ def address_is_not_banned(entry: Entry) -> Deny | None:
 
 def slow_address_may_wait(entry: Entry) -> Deny | None:
     """Who must wait finds a place to wait in: a full one is no reason to be let in sooner."""
-    if not entry.crowded:
+    routed = entry.routed
+    if not entry.crowded or routed.route.critical:
         return None
     for ban in entry.standing:
-        if ban.action is Action.SLOW and is_meant(ban, entry.routed.service):
-            return _deny(ban, entry.routed.service, entry.now)
+        if ban.action is Action.SLOW and is_meant(ban, routed.service):
+            return _deny(ban, routed.service, entry.now)
     return None
 
 
@@ -64,7 +65,7 @@ def key_is_not_banned(hearing: Hearing) -> Deny | None:
 
 def _worst(standing: tuple[Ban, ...], service: Service, route: Route, now: UnixMs) -> Deny | None:
     """The Deny of what is meant; else of what is only recorded; of several the most severe."""
-    would = [ban for ban in standing if _stops(ban, route) or _is_recorded(ban, service)]
+    would = [ban for ban in standing if _stops(ban, route) or _is_recorded(ban, service, route)]
     if not would:
         return None
     return _deny(max(would, key=lambda ban: (is_meant(ban, service), ban.action.severity)), service, now)
@@ -77,8 +78,8 @@ def _stops(ban: Ban, route: Route) -> bool:
     return ban.action is Action.BAN
 
 
-def _is_recorded(ban: Ban, service: Service) -> bool:
-    return ban.action in (Action.SLOW, Action.THROTTLE) and not is_meant(ban, service)
+def _is_recorded(ban: Ban, service: Service, route: Route) -> bool:
+    return ban.action in (Action.SLOW, Action.THROTTLE) and not route.critical and not is_meant(ban, service)
 
 
 def _deny(ban: Ban, service: Service, now: UnixMs) -> Deny:

@@ -85,6 +85,13 @@ def test_in_shadow_each_is_recorded_and_none_stops_anything(action: Action) -> N
         assert outcome.record is not None  # who is only recorded is not nobody: a replay of theirs is one
 
 
+@pytest.mark.parametrize("action", [Action.SLOW, Action.THROTTLE, Action.QUARANTINE])
+def test_a_cancel_that_would_be_spared_is_not_recorded_either(action: Action) -> None:
+    outcome = _decided(ban(name=_HERE, action=action, rule=rule("abuse.replay", Mode.SHADOW)), kind="cancel")
+    assert isinstance(outcome, Allow)
+    assert outcome.shadow == ()
+
+
 def test_what_is_meant_stands_before_what_is_only_recorded() -> None:
     recorded = ban(name=_HERE, rule=rule("abuse.replay", Mode.SHADOW))
     assert code(_decided(recorded, ban(name=_HERE, action=Action.QUARANTINE))) == "abuse.quarantine"
@@ -93,6 +100,7 @@ def test_what_is_meant_stands_before_what_is_only_recorded() -> None:
 def test_who_must_wait_and_finds_no_place_is_refused() -> None:
     slow = ban(name=_HERE, action=Action.SLOW, delay_ms=250)
     assert code(_decided(slow, crowded=True)) == "abuse.slow"
+    assert code(_decided(slow, kind="cancel", crowded=True)) == "allow"
     assert code(_decided(ban(name="203.0.113.8", action=Action.SLOW), crowded=True)) == "allow"
 
 
