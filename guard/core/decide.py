@@ -11,7 +11,7 @@ from msgspec import structs
 from guard.core import pipeline
 from guard.core.drafts import draft_of, hearing_of, record_to_try
 from guard.core.evidence import Admission, Arrival, Departure, Entry, Hearing, Screening
-from guard.core.once import once_of
+from guard.core.once import identity, once_of
 from guard.core.pricing import price, price_at_head
 from guard.core.routing import place_for
 from guard.core.stages import Allow, Entered, Identified, Routed, Screened, Signed, Verified
@@ -100,7 +100,7 @@ def identify(
     draft = draft_of(entered.routed, schemes, now, clock_is_sure=clock_is_sure)
     shadow = pipeline.run(pipeline.CREDENTIALS, draft)
     if isinstance(shadow, Deny):
-        return _about(shadow, draft.claim, None)
+        return _about(shadow, draft.claim)
     claim = draft.claim if isinstance(draft.claim, Claim) and not draft.rivals else None
     return Identified(
         facts=draft.facts,
@@ -150,7 +150,7 @@ def verify(signed: Signed, body: Body | None, now: UnixMs, bans: Bans = NO_BANS)
         return who
     may = () if unproved or who else pipeline.run(pipeline.MAY, hearing)
     if isinstance(may, Deny):
-        return _about(may, hearing.claim, signed.screened.record)
+        return _about_holder(may, hearing)
     identified, content = signed.screened.identified, body.content if isinstance(body, BodyRead) else None
     pricing = identified.route.pricing
     return Verified(
@@ -267,12 +267,19 @@ def _brought(hearing: Hearing) -> Deny | tuple[Deny, ...]:
     return pipeline.run(pipeline.BODY, hearing)
 
 
-def _about(deny: Deny, claim: Claim | ClaimFault | None, proved: KeyRecord | None) -> Deny:
-    """The same No, for a log that says whose message it was."""
+def _about(deny: Deny, claim: Claim | ClaimFault | None) -> Deny:
+    """The same No, for a log that says whose message it claimed to be."""
+    return structs.replace(deny, about=About(claim.key_id, claim.scheme)) if isinstance(claim, Claim) else deny
+
+
+def _about_holder(deny: Deny, hearing: Hearing) -> Deny:
+    """The same of a message that was proved to be its key's; it is told from others only where somebody counts."""
+    claim, identified, record = hearing.claim, hearing.signed.screened.identified, hearing.signed.screened.record
     if not isinstance(claim, Claim):
         return deny
-    account = None if proved is None else proved.account
-    return structs.replace(deny, about=About(claim.key_id, claim.scheme, account))
+    account = None if record is None else record.account
+    message = None if identified.service.abuse is None else identity(identified, hearing.facts, claim, record)
+    return structs.replace(deny, about=About(claim.key_id, claim.scheme, account, message))
 
 
 def _question(verified: Verified, now: UnixMs, once: Once | None, taken: tuple[Debit, ...]) -> Charge:

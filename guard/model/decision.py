@@ -6,7 +6,7 @@ A Deny keeps the true reason; what a client may be told of it is a column of the
 import msgspec
 
 from guard.model.names import AccountId, KeyId, RequestId, UnixMs
-from guard.model.questions import Reading
+from guard.model.questions import Identity, Reading
 from guard.model.rules import Rule
 
 
@@ -33,11 +33,14 @@ class Deny(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class About(msgspec.Struct, frozen=True, gc=False):
-    """Whose message was denied: the key and scheme as claimed, and the account only if the claim was proved."""
+    """Whose message was denied: the key and scheme as claimed, and the account only if the claim was proved. Then
+    `message` tells it from others of the key, if it was signed at some time; it is not for the log.
+    """
 
     key_id: KeyId
     scheme: str
     account: AccountId | None = None
+    message: Identity | None = None
 
 
 class DecisionEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -14,6 +14,12 @@ BucketKey: TypeAlias = tuple[str, ...]
 """Whose meter: service, limit, then one value for each dimension of the limit. Compared part by part, never joined."""
 
 
+Identity: TypeAlias = tuple[str, str, bytes]
+"""What makes two messages the same: key id, scheme, and the nonce or SHA-256 of the signature base. Never a signature,
+which can be written in several ways.
+"""
+
+
 class Debit(msgspec.Struct, frozen=True, gc=False):
     """`cost` tokens from one bucket or calendar quota, or one slot; `spare` more must be there, and are left.
 
@@ -28,14 +34,14 @@ class Debit(msgspec.Struct, frozen=True, gc=False):
 
 
 class Once(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A message that may be executed once. `identity` is (key id, scheme, nonce or SHA-256 of the signature base).
+    """A message that may be executed once.
 
     `binding` is a digest of verb and path: an identity seen with another binding is a replay. `repeatable` lets the
     same message pass again (it only reads and its scheme has no nonce). `burns` remembers the message even if a limit
     refuses it, so that a captured 429 cannot be executed later. It may be forgotten after `forget_after`, not before.
     """
 
-    identity: tuple[str, str, bytes]
+    identity: Identity
     binding: bytes
     repeatable: bool
     burns: bool

@@ -11,12 +11,15 @@ from typing import Final
 
 import msgspec
 
+from guard.core.checks.address import address_had_room
+from guard.core.once import identity_of
 from guard.core.stages import Allow, Signed, Verified
 from guard.model.abuse import AbusePolicy, Distinct, ScoreKind, Sighting, Signal, SubjectKind
 from guard.model.decision import Deny
 from guard.model.keys import KeyRecord
 from guard.model.names import Address, RequestId
 from guard.model.policy import Service
+from guard.model.questions import Identity
 from guard.model.rules import Mode
 from guard.service.judge import Judgement
 from guard.wire.client_address import in_networks, network_of, widening
@@ -44,8 +47,14 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 def holder_of(judgement: Judgement) -> KeyRecord | None:
-    """The key that the message was proved to be signed with; None where that was not proved, or its route is open."""
+    """The key that the message was proved to be signed with; None where that was not proved, or its route is open.
+
+    Nor is anybody's what was refused because its address had no room: others from there may have taken it. With a
+    shared store that is known only after the proof.
+    """
     reached, outcome = judgement.reached, judgement.outcome
+    if isinstance(outcome, Deny) and outcome.check == address_had_room.__name__:  # knockout: room_is_the_address_s
+        return None
     if isinstance(reached, Allow | Verified):
         return reached.record
     if isinstance(reached, Signed) and isinstance(outcome, Deny) and outcome.about is not None:
@@ -53,6 +62,22 @@ def holder_of(judgement: Judgement) -> KeyRecord | None:
             return None
         return reached.screened.record
     return None
+
+
+def repeatable(judgement: Judgement) -> Identity | None:
+    """What tells it from other messages of its key, where the same can come again.
+
+    None where it was admitted and its nonce is spent, or where its scheme signs no time and nothing tells two apart.
+    """
+    reached, outcome = judgement.reached, judgement.outcome
+    if isinstance(reached, Signed):
+        return outcome.about.message if isinstance(outcome, Deny) and outcome.about is not None else None
+    if isinstance(outcome, Allow) and (outcome.verified.claim is None or outcome.verified.claim.nonce is not None):
+        return None
+    if judgement.paid is not None and judgement.paid.once is not None:
+        return judgement.paid.once.identity
+    verified = reached.verified if isinstance(reached, Allow) else reached
+    return identity_of(verified) if isinstance(verified, Verified) else None
 
 
 class Watched:

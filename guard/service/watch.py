@@ -13,7 +13,6 @@ from guard.core import abuse
 from guard.core.stages import Identified, Routed
 from guard.model.abuse import AbusePolicy, Action, Raised, Rung, Sighting, Signal, SubjectKind
 from guard.model.bans import Ban, BanId
-from guard.model.claims import Claim
 from guard.model.decision import Deny
 from guard.model.facts import Facts
 from guard.model.keys import KeyRecord
@@ -24,7 +23,7 @@ from guard.service.at_once import at_once
 from guard.service.echoes import Echoes
 from guard.service.guests import Guests
 from guard.service.judge import Judgement
-from guard.service.sightings import Event, concerns, holder_of, sightings_of, watched
+from guard.service.sightings import Event, concerns, holder_of, repeatable, sightings_of, watched
 from guard.state.ban_board import BanBoard
 from guard.state.protocols import ScoreStore
 from guard.telemetry.meter import Meter
@@ -120,19 +119,17 @@ class Watch:
             address=routed.address,
             request_id=facts.request_id,
             route=routed.route.name,
-            holder=self._sender(facts, judgement, claim),
+            holder=self._sender(judgement),
             claimed="" if claim is None else claim.key_id,
             upstream_ms=(upstream_us or 0) // 1000,
             told=told or {},
         )
 
-    def _sender(self, facts: Facts, judgement: Judgement, claim: Claim | None) -> KeyRecord | None:
+    def _sender(self, judgement: Judgement) -> KeyRecord | None:
         """Who sent it, if that is proved; nobody, if it is what was sent before."""
         holder = holder_of(judgement)
-        if holder is None or claim is None:
-            return holder
-        admitted = not isinstance(judgement.outcome, Deny)
-        return None if self._echoes.is_echo(holder.id, claim, facts.body, admitted=admitted) else holder
+        message = None if holder is None else repeatable(judgement)
+        return None if message is not None and self._echoes.is_echo(message) else holder
 
     def refused(self, address: str, code: str, request_id: RequestId) -> None:
         """The listener refused something that is no message: it counts in each service that watches for that."""

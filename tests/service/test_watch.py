@@ -1,5 +1,8 @@
 """From what a message was evidence of to what is in force: the whole line for abuse, on a clock that tests turn."""
 
+import asyncio
+import hmac
+from asyncio import Future
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +16,8 @@ from guard.model.decision import Deny
 from guard.model.facts import Body, BodyRead, Facts
 from guard.model.keys import KeyRecord
 from guard.model.names import Address, KeyId, RequestId, UnixMs
-from guard.model.policy import ClientAddressPolicy
+from guard.model.policy import ClientAddressPolicy, Route
+from guard.model.questions import Charge, Receipt
 from guard.model.rules import Mode
 from guard.service.judge import Judge, Judgement
 from guard.service.patience import Patience
@@ -26,7 +30,9 @@ from guard.telemetry.meter import Meter
 from tests.build import (
     KEY_ID,
     NOW,
+    SECRET,
     abuse,
+    auth,
     ban,
     facts,
     limit,
@@ -34,6 +40,7 @@ from tests.build import (
     record,
     route,
     rule,
+    scheme,
     service,
     signal,
     signed,
@@ -68,23 +75,26 @@ class Line:
         self.judge = self.judging(Patience())
         self._sent = 0
 
-    def judging(self, patience: Patience) -> Judge:
+    def judging(self, patience: Patience, store: MemoryLimits | None = None) -> Judge:
         return Judge(
             Rules(Rulebook(self.policies, SCHEMES)),
             Keys(self.key),
-            MemoryLimits(UnixMs(NOW - 1_000_000)),
+            store or MemoryLimits(UnixMs(NOW - 1_000_000)),
             lambda: self.now,
             board=self.watch.board,
             patience=patience,
         )
 
-    async def send(self, message: Facts, *, status: int = 200, upstream_us: int = 100) -> Judgement:
-        judgement = await self.judge.judge(message, _body)
+    async def send(self, message: Facts, *, status: int = 200, upstream_us: int = 100, body: bytes = b"") -> Judgement:
+        async def read(_: object) -> Body:
+            return BodyRead(body)
+
+        judgement = await self.judge.judge(message, read)
         self.watch.saw(message, judgement, status, None, upstream_us)
         return judgement
 
-    async def code(self, message: Facts, *, status: int = 200) -> str:
-        outcome = (await self.send(message, status=status)).outcome
+    async def code(self, message: Facts, *, status: int = 200, body: bytes = b"") -> str:
+        outcome = (await self.send(message, status=status, body=body)).outcome
         return outcome.code if isinstance(outcome, Deny) else "allow"
 
     async def order(self, **changes: Any) -> str:
@@ -102,10 +112,6 @@ class Line:
         return Watch(
             lambda: self.policies, self.scores, BanBoard(), lambda: self.now, chance=lambda _: 0, meter=self.meter
         )
-
-
-async def _body(_: object) -> Body:
-    return BodyRead(b"")
 
 
 async def test_nothing_is_in_force_for_who_does_nothing_wrong() -> None:
@@ -401,6 +407,81 @@ async def test_a_captured_message_that_was_refused_counts_to_its_holder_once() -
     assert scores.signals == ["bounds", "strangers", "strangers", "strangers", "strangers"]
     assert await line.code(line.good(peer=Address("198.51.100.1"))) == "authz.ip"
     assert scores.signals[-2:] == ["bounds", "strangers"]
+
+
+def _watched_by_binance(order: Route, policy: AbusePolicy) -> Line:
+    line = Line(policy)
+    order = structs.replace(order, auth=auth("binance"), limits_principal=(limit(capacity=1000),))
+    line.policies = policies(service(order, abuse=policy, credentials=scheme("binance").credential_fields))
+    line.judge = line.judging(Patience())
+    return line
+
+
+def _binance(parameters: bytes, *, loud: bool = False) -> bytes:
+    signature = hmac.digest(SECRET, parameters, "sha256").hex()
+    return parameters + b"&signature=" + (signature.upper() if loud else signature).encode()
+
+
+async def test_a_captured_message_is_no_other_by_being_spelled_otherwise() -> None:
+    sharing = signal("sharing", per=SubjectKind.KEY, points=80, over_ms=60_000, at_least=2, distinct=Distinct.NETWORK)
+    line = _watched_by_binance(route("GET", "/v1/account"), abuse({"outcome.2xx": (sharing,)}))
+    for number, loud in enumerate((False, True)):
+        captured = facts(
+            "GET",
+            b"/v1/account",
+            query=_binance(b"symbol=X&timestamp=%d" % NOW, loud=loud),
+            fields=((b"x-mbx-apikey", KEY_ID.encode()),),
+            body=b"",
+            peer=Address(f"203.0.{number}.7"),
+        )
+        assert await line.code(captured) == "allow"
+    assert line.watch.board.bans is NO_BANS
+
+
+@pytest.mark.parametrize("at_hand", [True, False])
+async def test_messages_count_one_by_one_also_where_their_bodies_come_after_their_heads(at_hand: bool) -> None:  # noqa: FBT001
+    loud = signal("loud", per=SubjectKind.KEY, points=80, over_ms=60_000, at_least=3)
+    line = _watched_by_binance(route("POST", "/v1/orders"), abuse({"outcome.2xx": (loud,)}))
+    codes = []
+    for number in range(4):
+        body = _binance(b"symbol=X&n=%d&timestamp=%d" % (number, NOW))
+        order = facts(
+            "POST",
+            b"/v1/orders",
+            fields=((b"x-mbx-apikey", KEY_ID.encode()), (b"content-type", b"application/x-www-form-urlencoded")),
+            body=body if at_hand else None,
+            body_bytes_announced=len(body),
+        )
+        codes.append(await line.code(order, body=body))
+    assert codes == ["allow"] * 3 + ["abuse.ban"]
+
+
+class _Late(MemoryLimits):
+    """Answers for an address when the next question is answered, as a shared store does."""
+
+    __slots__ = ()
+
+    def ask(self, charge: Charge) -> "Future[Receipt]":  # type: ignore[override]  # a store that is shared
+        answer: Future[Receipt] = asyncio.get_running_loop().create_future()
+        answer.set_result(super().ask(charge))
+        return answer
+
+    async def charge(self, charge: Charge) -> Receipt:
+        return super().ask(charge)
+
+
+@pytest.mark.parametrize("store", [MemoryLimits, _Late])
+async def test_what_others_took_of_an_addresss_room_counts_to_nobodys_key(store: type[MemoryLimits]) -> None:
+    ignoring = signal("ignoring", per=SubjectKind.KEY, points=80, over_ms=60_000, at_least=2)
+    line = Line(abuse({"limit.nat": (ignoring,)}))
+    crowded = route(limits_address=(limit("nat", capacity=5, per=("ip",)),), limits_principal=(limit(capacity=1000),))
+    line.policies = policies(service(crowded, abuse=line.policies.services[0].abuse))
+    line.judge = line.judging(Patience(), store(UnixMs(NOW - 1_000_000)))
+    for number in range(10):
+        await line.send(facts(request_id=RequestId(f"req_stranger_{number}")))
+    orders = [await line.order(request_id=RequestId(f"req_{number}")) for number in range(5)]
+    assert orders == ["limit.nat"] * 5
+    assert line.watch.board.bans is NO_BANS
 
 
 async def test_a_value_on_a_route_that_a_signal_does_not_watch_hides_none_on_one_that_it_does() -> None:
