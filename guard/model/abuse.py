@@ -102,7 +102,8 @@ class AbusePolicy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     `by_status` are those of answers of the backend, by the first digit of their status. `ladder` is in ascending order.
     `exempt_ips` are networks. `tries` says that some signals are in shadow and others are not. `signals` are
     all there are, those that are off too, each with the codes that it is on; counterparts stand before their signal.
-    `fields` are those of answers that some signal counts by. Compared by identity.
+    `fields` are those of answers that some signal counts by. `heeds_refusals`: some signal counts to a key what is
+    refused to it before the store is asked whether it came before. Compared by identity.
     """
 
     rule: Rule
@@ -116,6 +117,7 @@ class AbusePolicy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     tries: bool = False
     signals: tuple[tuple[Signal, frozenset[str]], ...] = ()
     fields: frozenset[bytes] = frozenset()
+    heeds_refusals: bool = False
 
 
 class ScoreKind(IntEnum):

@@ -24,6 +24,7 @@ OUTCOMES: Final = tuple(f"outcome.{digit}xx" for digit in range(1, 6))
 """Events of answers of the backend, by the first digit of their status."""
 
 _ANSWERS: Final = "outcome.*"
+_BEFORE_THE_STORE: Final = "authz."
 
 _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 24 * _HOUR_MS
@@ -77,6 +78,10 @@ def with_signals(policy: AbusePolicy, signals: tuple[tuple[Signal, frozenset[str
         tries=len({signal.rule.mode for signal, _ in meant}) > 1,
         signals=signals,
         fields=frozenset(signal.field for signal, _ in meant if signal.field is not None),
+        heeds_refusals=any(
+            signal.per is not SubjectKind.IP and any(code.startswith(_BEFORE_THE_STORE) for code in codes)
+            for signal, codes in meant
+        ),
     )
 
 

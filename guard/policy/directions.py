@@ -184,6 +184,7 @@ TABLE: Final[Mapping[type, Mapping[str, Say]]] = {
         "tries": Skipped.DERIVED,
         "signals": Skipped.DERIVED,
         "fields": Skipped.DERIVED,
+        "heeds_refusals": Skipped.DERIVED,
     },
     Rule: {
         "name": Skipped.NAME,

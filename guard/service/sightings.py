@@ -64,16 +64,19 @@ def holder_of(judgement: Judgement) -> KeyRecord | None:
     return None
 
 
-def repeatable(judgement: Judgement) -> Identity | None:
+def message_of(judgement: Judgement, *, also_spent: bool = False) -> Identity | None:
     """What tells it from other messages of its key, where the same can come again.
 
-    None where it was admitted and its nonce is spent, or where its scheme signs no time and nothing tells two apart.
+    None where its scheme signs no time, so that nothing tells two apart. None, but for `also_spent`, where it was
+    admitted and its nonce is spent: the store refuses the next, unless that is refused before the store is asked.
     """
     reached, outcome = judgement.reached, judgement.outcome
     if isinstance(reached, Signed):
         return outcome.about.message if isinstance(outcome, Deny) and outcome.about is not None else None
-    if isinstance(outcome, Allow) and (outcome.verified.claim is None or outcome.verified.claim.nonce is not None):
-        return None
+    if isinstance(outcome, Allow) and not also_spent:
+        claim = outcome.verified.claim
+        if claim is None or claim.nonce is not None:
+            return None
     if judgement.paid is not None and judgement.paid.once is not None:
         return judgement.paid.once.identity
     verified = reached.verified if isinstance(reached, Allow) else reached

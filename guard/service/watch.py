@@ -23,7 +23,7 @@ from guard.service.at_once import at_once
 from guard.service.echoes import Echoes
 from guard.service.guests import Guests
 from guard.service.judge import Judgement
-from guard.service.sightings import Event, concerns, holder_of, repeatable, sightings_of, watched
+from guard.service.sightings import Event, concerns, holder_of, message_of, sightings_of, watched
 from guard.state.ban_board import BanBoard
 from guard.state.protocols import ScoreStore
 from guard.telemetry.meter import Meter
@@ -96,19 +96,22 @@ class Watch:
             code = outcome.code
         elif outcome.record is not None:
             guest = self.guests.verified(routed.address, outcome.record.id, now)
+        sender = self._sender(judgement, policy) if policy.heeds_refusals else None
         what = min(status // 100, _FAULTY) if code is None else code
         kind = watched(policy, what, routed.route.name, tells=told is not None)
         if not kind.signals or not (guest is None or self.guests.is_news(guest, kind, now)):
             return
         if guest is not None and kind.again_ms:
             self.guests.counted(guest, kind, now + kind.again_ms)
-        self._count(kind.signals, policy, self._event(facts, judgement, routed, upstream_us, told))
+        if not policy.heeds_refusals:
+            sender = self._sender(judgement, policy)
+        self._count(kind.signals, policy, self._event(judgement, routed, sender, upstream_us, told))
 
     def _event(
         self,
-        facts: Facts,
         judgement: Judgement,
         routed: Routed | Identified,
+        sender: KeyRecord | None,
         upstream_us: int | None,
         told: Mapping[bytes, int] | None,
     ) -> Event:
@@ -117,18 +120,18 @@ class Watch:
         return Event(
             service=routed.service,
             address=routed.address,
-            request_id=facts.request_id,
+            request_id=routed.facts.request_id,
             route=routed.route.name,
-            holder=self._sender(judgement),
+            holder=sender,
             claimed="" if claim is None else claim.key_id,
             upstream_ms=(upstream_us or 0) // 1000,
             told=told or {},
         )
 
-    def _sender(self, judgement: Judgement) -> KeyRecord | None:
+    def _sender(self, judgement: Judgement, policy: AbusePolicy) -> KeyRecord | None:
         """Who sent it, if that is proved; nobody, if it is what was sent before."""
         holder = holder_of(judgement)
-        message = None if holder is None else repeatable(judgement)
+        message = None if holder is None else message_of(judgement, also_spent=policy.heeds_refusals)
         return None if message is not None and self._echoes.is_echo(message) else holder
 
     def refused(self, address: str, code: str, request_id: RequestId) -> None:

@@ -158,3 +158,20 @@ def test_a_ratio_to_what_answers_tell_counts_every_answer_that_tells_it() -> Non
     assert compiled.by_code["outcome.2xx"][1].field == b"venue-fills"
     assert compiled.fields == {b"venue-fills"}
     assert _abuse("mode: off", "use: [order-to-trade]").fields == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("signal", "heeds"),
+    [
+        ("{on: authz.ip, points: 5, per: key}", True),
+        ("{on: 'authz.*', points: 5, per: account}", True),
+        ("{on: authz.ip, points: 5, per: ip}", False),
+        ("{on: limit.*, points: 5, per: key}", False),
+        ("{on: authz.ip, points: 5, per: key, mode: off}", False),
+    ],
+)
+def test_what_is_refused_before_the_store_is_asked_is_heeded_only_where_it_counts_to_a_key(
+    signal: str,
+    heeds: bool,  # noqa: FBT001
+) -> None:
+    assert _abuse("signals:", f"  a: {signal}").heeds_refusals is heeds

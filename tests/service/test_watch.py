@@ -409,6 +409,18 @@ async def test_a_captured_message_that_was_refused_counts_to_its_holder_once() -
     assert scores.signals[-2:] == ["bounds", "strangers"]
 
 
+async def test_a_message_that_was_admitted_counts_to_nobody_when_it_comes_again_from_elsewhere() -> None:
+    outside = abuse({"authz.ip": (signal("outside", per=SubjectKind.KEY, points=80),)}, heeds_refusals=True)
+    line = Line(outside, key=record(networks=("192.0.2.0/24",)))
+    order = line.good()
+    assert await line.code(order) == "allow"
+    elsewhere = Address("198.51.100.1")
+    assert await line.code(structs.replace(order, peer=elsewhere)) == "authz.ip"
+    assert line.watch.board.bans is NO_BANS
+    assert await line.order(peer=elsewhere) == "authz.ip"
+    assert line.watch.board.bans is not NO_BANS, "its holder has sent that one from there"
+
+
 def _watched_by_binance(order: Route, policy: AbusePolicy) -> Line:
     line = Line(policy)
     order = structs.replace(order, auth=auth("binance"), limits_principal=(limit(capacity=1000),))
