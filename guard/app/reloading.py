@@ -23,7 +23,7 @@ from guard.model.policy import PolicySet
 from guard.model.policy_versions import Narrowing
 from guard.policy.diagnostic import concise
 from guard.policy.diff import summary
-from guard.policy.load import Invalid
+from guard.policy.load import Invalid, fingerprint
 from guard.policy.schemes import rewritten_schemes
 from guard.policy.widening import kept_narrow, narrowed_by, narrowings
 from guard.service.admins import GATEWAY
@@ -120,7 +120,7 @@ async def _held(vault: Vault, current: Rulebook, now: UnixMs, settings: Settings
     last = await vault.policies.last()
     if last is None:
         return {}
-    if last.digest == current.policies.digest:
+    if last.fingerprint == fingerprint(current.files):
         return last.held
     before = rulebook_of(last.files)
     old = PolicySet(services=(), digest="")  # of what cannot be read any more nothing is surely remembered
@@ -150,7 +150,7 @@ def recording(vault: Vault, rules: Rules, now: Callable[[], UnixMs]) -> Record:
 
 
 def _contents(rulebook: Rulebook) -> Contents:
-    return Contents(rulebook.policies.digest, rulebook.files, narrowings(rulebook.policies))
+    return Contents(fingerprint(rulebook.files), rulebook.files, narrowings(rulebook.policies))
 
 
 @asynccontextmanager

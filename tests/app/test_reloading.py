@@ -15,6 +15,7 @@ from guard.edges.asgi import Gateway
 from guard.model.keys import Secret
 from guard.model.names import UnixMs
 from guard.model.policy_versions import Narrowing
+from guard.policy.load import fingerprint
 from guard.policy.widening import narrowings
 from guard.service.key_steps import By
 from guard.service.policies import Rulebook, Rules
@@ -190,6 +191,15 @@ async def test_a_node_that_starts_on_shared_state_holds_back_what_is_not_remembe
         unreadable = Contents("0000000", {"a.yaml": b"version: 9"})
         await ring.vault.policies.began(unreadable, By("x").deed("start", ring.now))
         assert await _windows_after_a_start(ring, book("9s")) == {"guard-v1": Narrowing(UnixMs(ring.now + 11_000), 0)}
+
+
+async def test_a_node_that_starts_takes_no_version_for_its_own_that_only_shares_its_digest(tmp_path: Path) -> None:
+    async with opened_ring(tmp_path) as ring:
+        narrow, wide = book("5s"), book("9s")
+        ground = Contents(fingerprint(wide.files)[:7].ljust(64, "0"), narrow.files)
+        await ring.vault.policies.began(ground, By("x").deed("start", ring.now))
+        held = {"guard-v1": Narrowing(UnixMs(ring.now + 12_000), 5000)}
+        assert await _windows_after_a_start(ring, wide) == held
 
 
 async def test_policies_that_hold_something_back_have_their_backends_before_they_are_in_force(tmp_path: Path) -> None:
