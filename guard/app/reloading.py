@@ -27,7 +27,7 @@ from guard.policy.load import Invalid, fingerprint
 from guard.policy.schemes import rewritten_schemes
 from guard.policy.widening import kept_narrow, narrowed_by, narrowings
 from guard.service.admins import GATEWAY
-from guard.service.dual_control import put_under_dual_control
+from guard.service.dual_control import under_dual_control
 from guard.service.key_steps import By
 from guard.service.policies import Rulebook, Rules, read_rulebook, restored, rulebook_of
 from guard.service.policy_consent import PolicyConsent, changes_between
@@ -143,8 +143,10 @@ def recording(vault: Vault, rules: Rules, now: Callable[[], UnixMs]) -> Record:
         before, by = rules.base, demand.by
         deed = by.deed("rollback" if demand.everywhere else "reload", now())
         said = summary(changes_between(before, rulebook))
-        await put_under_dual_control(vault, rulebook.policies.dual_control, by, now())
-        return await vault.policies.add(_contents(before), _contents(rulebook), said, deed, ordered=demand.everywhere)
+        scopes = under_dual_control(rulebook.policies.dual_control, by, now())
+        return await vault.policies.add(
+            _contents(before), _contents(rulebook), said, deed, ordered=demand.everywhere, also=scopes
+        )
 
     return record
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from guard.model.audit import Deed, Subject, Touched
 from guard.model.policy_versions import DIGEST_DIGITS, VERSIONS_MAX, Narrowing, PolicyVersion
 from guard.state.audit import append
-from guard.state.database import Database
+from guard.state.database import Also, Database, nothing_else
 from guard.state.head import locked_head
 from guard.state.releases import write_in_force
 from guard.state.sql_schema import POLICY_VERSIONS
@@ -49,10 +49,19 @@ class PolicyHistory:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, before: Contents, after: Contents, summary: str, deed: Deed, *, ordered: bool = False) -> int:
+    async def add(
+        self,
+        before: Contents,
+        after: Contents,
+        summary: str,
+        deed: Deed,
+        *,
+        ordered: bool = False,
+        also: Also = nothing_else,
+    ) -> int:
         """`after` comes in the place of `before`, which is kept too if nobody has written it down. Gives its number.
 
-        An `ordered` version is written in any case: every node takes it.
+        An `ordered` version is written in any case: every node takes it. `also` is written in any case too.
         """
         async with self._database.writing() as connection:
             await locked_head(connection)  # one node after the other
@@ -60,6 +69,7 @@ class PolicyHistory:
             number, newest = (0, None) if last is None else (last["number"], last["fingerprint"])
             same = newest == after.fingerprint
             await write_in_force(connection, after.fingerprint)
+            await also(connection)
             if same and not ordered:
                 return number
             if not same and newest != before.fingerprint:

@@ -49,15 +49,7 @@ class ReleaseTable:
         """From now on these scopes need a second person, and no others."""
         async with self._database.writing() as connection:
             await locked_head(connection)  # one node after the other
-            before = sorted(await connection.scalars(select(DUAL_CONTROL.c.scope)))
-            after = sorted(scopes)
-            if before == after:
-                return
-            await connection.execute(delete(DUAL_CONTROL))
-            if after:
-                await connection.execute(insert(DUAL_CONTROL), [{"scope": scope} for scope in after])
-            touched = Touched(subject=_DUAL_CONTROL, before={"scopes": before}, after={"scopes": after})
-            await append(connection, deed, [touched])
+            await write_scopes(connection, scopes, deed)
 
     async def find(self, release_id: str) -> Release | None:
         """One release."""
@@ -113,6 +105,19 @@ async def write_in_force(connection: AsyncConnection, fingerprint: str) -> None:
     )
     await connection.execute(over.values(made=_Made.OVER.value))
     await connection.execute(made.values(made=_Made.IN_FORCE.value))
+
+
+async def write_scopes(connection: AsyncConnection, scopes: Collection[str], deed: Deed) -> None:
+    """These scopes need a second person, and no others: in the caller's transaction, which has locked the head."""
+    before = sorted(await connection.scalars(select(DUAL_CONTROL.c.scope)))
+    after = sorted(scopes)
+    if before == after:
+        return
+    await connection.execute(delete(DUAL_CONTROL))
+    if after:
+        await connection.execute(insert(DUAL_CONTROL), [{"scope": scope} for scope in after])
+    touched = Touched(subject=_DUAL_CONTROL, before={"scopes": before}, after={"scopes": after})
+    await append(connection, deed, [touched])
 
 
 async def pending(connection: AsyncConnection, key_id: KeyId, now: UnixMs) -> Release | None:

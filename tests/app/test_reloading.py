@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import structlog
 from structlog.testing import capture_logs
 
@@ -19,10 +20,11 @@ from guard.policy.load import fingerprint
 from guard.policy.widening import narrowings
 from guard.service.key_steps import By
 from guard.service.policies import Rulebook, Rules
-from guard.service.reloading import Demand
+from guard.service.reloading import Demand, Outcome
 from guard.settings import Settings
 from guard.signing.audit_key import AuditKey
 from guard.signing.policy_signature import sign_policies
+from guard.state.database import DatabaseError
 from guard.state.policy_history import Contents
 from tests.app.test_gateway import POLICY, _status, rules
 from tests.build import facts
@@ -106,6 +108,24 @@ async def test_scopes_under_dual_control_follow_a_reload(tmp_path: Path) -> None
         (settings.policies / "exchange.yaml").write_text(POLICY + "dual_control: {scopes: [read]}\n")
         os.kill(os.getpid(), signal.SIGHUP)
         await until(lambda: reloading.last is not None)
+        assert await running.vault.releases.scopes() == {"read"}
+
+
+async def test_a_reload_that_cannot_be_recorded_takes_no_scope_from_dual_control(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, chosen = _settings(tmp_path), rules(tmp_path / "policies")
+    file = settings.policies / "exchange.yaml"
+    async with open_gateway(settings, chosen) as running, reloading_by(settings, running) as reloading:
+        file.write_text(POLICY + "dual_control: {scopes: [read]}\n")
+        await reloading.reload(By("alice", "strict"))
+
+        async def broken(*_: object, **__: object) -> None:
+            raise DatabaseError("disk full")
+
+        monkeypatch.setattr("guard.state.policy_history._write", broken)
+        file.write_text(POLICY)
+        assert (await reloading.reload(By("alice", "lax"))).outcome is Outcome.REFUSED
         assert await running.vault.releases.scopes() == {"read"}
 
 
