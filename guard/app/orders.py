@@ -47,7 +47,7 @@ async def _taken(reloading: Reloading, vault: Vault, taken: int) -> int:
     version = await vault.policies.ordered()
     if version is None or version.number <= taken:
         return taken
-    files = await vault.policies.files(version.digest)
+    files = await vault.policies.files_of(version)
     if files is not None:
         demand = Demand(by=By(version.actor, version.why), ordered=True)
         await reloading.follow(version.number, files, demand)

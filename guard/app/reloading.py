@@ -23,11 +23,11 @@ from guard.model.policy import PolicySet
 from guard.model.policy_versions import Narrowing
 from guard.policy.diagnostic import concise
 from guard.policy.diff import summary
-from guard.policy.load import Invalid
+from guard.policy.load import Invalid, fingerprint
 from guard.policy.schemes import rewritten_schemes
 from guard.policy.widening import kept_narrow, narrowed_by, narrowings
 from guard.service.admins import GATEWAY
-from guard.service.dual_control import put_under_dual_control
+from guard.service.dual_control import under_dual_control
 from guard.service.key_steps import By
 from guard.service.policies import Rulebook, Rules, read_rulebook, restored, rulebook_of
 from guard.service.policy_consent import PolicyConsent, changes_between
@@ -120,7 +120,7 @@ async def _held(vault: Vault, current: Rulebook, now: UnixMs, settings: Settings
     last = await vault.policies.last()
     if last is None:
         return {}
-    if last.digest == current.policies.digest:
+    if last.fingerprint == fingerprint(current.files):
         return last.held
     before = rulebook_of(last.files)
     old = PolicySet(services=(), digest="")  # of what cannot be read any more nothing is surely remembered
@@ -143,14 +143,16 @@ def recording(vault: Vault, rules: Rules, now: Callable[[], UnixMs]) -> Record:
         before, by = rules.base, demand.by
         deed = by.deed("rollback" if demand.everywhere else "reload", now())
         said = summary(changes_between(before, rulebook))
-        await put_under_dual_control(vault, rulebook.policies.dual_control, by, now())
-        return await vault.policies.add(_contents(before), _contents(rulebook), said, deed, ordered=demand.everywhere)
+        scopes = under_dual_control(rulebook.policies.dual_control, by, now())
+        return await vault.policies.add(
+            _contents(before), _contents(rulebook), said, deed, ordered=demand.everywhere, also=scopes
+        )
 
     return record
 
 
 def _contents(rulebook: Rulebook) -> Contents:
-    return Contents(rulebook.policies.digest, rulebook.files, narrowings(rulebook.policies))
+    return Contents(fingerprint(rulebook.files), rulebook.files, narrowings(rulebook.policies))
 
 
 @asynccontextmanager

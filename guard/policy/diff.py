@@ -66,6 +66,8 @@ def _struct(path: str, old: Any, new: Any, at: Rule) -> Iterator[Change]:
     if isinstance(new, Bucket) and old.refill_tokens * new.period_ms != new.refill_tokens * old.period_ms:
         grew = old.refill_tokens * new.period_ms < new.refill_tokens * old.period_ms
         yield _change(Kind.WEAKENS if grew else Kind.TIGHTENS, _under(path, "rate"), _rate(old), _rate(new), at)
+    if isinstance(new, RouteAuth):
+        yield from _windows(path, old, new, at)
     table = TABLE.get(type(new), {})
     for field in new.__struct_fields__:
         say = table.get(field, either)
@@ -84,11 +86,16 @@ def _field(path: str, field: str, say: Direction | Part, values: tuple[Any, Any]
             yield from _named(_under(path, ""), _routes(old), _routes(new))
         case Part.TIERS:
             yield from _tiers(_service_of(path), old, new, at)
-        case Part.WINDOWS:
-            for position, (before, after) in enumerate(zip(old, new, strict=False)):
-                yield from _struct(_under(path, f"windows[{position}]"), before, after, at)
         case _ if old != new:
             yield _change(say(old, new), _under(path, field), *_told_apart(old, new), at)
+
+
+def _windows(path: str, old: RouteAuth, new: RouteAuth, at: Rule) -> Iterator[Change]:
+    """Those of the schemes that both accept, in whatever order; schemes that come or go are told as such."""
+    before = dict(zip(old.schemes, old.windows, strict=True))
+    for scheme, window in zip(new.schemes, new.windows, strict=True):
+        if scheme in before:
+            yield from _struct(_under(path, f"windows.{scheme}"), before[scheme], window, at)
 
 
 def _told_apart(old: object, new: object) -> tuple[str, str]:

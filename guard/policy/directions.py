@@ -130,7 +130,6 @@ class Part(StrEnum):
     NAMED = "named"
     ROUTES = "routes"
     TIERS = "tiers"
-    WINDOWS = "windows"
 
 
 class Skipped(StrEnum):
@@ -140,6 +139,7 @@ class Skipped(StrEnum):
     PLACE = "where it is written is not what it says"
     DERIVED = "it follows from other fields"
     RATE = "tokens and period are compared together, as a rate"
+    WINDOW = "each is compared with that of the same scheme"
 
 
 _LOSS: Final = laxer((OnLoss.DENY, OnLoss.LOCAL, OnLoss.ALLOW))
@@ -251,7 +251,7 @@ TABLE: Final[Mapping[type, Mapping[str, Say]]] = {
         "rule": Part.STRUCT,
         "schemes": grows,
         "algorithms": grows,
-        "windows": Part.WINDOWS,
+        "windows": Skipped.WINDOW,
         "remember_ms": Skipped.DERIVED,
     },
     Window: {

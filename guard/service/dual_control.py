@@ -16,7 +16,7 @@ from guard.service.key_orders import KeyringError, Obstacle
 from guard.service.key_steps import By
 from guard.signing.tokens import RELEASE_ID_PREFIX, mint_id
 from guard.state.database import Also
-from guard.state.releases import ReleaseTable, pending, write_requests
+from guard.state.releases import ReleaseTable, pending, write_requests, write_scopes
 from guard.state.vault import Vault
 
 RELEASE_MS = 24 * 3600 * 1000
@@ -77,3 +77,8 @@ async def put_under_dual_control(vault: Vault, scopes: frozenset[str], by: By, n
     """From now on these scopes, and no others, need a second person: on every node, and without one."""
     if await vault.releases.scopes() != scopes:
         await vault.releases.set_scopes(scopes, by.deed("set_dual_control", now))
+
+
+def under_dual_control(scopes: frozenset[str], by: By, now: UnixMs) -> Also:
+    """The same, written with the policies that say so, or not at all."""
+    return lambda connection: write_scopes(connection, scopes, by.deed("set_dual_control", now))

@@ -70,7 +70,7 @@ class Overriding:
         override, standing = self._made(order, by), await self.overrides()
         if len(standing) >= OVERRIDES_MAX:
             raise KeyringError(f"{OVERRIDES_MAX} are in force: `guard mode list`; change the policy", Obstacle.CONFLICT)
-        self._refuse_alone(override, standing)
+        self._refuse_alone(override)
         [written] = await self._overrides.put(override, by.deed("override", override.since))
         return written
 
@@ -110,14 +110,19 @@ class Overriding:
             actor=by.actor,
         )
 
-    def _refuse_alone(self, override: Override, standing: tuple[Override, ...]) -> None:
-        """What a change of the file needs a second person for, nobody does by an override."""
+    def _refuse_alone(self, override: Override) -> None:
+        """What a change of the files needs a second person for, nobody does by an override: not now, and not later,
+        when what stands beside it has ended, or a reload has raised the rule. So other overrides are not looked at.
+        """
         policies = self._policies()
         if not policies.changes_by_two:  # knockout: policies_say_who_may_weaken_them
             return
-        before, after = overridden(policies, standing), overridden(policies, (*standing, override))
-        if any(change.kind is Kind.WEAKENS for change in differences(before, after)):
-            sentence = "this weakens policies whose changes need a second person: change the file"
+        may_lower = override.mode is not Mode.ENFORCE  # of a rule in shadow too: it would undo its promotion
+        changes = differences(policies, overridden(policies, (override,)))
+        if may_lower or any(change.kind is Kind.WEAKENS for change in changes):
+            sentence = (
+                "this weakens policies whose changes need a second person, now or after a reload: change the file"
+            )
             raise KeyringError(sentence, Obstacle.FORBIDDEN)
 
     def _refuse_unfit(self, order: OverrideOrder) -> None:

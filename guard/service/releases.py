@@ -1,7 +1,9 @@
 """The second person's line: what waits is confirmed or rejected, in one transaction with the change of keys.
 
-Why two persons are needed is `dual_control.py`. Who asked cannot confirm, and neither can a token that the asker made,
-by himself or through others: it would be his other hand. Rejecting is open to all, the asker too.
+Why two persons are needed is `dual_control.py`. Who asked cannot confirm, and neither can another hand of who asked: a
+token that the asker made, who made the asker's, or one whose maker made both, all of them directly or through others.
+Somebody has to make the first persons' tokens: that the holder of the very first token made both tells nothing.
+Rejecting is open to all, the asker too.
 """
 
 from collections.abc import Callable, Mapping
@@ -84,17 +86,23 @@ class Releases:
         return msgspec.structs.replace(release, state=release.state_at(now))
 
     async def _refuse_same_hand(self, release: Release, by: By) -> None:
-        asker = release.requested_by.lower()
-        if asker == by.actor.lower():  # knockout: release_needs_a_second_person
+        tokens, asker, second = self._vault.tokens, release.requested_by.lower(), by.actor.lower()
+        if asker == second:  # knockout: release_needs_a_second_person
             raise KeyringError(
                 f"{release.requested_by} asked for this, and somebody else must confirm it", Obstacle.FORBIDDEN
             )
-        if asker in await self._vault.tokens.makers(by.actor):  # knockout: release_needs_another_hand
-            raise KeyringError(
-                f"the token {by.actor} was made by {release.requested_by}, who asked for this: "
-                "somebody else must confirm it",
-                Obstacle.FORBIDDEN,
-            )
+        made_asker, made_second = await tokens.makers(asker), await tokens.makers(second)
+        if asker in made_second:  # knockout: release_needs_another_hand
+            raise _same_hand(f"the token {by.actor} was made by {release.requested_by}, who asked for this")
+        if second in made_asker:  # knockout: release_needs_another_hand_than_the_makers
+            raise _same_hand(f"the token {release.requested_by}, with which this was asked for, was made by {by.actor}")
+        both = sorted(made_asker & made_second - {await tokens.first()})
+        if both:  # knockout: release_needs_hands_of_two_makers
+            raise _same_hand(f"the tokens {release.requested_by} and {by.actor} were both made by {both[0]}")
+
+
+def _same_hand(why: str) -> KeyringError:
+    return KeyringError(f"{why}: somebody else must confirm it", Obstacle.FORBIDDEN)
 
 
 def _released(found: Mapping[KeyId, KeyRecord], release: Release, now: UnixMs) -> tuple[KeyRecord, ...]:

@@ -77,6 +77,10 @@ class AdminTokenTable:
             made_by.setdefault(token.name.lower(), set()).add(token.created_by.lower())
         return _reached(made_by, name.lower())
 
+    async def first(self) -> str:
+        """Who held the first token that there ever was, in lower case; empty if there was none."""
+        return next((token.name.lower() for token in await self.all()), "")
+
 
 def _reached(made_by: dict[str, set[str]], name: str) -> frozenset[str]:
     reached: set[str] = set()

@@ -7,14 +7,15 @@ files: the second to come to a version finds it there, and writes nothing.
 from collections.abc import Mapping
 
 import msgspec
-from sqlalchemy import RowMapping, delete, insert, select
+from sqlalchemy import ColumnElement, RowMapping, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from guard.model.audit import Deed, Subject, Touched
-from guard.model.policy_versions import VERSIONS_MAX, Narrowing, PolicyVersion
+from guard.model.policy_versions import DIGEST_DIGITS, VERSIONS_MAX, Narrowing, PolicyVersion
 from guard.state.audit import append
-from guard.state.database import Database
+from guard.state.database import Also, Database, nothing_else
 from guard.state.head import locked_head
+from guard.state.releases import write_in_force
 from guard.state.sql_schema import POLICY_VERSIONS
 
 _SUBJECT = Subject("policy", "files")
@@ -30,11 +31,16 @@ _KNOWN = (
 
 
 class Contents(msgspec.Struct, frozen=True):
-    """Policy files by path, the digest that names them, and what was held back of each scheme when they came."""
+    """Policy files by path, the fingerprint that names them, and what was held back of each scheme when they came."""
 
-    digest: str
+    fingerprint: str
     files: Mapping[str, bytes]
     held: Mapping[str, Narrowing] = {}
+
+    @property
+    def digest(self) -> str:
+        """What people call them by. It tells nothing apart that somebody wants to be taken for the same."""
+        return self.fingerprint[:DIGEST_DIGITS]
 
 
 class PolicyHistory:
@@ -43,19 +49,30 @@ class PolicyHistory:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, before: Contents, after: Contents, summary: str, deed: Deed, *, ordered: bool = False) -> int:
+    async def add(
+        self,
+        before: Contents,
+        after: Contents,
+        summary: str,
+        deed: Deed,
+        *,
+        ordered: bool = False,
+        also: Also = nothing_else,
+    ) -> int:
         """`after` comes in the place of `before`, which is kept too if nobody has written it down. Gives its number.
 
-        An `ordered` version is written in any case: every node takes it.
+        An `ordered` version is written in any case: every node takes it. `also` is written in any case too.
         """
         async with self._database.writing() as connection:
             await locked_head(connection)  # one node after the other
             last = await _last(connection)
-            number = 0 if last is None else last.number
-            same = last is not None and last.digest == after.digest
+            number, newest = (0, None) if last is None else (last["number"], last["fingerprint"])
+            same = newest == after.fingerprint
+            await write_in_force(connection, after.fingerprint)
+            await also(connection)
             if same and not ordered:
                 return number
-            if not same and (last is None or last.digest != before.digest):
+            if not same and newest != before.fingerprint:
                 number += 1
                 await _write(connection, number, before, Deed(command="", actor="", why="", at=deed.at), "")
             await _write(connection, number + 1, after, deed, summary, ordered=ordered)
@@ -74,10 +91,11 @@ class PolicyHistory:
         async with self._database.writing() as connection:
             await locked_head(connection)
             last = await _last(connection)
-            if last is not None and last.digest == contents.digest:
+            await write_in_force(connection, contents.fingerprint)
+            if last is not None and last["fingerprint"] == contents.fingerprint:
                 return
-            await _write(connection, 1 if last is None else last.number + 1, contents, deed, "")
-            before = None if last is None else {"digest": last.digest}
+            await _write(connection, 1 if last is None else last["number"] + 1, contents, deed, "")
+            before = None if last is None else {"digest": last["digest"]}
             await append(
                 connection, deed, [Touched(subject=_SUBJECT, before=before, after={"digest": contents.digest})]
             )
@@ -93,13 +111,13 @@ class PolicyHistory:
 
     async def last(self) -> Contents | None:
         """What came into force last, on any node."""
-        query = select(POLICY_VERSIONS.c.digest, POLICY_VERSIONS.c.files, POLICY_VERSIONS.c.held)
+        query = select(POLICY_VERSIONS.c.fingerprint, POLICY_VERSIONS.c.files, POLICY_VERSIONS.c.held)
         async with self._database.reading() as connection:
             row = (await connection.execute(query.order_by(POLICY_VERSIONS.c.number.desc()).limit(1))).first()
         if row is None:
             return None
         files = msgspec.msgpack.decode(row.files, type=dict[str, bytes])
-        return Contents(row.digest, files, msgspec.json.decode(row.held, type=dict[str, Narrowing]))
+        return Contents(row.fingerprint, files, msgspec.json.decode(row.held, type=dict[str, Narrowing]))
 
     async def all(self) -> tuple[PolicyVersion, ...]:
         """Every version that is kept, newest first."""
@@ -108,17 +126,24 @@ class PolicyHistory:
             return tuple(_version(row) for row in rows.mappings())
 
     async def files(self, digest: str) -> dict[str, bytes] | None:
-        """The contents of a version, by path; None if it is not kept."""
-        query = select(POLICY_VERSIONS.c.files).where(POLICY_VERSIONS.c.digest == digest)
+        """The contents of the newest version that is called so, by path; None if there is none."""
+        return await self._files(POLICY_VERSIONS.c.digest == digest)
+
+    async def files_of(self, version: PolicyVersion) -> dict[str, bytes] | None:
+        """The contents of this very version, by path; None if it is not kept."""
+        return await self._files(POLICY_VERSIONS.c.number == version.number)
+
+    async def _files(self, chosen: ColumnElement[bool]) -> dict[str, bytes] | None:
+        query = select(POLICY_VERSIONS.c.files).where(chosen).order_by(POLICY_VERSIONS.c.number.desc()).limit(1)
         async with self._database.reading() as connection:
-            found = await connection.scalar(query.order_by(POLICY_VERSIONS.c.number.desc()).limit(1))
+            found = await connection.scalar(query)
         return None if found is None else msgspec.msgpack.decode(found, type=dict[str, bytes])
 
 
-async def _last(connection: AsyncConnection) -> PolicyVersion | None:
-    rows = await connection.execute(select(*_KNOWN).order_by(POLICY_VERSIONS.c.number.desc()).limit(1))
-    row = rows.mappings().first()
-    return None if row is None else _version(row)
+async def _last(connection: AsyncConnection) -> RowMapping | None:
+    known = POLICY_VERSIONS.c.number, POLICY_VERSIONS.c.digest, POLICY_VERSIONS.c.fingerprint
+    rows = await connection.execute(select(*known).order_by(POLICY_VERSIONS.c.number.desc()).limit(1))
+    return rows.mappings().first()
 
 
 async def _write(
@@ -127,6 +152,7 @@ async def _write(
     row = {
         "number": number,
         "digest": contents.digest,
+        "fingerprint": contents.fingerprint,
         "at": deed.at,
         "actor": deed.actor,
         "why": deed.why,

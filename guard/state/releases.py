@@ -3,24 +3,33 @@ transaction of the change of keys that they belong to. Who may settle one is not
 """
 
 from collections.abc import Collection, Sequence
+from enum import StrEnum
 from typing import Final
 
 import msgspec
-from sqlalchemy import RowMapping, delete, func, insert, select, update
+from sqlalchemy import RowMapping, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from guard.model.admins import Release, ReleaseState
 from guard.model.audit import Deed, Subject, Touched
 from guard.model.names import KeyId, UnixMs
-from guard.model.policy_versions import DIGEST_DIGITS
 from guard.state.admin_views import touched_release
 from guard.state.audit import append
 from guard.state.database import Database
 from guard.state.head import locked_head
-from guard.state.sql_schema import DUAL_CONTROL, POLICY_VERSIONS, RELEASES
+from guard.state.sql_schema import DUAL_CONTROL, RELEASES
 
 CONFIRMED_MS: Final = 24 * 3600 * 1000
 """For how long a change of policies may be made after it was confirmed."""
+
+
+class _Made(StrEnum):
+    """What became of a change of policies since it was confirmed: others came after it, and it is OVER."""
+
+    NOT_YET = ""
+    IN_FORCE = "in force"
+    OVER = "over"
+
 
 _DUAL_CONTROL = Subject("policy", "dual_control")
 
@@ -40,15 +49,7 @@ class ReleaseTable:
         """From now on these scopes need a second person, and no others."""
         async with self._database.writing() as connection:
             await locked_head(connection)  # one node after the other
-            before = sorted(await connection.scalars(select(DUAL_CONTROL.c.scope)))
-            after = sorted(scopes)
-            if before == after:
-                return
-            await connection.execute(delete(DUAL_CONTROL))
-            if after:
-                await connection.execute(insert(DUAL_CONTROL), [{"scope": scope} for scope in after])
-            touched = Touched(subject=_DUAL_CONTROL, before={"scopes": before}, after={"scopes": after})
-            await append(connection, deed, [touched])
+            await write_scopes(connection, scopes, deed)
 
     async def find(self, release_id: str) -> Release | None:
         """One release."""
@@ -73,7 +74,7 @@ class ReleaseTable:
                 found, now = _release(row), asked.requested_at
                 if found.state_at(now) is ReleaseState.PENDING:
                     return found
-                if await _counts(connection, found, row["settled_version"], now):
+                if _counts(found, _Made(row["made"]), now):
                     return found
             await write_requests(connection, [asked], deed)
             return asked
@@ -84,22 +85,39 @@ class ReleaseTable:
             return await pending(connection, key_id, now)
 
 
-async def _counts(connection: AsyncConnection, release: Release, since: int, now: UnixMs) -> bool:
-    """Whether what was confirmed may be done: within a day, until it was done and others came after it.
-
-    `since` is the newest version of when it was confirmed: clocks may differ, and the order of versions does not.
-    """
-    if release.state is not ReleaseState.CONFIRMED or release.settled_at is None or release.change is None:
+def _counts(release: Release, made: _Made, now: UnixMs) -> bool:
+    """Whether what was confirmed may be done: within a day, until it was done and others came after it."""
+    if release.state is not ReleaseState.CONFIRMED or release.settled_at is None:
         return False
     if now >= release.settled_at + CONFIRMED_MS:  # knockout: consent_is_for_a_day
         return False
-    number, digest = POLICY_VERSIONS.c.number, POLICY_VERSIONS.c.digest
-    after = release.change.partition(":")[2][:DIGEST_DIGITS]
-    made = await connection.scalar(select(func.min(number)).where(digest == after, number > since))
-    if made is None:
-        return True
-    left = number > made, digest != after, POLICY_VERSIONS.c.actor != ""
-    return await connection.scalar(select(number).where(*left).limit(1)) is None
+    return made is not _Made.OVER
+
+
+async def write_in_force(connection: AsyncConnection, fingerprint: str) -> None:
+    """These policies are in force: what was confirmed to bring them is made, and what was made before is over. In the
+    caller's transaction, and in the releases' own rows, since versions are not kept for ever.
+    """
+    is_this = RELEASES.c.change.endswith(f":{fingerprint}", autoescape=True)
+    over = update(RELEASES).where(RELEASES.c.made == _Made.IN_FORCE.value, ~is_this)
+    made = update(RELEASES).where(
+        RELEASES.c.state == ReleaseState.CONFIRMED.value, RELEASES.c.made == _Made.NOT_YET.value, is_this
+    )
+    await connection.execute(over.values(made=_Made.OVER.value))
+    await connection.execute(made.values(made=_Made.IN_FORCE.value))
+
+
+async def write_scopes(connection: AsyncConnection, scopes: Collection[str], deed: Deed) -> None:
+    """These scopes need a second person, and no others: in the caller's transaction, which has locked the head."""
+    before = sorted(await connection.scalars(select(DUAL_CONTROL.c.scope)))
+    after = sorted(scopes)
+    if before == after:
+        return
+    await connection.execute(delete(DUAL_CONTROL))
+    if after:
+        await connection.execute(insert(DUAL_CONTROL), [{"scope": scope} for scope in after])
+    touched = Touched(subject=_DUAL_CONTROL, before={"scopes": before}, after={"scopes": after})
+    await append(connection, deed, [touched])
 
 
 async def pending(connection: AsyncConnection, key_id: KeyId, now: UnixMs) -> Release | None:
@@ -121,14 +139,8 @@ async def write_requests(connection: AsyncConnection, releases: Sequence[Release
 async def write_verdict(connection: AsyncConnection, before: Release, release: Release, deed: Deed) -> bool:
     """Write how a release was settled, in the caller's transaction. False if it does not wait any more."""
     query = update(RELEASES).where(RELEASES.c.id == release.id, RELEASES.c.state == ReleaseState.PENDING.value)
-    newest = select(func.coalesce(func.max(POLICY_VERSIONS.c.number), 0)).scalar_subquery()
     done = await connection.execute(
-        query.values(
-            state=release.state.value,
-            settled_by=release.settled_by,
-            settled_at=release.settled_at,
-            settled_version=newest,
-        )
+        query.values(state=release.state.value, settled_by=release.settled_by, settled_at=release.settled_at)
     )
     if done.rowcount != 1:  # knockout: release_is_settled_once
         return False
@@ -138,7 +150,7 @@ async def write_verdict(connection: AsyncConnection, before: Release, release: R
 
 def _release(row: RowMapping) -> Release:
     known = {**row, "key_id": row["key_id"] or "", "state": ReleaseState(row["state"])}
-    del known["settled_version"]
+    del known["made"]
     return Release(**known)
 
 

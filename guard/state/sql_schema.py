@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = "0012"
+SCHEMA_VERSION = "0013"
 """The newest migration. Versions are digits of equal length, so that they can be compared."""
 
 METADATA = MetaData(
@@ -106,7 +106,7 @@ RELEASES = Table(
     Column("settled_by", Text),
     Column("settled_at", BigInteger),
     Column("change", Text),
-    Column("settled_version", BigInteger, nullable=False, server_default="0"),
+    Column("made", Text, nullable=False, server_default=""),
 )
 
 DUAL_CONTROL = Table("dual_control", METADATA, Column("scope", Text, primary_key=True))
@@ -166,6 +166,7 @@ POLICY_VERSIONS = Table(
     METADATA,
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("digest", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False, server_default=""),
     Column("at", BigInteger, nullable=False),
     Column("actor", Text, nullable=False),
     Column("why", Text, nullable=False),

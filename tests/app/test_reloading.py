@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import structlog
 from structlog.testing import capture_logs
 
@@ -15,13 +16,15 @@ from guard.edges.asgi import Gateway
 from guard.model.keys import Secret
 from guard.model.names import UnixMs
 from guard.model.policy_versions import Narrowing
+from guard.policy.load import fingerprint
 from guard.policy.widening import narrowings
 from guard.service.key_steps import By
 from guard.service.policies import Rulebook, Rules
-from guard.service.reloading import Demand
+from guard.service.reloading import Demand, Outcome
 from guard.settings import Settings
 from guard.signing.audit_key import AuditKey
 from guard.signing.policy_signature import sign_policies
+from guard.state.database import DatabaseError
 from guard.state.policy_history import Contents
 from tests.app.test_gateway import POLICY, _status, rules
 from tests.build import facts
@@ -108,6 +111,24 @@ async def test_scopes_under_dual_control_follow_a_reload(tmp_path: Path) -> None
         assert await running.vault.releases.scopes() == {"read"}
 
 
+async def test_a_reload_that_cannot_be_recorded_takes_no_scope_from_dual_control(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, chosen = _settings(tmp_path), rules(tmp_path / "policies")
+    file = settings.policies / "exchange.yaml"
+    async with open_gateway(settings, chosen) as running, reloading_by(settings, running) as reloading:
+        file.write_text(POLICY + "dual_control: {scopes: [read]}\n")
+        await reloading.reload(By("alice", "strict"))
+
+        async def broken(*_: object, **__: object) -> None:
+            raise DatabaseError("disk full")
+
+        monkeypatch.setattr("guard.state.policy_history._write", broken)
+        file.write_text(POLICY)
+        assert (await reloading.reload(By("alice", "lax"))).outcome is Outcome.REFUSED
+        assert await running.vault.releases.scopes() == {"read"}
+
+
 async def test_a_database_that_cannot_be_written_keeps_the_rules_as_they_are(tmp_path: Path) -> None:
     settings, chosen = _settings(tmp_path), rules(tmp_path / "policies")
     before = chosen.policies.digest
@@ -190,6 +211,15 @@ async def test_a_node_that_starts_on_shared_state_holds_back_what_is_not_remembe
         unreadable = Contents("0000000", {"a.yaml": b"version: 9"})
         await ring.vault.policies.began(unreadable, By("x").deed("start", ring.now))
         assert await _windows_after_a_start(ring, book("9s")) == {"guard-v1": Narrowing(UnixMs(ring.now + 11_000), 0)}
+
+
+async def test_a_node_that_starts_takes_no_version_for_its_own_that_only_shares_its_digest(tmp_path: Path) -> None:
+    async with opened_ring(tmp_path) as ring:
+        narrow, wide = book("5s"), book("9s")
+        ground = Contents(fingerprint(wide.files)[:7].ljust(64, "0"), narrow.files)
+        await ring.vault.policies.began(ground, By("x").deed("start", ring.now))
+        held = {"guard-v1": Narrowing(UnixMs(ring.now + 12_000), 5000)}
+        assert await _windows_after_a_start(ring, wide) == held
 
 
 async def test_policies_that_hold_something_back_have_their_backends_before_they_are_in_force(tmp_path: Path) -> None:

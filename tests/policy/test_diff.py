@@ -75,7 +75,11 @@ def test_the_limits_of_a_tier_are_compared_one_by_one(old: str, new: str, expect
         ("burst: 40", "burst: 80", "WEAKENS exchange limits.key capacity: 40 → 80 @8"),
         ("scope: read}", "scope: trade}", "WEAKENS exchange GET /v1/{rest...} scope: read → trade @12"),
         ("orders}", "orders, reads: true}", "WEAKENS exchange POST /v1/orders reads: no → yes @13"),
-        ("window: 5s", "window: 3s", "TIGHTENS exchange GET /v1/{rest...} auth windows[0] past_ms: 5000 → 3000 @5"),
+        (
+            "window: 5s",
+            "window: 3s",
+            "TIGHTENS exchange GET /v1/{rest...} auth windows.guard-v1 past_ms: 5000 → 3000 @5",
+        ),
         ("[10.0.0.0/8]", "[10.0.0.0/9]", "WEAKENS exchange client_ip trust: 10.0.0.0/8 → 10.0.0.0/9 @4"),
         (", deny: [192.0.2.0/24]", "", "WEAKENS exchange client_ip deny: 192.0.2.0/24 → none @4"),
         (":8081", ":8082", "WEAKENS exchange upstream urls: http://127.0.0.1:8081 → http://127.0.0.1:8082 @2"),
@@ -105,6 +109,22 @@ def test_the_limits_of_a_tier_are_compared_one_by_one(old: str, new: str, expect
 )
 def test_a_change_is_told_by_what_it_does_and_where_it_stands(old: str, new: str, expected: str) -> None:
     assert expected in compared((old, new))
+
+
+def test_a_window_is_compared_with_that_of_the_same_scheme_wherever_it_stands() -> None:
+    partner = "scheme: partner\nextends: guard-v1\ntime: {past_ms: 60000}\n"
+    before = BEFORE.replace("scheme: guard-v1, window: 5s, ", "schemes: [partner, guard-v1], ")
+    found = []
+    for auth in ("schemes: [guard-v1], window: 60s, ", "schemes: [guard-v1, partner], "):
+        after = before.replace("schemes: [partner, guard-v1], ", auth)
+        old, new = (load_text({"a.yaml": text, "partner.scheme.yaml": partner}) for text in (before, after))
+        assert isinstance(old, Loaded)
+        assert isinstance(new, Loaded), new
+        found.append({f"{one.kind} {one.path}" for one in differences(old.policies, new.policies)})
+    widened, moved = found
+    place = "exchange POST /v1/orders auth"
+    assert {f"WEAKENS {place} windows.guard-v1 past_ms", f"TIGHTENS {place} schemes"} <= widened
+    assert {each.split()[0] for each in moved} == {"NEUTRAL"}
 
 
 def test_a_section_that_comes_stands_where_it_is_written() -> None:

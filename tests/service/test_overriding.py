@@ -164,3 +164,21 @@ async def test_where_changes_need_a_second_person_nobody_weakens_policies_by_an_
     raised = await desk.override(order(mode=Mode.ENFORCE), ALICE)
     assert await desk.overrides() == (raised,)
     assert len(await desk.put_back(order(service="exchange"), ALICE)) == 1
+
+
+async def test_no_override_hides_behind_another_or_waits_for_a_reload_to_weaken_policies(desk: _Desk) -> None:
+    shadowed = service(route(limits_principal=(limit("weight", mode=Mode.SHADOW), limit("key"))), name="exchange")
+    desk.found = structs.replace(policies(shadowed), changes_by_two=True)
+    raised = [
+        await desk.override(order(rule="limits.key", mode=Mode.ENFORCE, for_ms=1000), ALICE),
+        await desk.override(order(service="exchange", mode=Mode.ENFORCE, for_ms=1000), ALICE),
+    ]
+    lowered = (
+        order(rule="limits", mode=Mode.OFF),  # what the first one raises for a second longer
+        order(mode=Mode.OFF),  # behind that of one service
+        order(mode=Mode.SHADOW),  # it would undo a later promotion
+    )
+    for each in lowered:
+        with pytest.raises(KeyringError, match="this weakens policies whose changes need a second person"):
+            await desk.override(each, ALICE)
+    assert list(await desk.overrides()) == raised

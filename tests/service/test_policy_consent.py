@@ -1,5 +1,6 @@
 """What weakens policies in force waits for a second person: for this change, for a day, and once."""
 
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 from guard.model.admins import ReleaseState
 from guard.model.audit import Deed
 from guard.model.names import UnixMs
+from guard.model.policy_versions import VERSIONS_MAX
+from guard.policy.load import fingerprint
 from guard.service.key_orders import KeyringError
 from guard.service.key_steps import By
 from guard.service.policies import rulebook_of
@@ -44,7 +47,7 @@ routes:
 
 
 def contents(found: Rulebook) -> Contents:
-    return Contents(found.policies.digest, found.files)
+    return Contents(fingerprint(found.files), found.files)
 
 
 def consent(ring: Ring) -> PolicyConsent:
@@ -126,6 +129,30 @@ async def test_what_was_confirmed_counts_until_it_was_made_and_others_came_after
     await ring.vault.policies.add(contents(narrow), contents(wide), "weakens 1", steps)
     assert await asked(line, narrow, wide) == ""  # the other nodes follow
     await ring.vault.policies.add(contents(wide), contents(narrow), "tightens 1", steps)
+    assert await asked(line, narrow, wide) not in ("", release)
+
+
+async def test_what_was_made_counts_no_more_when_its_version_is_not_kept_any_longer(ring: Ring) -> None:
+    line, narrow, wide = consent(ring), book("5s"), book("9s")
+    release = await asked(line, narrow, wide)
+    await ring.releases.confirm(release, BOB)
+    steps = Deed(command="reload", actor="alice", why="", at=ring.now)
+    others = [book("5s", f"{STRICT}\n# {number}") for number in range(VERSIONS_MAX)]
+    made = [narrow, wide, narrow, *others, narrow]
+    for before, after in itertools.pairwise(made):
+        await ring.vault.policies.add(contents(before), contents(after), "", steps)
+    assert await ring.vault.policies.files(wide.policies.digest) is None
+    assert await asked(line, narrow, wide) not in ("", release)
+
+
+async def test_what_was_confirmed_is_made_though_another_node_had_started_with_it(ring: Ring) -> None:
+    line, narrow, wide = consent(ring), book("5s"), book("9s")
+    release = await asked(line, narrow, wide)
+    steps = Deed(command="reload", actor="alice", why="", at=ring.now)
+    await ring.vault.policies.began(contents(wide), steps)
+    await ring.releases.confirm(release, BOB)
+    for before, after in ((narrow, wide), (wide, narrow)):
+        await ring.vault.policies.add(contents(before), contents(after), "", steps)
     assert await asked(line, narrow, wide) not in ("", release)
 
 

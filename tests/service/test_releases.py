@@ -26,6 +26,13 @@ async def asked(ring: Ring) -> str:
     return await ring.waiting("W-1")
 
 
+async def hired(ring: Ring, *names: tuple[str, str]) -> None:
+    """Tokens, one after the other, and who made each."""
+    for name, made_by in names:
+        await ring.token(name, made_by)
+        ring.now = UnixMs(ring.now + 1)
+
+
 async def refused(ring: Ring, release: str, by: By) -> Obstacle:
     with pytest.raises(KeyringError) as raised:
         await ring.releases.confirm(release, by)
@@ -53,6 +60,28 @@ async def test_a_token_that_the_asker_made_through_others_cannot_confirm(ring: R
     for name in ("puppet", "string"):
         assert await refused(ring, release, By(name)) is Obstacle.FORBIDDEN
     await ring.releases.confirm(release, BOB)
+
+
+async def test_who_made_the_askers_token_through_others_cannot_confirm(ring: Ring) -> None:
+    await hired(ring, ("bootstrap", "guard serve"), ("carol", "bootstrap"), ("dave", "carol"), ("alice", "dave"))
+    await hired(ring, ("bob", "bootstrap"))
+    release = await asked(ring)
+    for name in ("dave", "Carol", "bootstrap"):
+        assert await refused(ring, release, By(name)) is Obstacle.FORBIDDEN
+    await ring.releases.confirm(release, BOB)
+
+
+async def test_two_tokens_of_one_maker_are_no_two_persons(ring: Ring) -> None:
+    await hired(ring, ("carol", "root"), ("dave", "carol"), ("alice", "dave"), ("puppet", "dave"), ("string", "puppet"))
+    release = await asked(ring)
+    for name in ("puppet", "string"):
+        with pytest.raises(KeyringError, match=f"tokens alice and {name} were both made by dave: somebody else"):
+            await ring.releases.confirm(release, By(name))
+
+
+async def test_that_the_holder_of_the_first_token_made_both_tells_nothing(ring: Ring) -> None:
+    await hired(ring, ("bootstrap", "guard serve"), ("alice", "bootstrap"), ("bob", "bootstrap"))
+    await ring.releases.confirm(await asked(ring), BOB)
 
 
 async def test_a_release_is_confirmed_once(ring: Ring) -> None:

@@ -91,3 +91,11 @@ async def test_makers_of_a_circle_are_found_and_it_ends(vault: Vault) -> None:
     await vault.tokens.add(token("alice", made_by="bob"), deed())
     await vault.tokens.add(token("bob", made_by="alice"), deed())
     assert await vault.tokens.makers("alice") == {"alice", "bob"}
+
+
+async def test_the_first_token_is_the_oldest_one_and_stays_it_when_it_has_ended(vault: Vault) -> None:
+    assert await vault.tokens.first() == ""
+    for name, at in (("Zoe", NOW), ("adam", NOW + 1)):
+        await vault.tokens.add(token(name, created_at=UnixMs(at)), deed())
+    await vault.tokens.revoke("gt_Zoe", deed("revoke"))
+    assert await vault.tokens.first() == "zoe"

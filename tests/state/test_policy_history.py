@@ -87,3 +87,18 @@ async def test_what_is_ordered_is_asked_for_in_one_round_trip(vault: Vault, monk
 
     monkeypatch.setattr(vault.database, "reading", several)
     assert await vault.policies.ordered() is None
+
+
+async def test_versions_that_share_a_digest_are_told_apart(vault: Vault) -> None:
+    """28 bits are found by trying comments."""
+    first, second = (Contents(f"3f2a91c{end}", {"a.yaml": end.encode()}) for end in "ab")
+    await vault.policies.began(first, deed("start"))
+    await vault.policies.add(first, first, "", deed("rollback"), ordered=True)
+    ordered = await vault.policies.ordered()
+    await vault.policies.add(first, second, "", deed("reload"))
+    assert [each.digest for each in await vault.policies.all()] == ["3f2a91c"] * 3
+    assert await vault.policies.last() == second
+    assert ordered is not None
+    assert await vault.policies.files_of(ordered) == first.files
+    await vault.policies.began(first, deed("start"))
+    assert await vault.policies.last() == first

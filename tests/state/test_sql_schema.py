@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -50,3 +51,16 @@ def test_current_database_is_left_alone(connection: Connection) -> None:
     connection.execute(text("update head set revision = 5"))
     bring_up_to_date(connection)
     assert connection.scalar(text("select revision from head")) == 5
+
+
+def test_a_consent_of_before_its_own_row_told_whether_it_was_made_counts_no_more(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(sql_schema.__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "0012")
+    row = "insert into releases (id, command, requested_by, requested_at, why, expires_at, state, change) values "
+    for name, state, change in (("a", "confirmed", "'x:y'"), ("b", "pending", "'x:y'"), ("c", "confirmed", "null")):
+        connection.execute(text(f"{row} ('{name}', 'reload', 'alice', 1, '', 2, '{state}', {change})"))
+    bring_up_to_date(connection)
+    found = connection.execute(text("select id, made from releases order by id"))
+    assert [tuple(each) for each in found] == [("a", "over"), ("b", ""), ("c", "")]
