@@ -20,6 +20,7 @@ from guard.service.keyring import By
 from guard.settings import Settings
 from guard.signing.signer import sign
 from tests.app.test_gateway import rules
+from tests.ports import free_port
 
 
 async def _status(address: str, request: bytes) -> bytes:
@@ -33,9 +34,7 @@ async def _status(address: str, request: bytes) -> bytes:
 
 
 def _free() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+    return f"127.0.0.1:{free_port()}"
 
 
 async def _until_ready(health: str) -> None:

@@ -279,10 +279,11 @@ async def test_a_body_must_go_on() -> None:
 
 
 async def test_a_body_that_goes_on_is_waited_for() -> None:
-    connection, wire = Home(Echo(), QUICK).connect()
+    """For more time in all than one part of it may take."""
+    connection, wire = Home(Echo(), Limits(body_progress_ms=400, body_progress_bytes_min=4)).connect()
     connection.data_received(POST % (b"", 40, b""))
     for _ in range(10):
-        await asyncio.sleep(0.012)
+        await asyncio.sleep(0.06)
         connection.data_received(b"abcd")
     await turns(20)
     assert wire.written.startswith(b"HTTP/1.1 200 ")

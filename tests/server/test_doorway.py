@@ -107,7 +107,7 @@ async def test_the_next_handshake_uses_the_newest_certificate_and_others_go_on(t
     async with listening(app, tls=tls) as (listener, _):
         reader, writer = await opened(listener.port, authority.trusted())
         authority.tls()
-        await asyncio.sleep(1.2)  # the files are looked at each second
+        await asyncio.sleep(2.2)  # the files are looked at each second
         assert b" 200 " in await everything(listener.port, LAST, authority.trusted())
         writer.write(LAST)
         assert b" 200 " in await asyncio.wait_for(reader.read(), 5)
@@ -148,8 +148,10 @@ async def test_over_tls_a_client_that_still_sends_reads_its_refusal(tmp_path: Pa
 async def test_over_tls_the_answer_is_whole_and_who_does_not_read_it_is_dropped(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     app = answering(*[b"x" * 1_000_000] * 20, fields=[(b"connection", b"close")])
-    async with listening(app, QUICK, tls=authority.tls()) as (listener, _):
+    tls = authority.tls()
+    async with listening(app, tls=tls) as (listener, _):
         assert (await everything(listener.port, GET, authority.trusted())).count(b"x") == 20_000_000
+    async with listening(app, QUICK, tls=tls) as (listener, _):
         _, writer = await opened(listener.port, authority.trusted())
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         writer.write(GET)

@@ -102,7 +102,7 @@ async def test_the_client_is_told_apart_and_the_large_answer_is_whole() -> None:
 
 
 async def test_slow_clients_of_every_kind_are_dropped_and_others_served() -> None:
-    limits = Limits(head_ms=800, body_progress_ms=800, idle_ms=800, linger_ms=100)
+    limits = Limits(head_ms=2000, body_progress_ms=2000, idle_ms=2000, linger_ms=100)
     async with _listening(Echo(), limits) as listener:
         slow = [b"", b"GET / HT", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\na", GET] * 50
         clients = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in slow]

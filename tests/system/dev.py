@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.ports import free_port
 
 _PATIENCE_S = 30
 
@@ -49,7 +50,7 @@ def command(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 @contextmanager
 def dev(home: Path) -> Iterator[Dev]:
     """Started, ready, and stopped again."""
-    gateway, exchange = _free_port(), _free_port()
+    gateway, exchange = free_port(), free_port()
     process = subprocess.Popen(  # noqa: S603  # our own program
         [
             *(sys.executable, "-m", "guard", "dev"),
@@ -83,10 +84,3 @@ def _screen(process: "subprocess.Popen[str]") -> str:
 def _environment(home: Path) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GUARD_")}
     return {**clean, "GUARD_HOME": str(home), "NO_COLOR": "1", "GUARD_ADMIN_LISTEN": "none"}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

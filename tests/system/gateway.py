@@ -26,6 +26,7 @@ POLICIES = Path(__file__).parent / "policies"
 START_S = 20.0
 STOP_S = 10.0
 COMMAND_S = 30.0
+FOLLOWED_S = 10.0
 BY = By("system tests")
 
 Answer = TypeVar("Answer")
@@ -63,8 +64,9 @@ class RunningGateway:
         return (self.home / "stderr.log").read_text()
 
     def decisions(self) -> list[dict[str, Any]]:
-        """The decision log, line by line."""
-        return [json.loads(line) for line in self.decision_log.read_text().splitlines()]
+        """The decision log, line by line, without one that is still being written."""
+        whole, _, _ = self.decision_log.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
     def decision(self, response: Response) -> dict[str, Any]:
         """The log's line about one response. It is written after the answer, so it is waited for."""
@@ -130,7 +132,7 @@ class RunningGateway:
         """Until the running server has seen every change of a key that was made before: it polls every 250 ms."""
         probe = minted("probe")
         self.import_keys(probe)
-        eventually(lambda: self.ask(signed(probe, "GET", "/v1/canary")).status == 200, 2.0)
+        eventually(lambda: self.ask(signed(probe, "GET", "/v1/canary")).status == 200, FOLLOWED_S)
 
     def guard(self, *words: str, stdin: bytes = b"") -> str:
         """Run a command of the program on this gateway's home; its standard output."""

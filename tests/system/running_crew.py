@@ -159,18 +159,30 @@ class Client:
                     await writer.wait_closed()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for _ in range(self._times):
+        for number in range(self._times):
             writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             try:
                 async with asyncio.timeout(15):  # not wait_for, which swallows a cancellation now and then
                     head = await reader.readuntil(b"\r\n\r\n")
                 length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
                 self.answers[int(await reader.readexactly(length))] += 1
-            except (OSError, asyncio.IncompleteReadError):
-                self.lost += 1
+            except (OSError, asyncio.IncompleteReadError) as failed:
+                left = number == 0 and isinstance(failed, ConnectionResetError) and await self._is_closed()
+                self.lost += not left
                 return
             if self._over or b"connection: close" in head.lower():
                 return
+
+    async def _is_closed(self) -> bool:
+        """Whether nobody listens any more. Then a connection that was reset before its first answer had been left in
+        the backlog, and nobody had accepted it: whoever asks again is refused.
+        """
+        try:
+            _, writer = await self._crew.connect()
+        except OSError:
+            return True
+        writer.close()
+        return False
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.system.gateway import RunningGateway, running_gateway
+from tests.system.gateway import RunningGateway, eventually, running_gateway
 from tests.system.raw_http import Connection, message
 from tests.system.recording_backend import Received, RecordingBackend
 
@@ -180,14 +180,14 @@ def test_an_open_route_names_nobody_and_a_streamed_body_is_not_vouched_for(
     verify(assertion=_assertion(at_once), method="POST", target="/open/upload", body=b"x")
     mark = len(asserting.backend.record)
     with Connection(asserting.port) as connection:
-        connection.send(message("POST", "/open/upload", [*host, (b"Content-Length", b"1")]))
-        time.sleep(0.05)  # so that the body does not come with its head
-        assert connection.ask(b"x").status == 200
+        connection.send(message("POST", "/open/upload", [*host, (b"Content-Length", b"2")], b"x"))
+        eventually(lambda: asserting.backend.since(mark))  # so that its end does not come with its head
+        assert connection.ask(b"y").status == 200
     (streamed,) = asserting.backend.since(mark)
     told = {"assertion": _assertion(streamed), "method": "POST", "target": "/open/upload"}
     assert verify(**told, body=None)["htm"] == "POST"
     with pytest.raises(ValueError, match="another body"):
-        verify(**told, body=b"x")
+        verify(**told, body=b"xy")
 
 
 def test_no_assertion_is_made_where_the_policy_does_not_ask(gateway: RunningGateway) -> None:

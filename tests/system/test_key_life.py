@@ -18,7 +18,8 @@ from tests.system.recording_backend import RecordingBackend
 
 pytestmark = pytest.mark.system
 
-_SLO_S = 1.0
+_SLO_S = 1.4
+"""A second, and what a busy machine adds: `make faults` measures the second."""
 
 
 def _answers_until(gateway: RunningGateway, key: Key, until_ms: int) -> list[tuple[int, int, str | None]]:
@@ -117,17 +118,17 @@ def test_a35_a_key_revoked_while_its_body_dribbles_in_forwards_nothing(gateway: 
         connection.send(content[:-1])
         time.sleep(0.1)
         gateway.keyring(lambda keyring: keyring.command(key.id, KeyCommand.DEACTIVATE, By("tests")))
-        time.sleep(0.6)
+        gateway.wait_until_followed()
         connection.send(content[-1:])
         assert connection.response().code == "auth.revoked_key"
 
 
 def test_a_body_that_dribbles_past_its_window_forwards_nothing(gateway: RunningGateway) -> None:
-    """400 ms are accepted at the head, and judged again when the body is there."""
+    """A second is accepted at the head, and judged again when the body is there."""
     content = gateway.signed("POST", "/v1/quick", b"{}")
     with gateway.nothing_forwarded(), Connection(gateway.port) as connection:
         connection.send(content[:-1])
-        time.sleep(0.6)
+        time.sleep(1.4)
         connection.send(content[-1:])
         assert connection.response().code == "auth.stale"
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.gateway import NOBODY_URL, STOP_S, RunningGateway, eventually, running_gateway
+from tests.system.gateway import NOBODY_URL, POLICIES, STOP_S, RunningGateway, eventually, running_gateway
 from tests.system.key_holder import minted, signed
 from tests.system.raw_http import Connection, message
 from tests.system.recording_backend import Peer, Received, RecordingBackend, after
@@ -58,7 +59,7 @@ def test_a_kill_in_the_middle_of_traffic_executes_nothing_twice(own: RunningGate
         eventually(lambda: len(answered) > 100)
         own.kill()
         stopped.set()
-    killed_at = len(own.backend.record)
+    killed_at = _settled(own.backend)
     own.start()
     for content in sent.values():
         response = own.ask(content)
@@ -87,48 +88,59 @@ def test_a_kill_loses_no_key_change_that_was_acknowledged(own: RunningGateway) -
             break
 
 
+@pytest.fixture
+def patient(tmp_path: Path, backend: RecordingBackend) -> Iterator[RunningGateway]:
+    """Waits for an answer longer than it takes a busy machine to stop listening."""
+    policies = tmp_path / "policies"
+    shutil.copytree(POLICIES, policies)
+    exchange = policies / "exchange.yaml"
+    exchange.write_text(exchange.read_text().replace("response: 1s", "response: 8s"))
+    with running_gateway(tmp_path / "home", backend, policies=policies) as running:
+        yield running
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_graceful_stop_answers_what_is_in_flight(own: RunningGateway, number: signal.Signals) -> None:
+def test_a_graceful_stop_answers_what_is_in_flight(patient: RunningGateway, number: signal.Signals) -> None:
     """A slow answer, a streaming answer and a slow upload are finished; new connections are refused; exit code 0."""
-    assert own.process is not None
+    assert patient.process is not None
     streamed = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n"
 
     async def streaming(peer: Peer, _: Received) -> bool:
         await peer.send(streamed)
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(2.5)
         await peer.send(b"4\r\nlast\r\n0\r\n\r\n")
         return True
 
     body = b'{"late":1}'
-    upload = own.signed("POST", "/v1/orders", body)
+    upload = patient.signed("POST", "/v1/orders", body)
     with (
-        own.backend.script("/open/slow", after(0.8)),
-        own.backend.script("/open/stream", streaming),
-        Connection(own.port) as slow,
-        Connection(own.port) as stream,
-        Connection(own.port) as uploading,
-        Connection(own.port) as idle,
+        patient.backend.script("/open/slow", after(2.5)),
+        patient.backend.script("/open/stream", streaming),
+        Connection(patient.port) as slow,
+        Connection(patient.port) as stream,
+        Connection(patient.port) as uploading,
+        Connection(patient.port) as idle,
     ):
         assert idle.ask(message("GET", "/open/x", _HOST)).status == 200
-        mark = len(own.backend.record)
+        mark = len(patient.backend.record)
         slow.send(message("GET", "/open/slow", _HOST))
         stream.send(message("GET", "/open/stream", _HOST))
         uploading.send(upload[:-3])
-        eventually(lambda: len(own.backend.since(mark)) == 2)
+        eventually(lambda: len(patient.backend.since(mark)) == 2)
         time.sleep(0.05)
         stopping = time.monotonic()
-        own.process.send_signal(number)
-        eventually(lambda: _is_refused(own.port), 1.0)
+        patient.process.send_signal(number)
+        eventually(lambda: _is_refused(patient.port), 3.0)
         uploading.send(upload[-3:])
         assert uploading.response().status == 200
         answers = [slow.response(), stream.response()]
         assert [response.status for response in answers] == [200, 200]
         assert (answers[0].closed, answers[1].body) == (True, b"firstlast")
         assert idle.ended()
-        assert own.process.wait(STOP_S) == 0
+        assert patient.process.wait(STOP_S) == 0
         assert time.monotonic() - stopping < STOP_S
-    assert "Traceback" not in own.stderr
-    log = {line["route"]: line["sent"] for line in own.decisions() if line["decision"] == "allow"}
+    assert "Traceback" not in patient.stderr
+    log = {line["route"]: line["sent"] for line in patient.decisions() if line["decision"] == "allow"}
     assert log["POST /v1/orders"] == "yes", "what was finished is logged"
 
 
@@ -161,6 +173,15 @@ def test_a_port_that_is_taken_is_one_clear_sentence(own: RunningGateway, tmp_pat
     assert b"Address already in use" in done.stderr
     assert b"Traceback" not in done.stderr
     own.assert_alive()
+
+
+def _settled(backend: RecordingBackend) -> int:
+    """How many requests the backend has, once no more come of those that were under way."""
+    seen = -1
+    while seen != (found := len(backend.record)):
+        seen = found
+        time.sleep(0.1)
+    return found
 
 
 def _is_refused(port: int) -> bool:

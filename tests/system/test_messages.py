@@ -242,7 +242,7 @@ def test_a42_no_value_costs_more_than_its_length(gateway: RunningGateway, value:
     for content in contents:
         started = time.monotonic()
         assert gateway.ask(content).status < 500
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 3
     gateway.assert_alive()
 
 
@@ -261,7 +261,7 @@ def test_500_fields_of_one_name_cost_no_more_than_others(gateway: RunningGateway
     fields = [*_HOST, *((b"X-%d" % number, b"v") for number in range(500))]
     started = time.monotonic()
     assert gateway.ask(message("GET", "/open/x", fields)).status < 500
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 3
 
 
 def test_a43_memory_stays_flat_under_bodies_that_nobody_may_send(gateway: RunningGateway) -> None:

@@ -75,7 +75,7 @@ async def broken(scope, receive, send) -> None:
 async def parts(request: Request) -> Response:
     async def content():
         yield b"first"
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(2)
         yield b"second"
 
     return StreamingResponse(content())

@@ -92,11 +92,11 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def _said(server: Asked, content: bytes, until: bytes = b"\r\n\r\n") -> bytes:
-    """What comes back, until an end of a head, a closed connection or a second of silence."""
-    with Connection(server.port, timeout_s=1.0) as connection:
+    """What comes back, until an end of a head, a closed connection or three seconds of silence."""
+    with Connection(server.port, timeout_s=3.0) as connection:
         connection.send(content)
         try:
-            while until not in connection.peek() and not connection.quiet(1.0):
+            while until not in connection.peek() and not connection.quiet(3.0):
                 pass
         except ConnectionError:
             pass

@@ -101,10 +101,11 @@ def test_a46_nothing_becomes_another_protocol(gateway: RunningGateway, protocol:
         (b"Sec-WebSocket-Version", b"13"),
     ]
     mark = len(gateway.backend.record)
-    with Connection(gateway.port, timeout_s=1) as connection:
+    with Connection(gateway.port) as connection:
         connection.send(message("GET", target, upgrade))
         answer = connection.response()
         assert answer.status == (401 if target == "/v1/orders" else 200)
+        connection.socket.settimeout(1)
         connection.send(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58")
         assert b"HTTP/1.1 101" not in connection.rest()
     seen = gateway.backend.since(mark)

@@ -44,11 +44,21 @@ async def test_it_is_ready_once_all_workers_are(tmp_path: Path) -> None:
 
 
 async def test_few_clients_that_keep_their_connections_are_spread_over_all_workers(tmp_path: Path) -> None:
-    """Connecting at once, when the first worker that wakes could take all sixteen. Four to each is even."""
-    async with running_crew(tmp_path, workers=4) as crew, clients(crew, 16, times=FOREVER) as asking:
-        homes = Counter(next(iter(client.answers)) for client in asking)
-        assert len(homes) == 4
-        assert max(homes.values()) <= 12
+    """Connecting at once, when the first worker that wakes could take all sixteen. Four to each is even. On a busy
+    machine a worker that does not run for a moment is given none, so they come twenty times: by chance, without any
+    spread, one of eight times looks like one.
+    """
+    seen: list[list[int]] = []
+    async with running_crew(tmp_path, workers=4) as crew:
+        for _ in range(20):
+            async with clients(crew, 16, times=FOREVER) as asking:
+                seen.append([*Counter(next(iter(client.answers)) for client in asking).values()])
+    assert sum(map(_is_spread, seen)) >= 10, seen
+
+
+def _is_spread(homes: list[int]) -> bool:
+    """Whether each of four workers has clients, and none has most of them."""
+    return len(homes) == 4 and max(homes) <= 12
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -165,11 +165,11 @@ async def test_read_that_finds_no_room_for_the_second_sending_is_unknown() -> No
             return
         await holding.wait()
 
-    async with asking(script, connections_max=1, connect_ms=150) as it:
+    async with asking(script, connections_max=1, connect_ms=400) as it:
         await it.ask()
         first = asyncio.create_task(it.failure())
         await until(lambda: len(it.backend.received) == 2)
-        second = asyncio.create_task(it.failure(total_ms=500))
+        second = asyncio.create_task(it.failure(total_ms=1000))
         failure = await first
         assert (failure.code, failure.sent) == ("upstream.broken", Sent.UNKNOWN)
         assert (await second).code == "upstream.timeout"

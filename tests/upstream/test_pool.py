@@ -257,15 +257,15 @@ async def test_closing_closes_what_rests() -> None:
 
 
 async def test_strangers_have_half_of_the_connections_and_whoever_has_a_key_gets_the_others() -> None:
-    async with asking(_never, connections_max=5, connect_ms=50) as it:
-        strangers = [asyncio.create_task(it.ask("POST", stranger=True, total_ms=400)) for _ in range(8)]
+    async with asking(_never, connections_max=5, connect_ms=200) as it:
+        strangers = [asyncio.create_task(it.ask("POST", stranger=True, total_ms=1500)) for _ in range(8)]
         await until(lambda: sum(task.done() for task in strangers) == 5)
         assert len(it.backend.received) == 3
         failures = [task.exception() for task in strangers if task.done()]
         assert [(failure.code, failure.sent) for failure in failures if isinstance(failure, UpstreamFailure)] == [
             ("gateway.overloaded", Sent.NO)
         ] * 5
-        known = [asyncio.create_task(it.ask("POST", total_ms=400)) for _ in range(2)]
+        known = [asyncio.create_task(it.ask("POST", total_ms=1500)) for _ in range(2)]
         await until(lambda: len(it.backend.received) == 5)
         await asyncio.gather(*strangers, *known, return_exceptions=True)
 
@@ -323,7 +323,7 @@ async def test_whoever_has_a_key_does_not_wait_behind_strangers() -> None:
 
 
 async def test_strangers_have_half_of_the_places_in_the_queue_and_all_wait_in_one_bound() -> None:
-    async with asking(answering(OK), connections_max=1, waiting_max=4, connect_ms=60) as it:
+    async with asking(answering(OK), connections_max=1, waiting_max=4, connect_ms=500) as it:
         pool, end_by_ms = it.pool, monotonic_ms() + 1000
         held = await pool.take(end_by_ms, stranger=False)
         tasks = [asyncio.create_task(pool.take(end_by_ms, stranger=True)) for _ in range(3)]

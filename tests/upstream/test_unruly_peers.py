@@ -34,19 +34,19 @@ async def test_whole_exchange_ends_within_the_total_of_its_route(wire: bytes) ->
         await peer.send(b"HTTP/1.1 200 OK\r\n%b\r\n\r\n" % wire)
         await peer.ended()
 
-    async with asking(script, response_ms=50) as it, asyncio.timeout(2):
-        failure = await it.failure("POST", total_ms=100)
+    async with asking(script, response_ms=300) as it, asyncio.timeout(2):
+        failure = await it.failure("POST", total_ms=400)
         assert (failure.code, failure.sent) == ("upstream.timeout", Sent.YES)
 
 
 async def test_deadline_of_a_quick_exchange_does_not_reach_the_next() -> None:
     async def script(peer: Peer) -> None:
-        for delay_s in itertools.repeat(0.04):
+        for delay_s in itertools.repeat(0.1):
             await peer.request()
             await asyncio.sleep(delay_s)
             await peer.send(OK)
 
-    async with asking(script, response_ms=100) as it:
+    async with asking(script, response_ms=400) as it:
         for _ in range(6):
             await it.ask()
         assert it.backend.connections == 1

@@ -273,9 +273,9 @@ def test_ten_thousand_addresses_of_one_network_are_one_subject() -> None:
 )
 @pytest.mark.parametrize("field", [b"forwarded", b"x-forwarded-for"])
 def test_hostile_fields_cost_linear_time(hostile: bytes, field: bytes) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     behind_proxy(hostile, field=field)
-    assert time.perf_counter() - begun < 0.5
+    assert time.process_time() - begun < 0.5
 
 
 @pytest.mark.parametrize(

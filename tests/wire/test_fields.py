@@ -146,6 +146,6 @@ def test_any_bytes_get_an_answer(fields: list[Field]) -> None:
     ids=range(9),
 )
 def test_hostile_fields_cost_linear_time(fields: list[Field]) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     fields_defect(*in_lower_case(fields))
-    assert time.perf_counter() - begun < 0.5
+    assert time.process_time() - begun < 0.5

@@ -289,6 +289,6 @@ def test_every_request_of_the_llhttp_and_gunicorn_corpora_gets_an_answer() -> No
     ids=range(5),
 )
 def test_hostile_hosts_cost_linear_time(host: bytes) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     read((b"host", host), (b"content-length", b"1" * 65_536), (b"transfer-encoding", b"chunked," * 8192))
-    assert time.perf_counter() - begun < 0.5
+    assert time.process_time() - begun < 0.5

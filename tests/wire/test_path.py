@@ -213,6 +213,6 @@ def test_queries_with_controls_blanks_fragments_or_other_bytes_are_refused(byte:
 )
 @pytest.mark.parametrize("judge", [path_defect, query_defect])
 def test_hostile_targets_cost_linear_time(judge: Callable[[bytes], object], hostile: bytes) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     judge(hostile)
-    assert time.perf_counter() - begun < 0.5
+    assert time.process_time() - begun < 0.5
