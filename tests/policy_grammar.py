@@ -82,7 +82,7 @@ def _service(draw: st.DrawFn, name: str, limits: int) -> str:
     if tiers and richer:
         lines += _section("tiers", {TIER: tiers})
     if draw(st.booleans()):
-        lines += draw(_abuse())
+        lines += draw(_abuse(_HOLDERS if tiers else _HOLDERS[1:]))
     return "\n".join([*lines, *_section("routes", draw(_routes(keys)))]) + "\n"
 
 
@@ -162,8 +162,8 @@ def _of_tier(draw: st.DrawFn, part: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @st.composite
-def _abuse(draw: st.DrawFn) -> list[str]:
-    signals = {f"z{number}": draw(_signal()) for number in range(draw(st.integers(1, 3)))}
+def _abuse(draw: st.DrawFn, holders: tuple[str, ...]) -> list[str]:
+    signals = {f"z{number}": draw(_signal(holders)) for number in range(draw(st.integers(1, 3)))}
     rungs = draw(st.lists(st.sampled_from(range(len(_RUNGS))), min_size=1, unique=True))
     parts = {
         "mode": draw(_MODES),
@@ -175,10 +175,10 @@ def _abuse(draw: st.DrawFn) -> list[str]:
 
 
 @st.composite
-def _signal(draw: st.DrawFn) -> dict[str, Any]:
+def _signal(draw: st.DrawFn, holders: tuple[str, ...]) -> dict[str, Any]:
     per = draw(st.sampled_from(["ip", "key", "account"]))
     part: dict[str, Any] = {
-        "on": draw(st.sampled_from(_ANYBODYS if per == "ip" else _HOLDERS)),
+        "on": draw(st.sampled_from(_ANYBODYS if per == "ip" else holders)),
         "per": per,
         "points": draw(st.sampled_from([5, 15, 30, 60])),
     }

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
+from guard.policy.case_files import CASES_ENDING
 from guard.policy.names import LIST_ENDING
 from guard.policy.shared import SHARED_FILE
 from guard.signing.policy_signature import SIGNATURE_FILE
@@ -18,15 +19,15 @@ Marks: TypeAlias = tuple[tuple[str, int, int, int], ...]
 
 
 def marks_of(directory: Path) -> Marks:
-    """What tells the policy files of a directory (or the one file, and what it may name beside it) from what they were
-    before. Never raises.
+    """What tells the policy files of a directory (or the one file, what it may name, and what may be its tests) from
+    what they were before. Never raises.
     """
     alone = not directory.is_dir()
     try:
         beside = sorted((directory.parent if alone else directory).iterdir())
     except OSError:
         beside = []
-    endings = (LIST_ENDING, SHARED_FILE) if alone else (".yaml", LIST_ENDING, SIGNATURE_FILE)
+    endings = (LIST_ENDING, SHARED_FILE, CASES_ENDING) if alone else (".yaml", LIST_ENDING, SIGNATURE_FILE)
     watched = [path for path in beside if path.name.endswith(endings) and path != directory]
     return tuple(map(_mark, [directory, *watched] if alone else watched))
 

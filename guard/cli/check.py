@@ -9,7 +9,7 @@ import typer
 
 from guard import __version__
 from guard.app.keys import open_keyring
-from guard.cli.starting import EXIT_POLICY_INVALID, settings_or_exit
+from guard.cli.starting import EXIT_POLICY_INVALID, EXIT_TESTS_FAILED, settings_or_exit
 from guard.cli.vault import answer_of
 from guard.model.keys import KeyState
 from guard.policy.diagnostic import Diagnostic, Severity, concise, in_order, render, to_json
@@ -23,6 +23,8 @@ from guard.service.policies import accepted, untested
 from guard.service.policy_tests import rehearse
 
 _USABLE = (KeyState.PRE_ACTIVATION, KeyState.ACTIVE, KeyState.SUSPENDED)
+_OF_TESTS = {"P601", "P603"}
+"""Faults of a test that was run, and not of what it tests."""
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
@@ -48,7 +50,7 @@ class Form(StrEnum):
     each fault where it is and what to do.
     `guard explain-code CODE` says more.
 
-    Exit code: 0 valid, 1 internal error, 2 usage, 3 invalid.
+    Exit code: 0 valid, 1 internal error, 2 usage, 3 invalid, 4 nothing but tests fail.
     """
 )
 def check(
@@ -58,7 +60,7 @@ def check(
     ] = None,
     *,
     form: Annotated[Form, typer.Option("--format", help="How to print what was found.")] = Form.TEXT,
-    fail_level: Annotated[Severity, typer.Option(help="What ends with code 3.")] = Severity.ERROR,
+    fail_level: Annotated[Severity, typer.Option(help="What ends with code 3 or 4.")] = Severity.ERROR,
     keys: Annotated[bool, typer.Option("--keys", help="Look for scopes that no key has, in the key database.")] = False,
     print_: Annotated[
         bool,
@@ -84,7 +86,8 @@ def check(
         typer.echo("\n\n".join(all_resolved(one) for one in loaded))
     failing = [one for one in diagnostics if fail_level is Severity.WARNING or one.severity is Severity.ERROR]
     if failing:
-        raise typer.Exit(EXIT_POLICY_INVALID)
+        tests_alone = {one.code for one in failing} <= _OF_TESTS
+        raise typer.Exit(EXIT_TESTS_FAILED if tests_alone else EXIT_POLICY_INVALID)
 
 
 def _judged(path: Path, granted: frozenset[str] | None) -> Loaded | Invalid:

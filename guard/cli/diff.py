@@ -77,7 +77,7 @@ def diff(
         *scheme_differences(rewritten_schemes(old.contents, new.contents)),
         *differences(old.policies, new.policies),
     )
-    typer.echo(_PRINTED[form](changes))
+    typer.echo(_printed(form, changes, _folder(paths[-1])))
     if fail_on is FailOn.WEAKENS and any(change.kind is Kind.WEAKENS for change in changes):
         raise typer.Exit(EXIT_FAILED)
     if live is not None and changes:  # knockout: drift_is_told
@@ -90,12 +90,12 @@ def as_text(changes: tuple[Change, ...]) -> str:
     return "\n".join([*rows, f"Summary: {summary(changes)}"])
 
 
-def as_github(changes: tuple[Change, ...]) -> str:
-    """Annotations: a warning for each that weakens, else a notice."""
+def as_github(changes: tuple[Change, ...], folder: Path) -> str:
+    """Annotations of the files in this folder: a warning for each that weakens, else a notice."""
     rows = []
     for change in changes:
         level = "warning" if change.kind is Kind.WEAKENS else "notice"
-        where = f" file={_escaped(change.file, ',:')},line={change.line}" if change.file else ""
+        where = f" file={_escaped(str(folder / change.file), ',:')},line={change.line}" if change.file else ""
         rows.append(f"::{level}{where}::{change.kind} {_escaped(_sentence(change))}")
     return "\n".join([*rows, f"Summary: {summary(changes)}"])
 
@@ -105,7 +105,18 @@ def as_json(changes: tuple[Change, ...]) -> str:
     return msgspec.json.encode(changes).decode()
 
 
-_PRINTED = {Form.TEXT: as_text, Form.GITHUB: as_github, Form.JSON: as_json}
+def _printed(form: Form, changes: tuple[Change, ...], folder: Path) -> str:
+    match form:
+        case Form.GITHUB:
+            return as_github(changes, folder)
+        case Form.JSON:
+            return as_json(changes)
+        case Form.TEXT:
+            return as_text(changes)
+
+
+def _folder(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
 
 
 def _sentence(change: Change) -> str:
@@ -143,7 +154,7 @@ def _running(url: str, token_file: Path | None) -> dict[str, bytes]:
 def _at_revision(revision: str, path: Path) -> dict[str, bytes]:
     """The policy files of a path as they were. `ls-tree` lists them and `show` reads them: nothing is checked out."""
     alone = not path.is_dir()
-    folder = path.parent if alone else path
+    folder = _folder(path)
     names = _git(folder, "ls-tree", "--name-only", "-z", "--end-of-options", revision).split(b"\0")
     listed = [name for name in map(os.fsdecode, names) if name.endswith((".yaml", LIST_ENDING)) and name[0] != "."]
     if alone:

@@ -10,6 +10,7 @@ import typer
 
 from guard.cli.curl import body_of
 from guard.cli.explained import shown
+from guard.cli.log_files import lines_of
 from guard.cli.outgoing import asked_for
 from guard.cli.starting import EXIT_POLICY_INVALID, EXIT_USAGE, settings_or_exit
 from guard.core.routing import place_for
@@ -26,6 +27,7 @@ from guard.signing.writing import CannotSign, Request
 
 _LISTS = ("scopes", "networks", "uses")
 _FLAGS = ("expired", "revoked", "unknown")
+_ONLY = "only."
 _WORDS = 2
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
@@ -51,7 +53,8 @@ class Form(StrEnum):
     req_… is looked up in the decision log.
 
     --as takes the fields of `as` in a policy test: key, account, scopes, tier, ip, scheme, algorithm, networks, uses,
-    and expired, revoked or unknown. Several values are joined with a plus sign.
+    and expired, revoked or unknown; and only.RESOURCE (only.symbol=BTC-USD+ETH-USD). Several values are joined with a
+    plus sign.
     """,
 )
 def run(
@@ -62,7 +65,7 @@ def run(
     header: Annotated[list[str] | None, typer.Option("-H", "--header", help="A field: 'Name: value'.")] = None,
     unsigned: Annotated[bool, typer.Option(help="Send it without credentials.")] = False,
     policies: Annotated[Path | None, typer.Option(help="Directory of policy files, or one file.")] = None,
-    log: Annotated[Path | None, typer.Option(help="The decision log.")] = None,
+    log: Annotated[Path | None, typer.Option(help="The decision log, also gzipped; - is standard input.")] = None,
     form: Annotated[Form, typer.Option("--format", help="How to print it.")] = Form.TEXT,
 ) -> None:
     """See `help` above."""
@@ -131,13 +134,17 @@ def _for_any_service(rules: Rulebook, rehearsal: Rehearsal, asked: Asked, ip: st
 def _fixture(text: str) -> Fixture:
     """Who sends it, in the words of a policy test."""
     given: dict[str, object] = {}
+    only: dict[str, list[str]] = {}
     for part in filter(None, text.split(",")):
         name, equals, value = part.strip().partition("=")
         if not equals and name not in _FLAGS:
             raise typer.BadParameter(f"{part!r} is not NAME=VALUE", param_hint="--as")
-        given[name] = True if name in _FLAGS else value.split("+") if name in _LISTS else value
+        if name.startswith(_ONLY):
+            only[name.removeprefix(_ONLY)] = value.split("+")
+        else:
+            given[name] = True if name in _FLAGS else value.split("+") if name in _LISTS else value
     try:
-        return fixture_of(FixturePart.model_validate(given))
+        return fixture_of(FixturePart.model_validate(given | ({"only": only} if only else {})))
     except ValueError as fault:
         first = fault.errors()[0] if hasattr(fault, "errors") else {"loc": ("",), "msg": str(fault)}
         raise typer.BadParameter(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", param_hint="--as") from None
@@ -150,13 +157,9 @@ def _logged(request_id: str, log: Path | None, configured: str) -> DecisionEvent
         raise typer.BadParameter("GUARD_DECISION_LOG is no file: say which one it is", param_hint="--log")
     found: DecisionEvent | None = None
     needle = json.dumps(request_id).encode()
-    try:
-        with path.open("rb") as lines:
-            for line in lines:
-                if needle in line:
-                    found = _event(line, request_id) or found
-    except OSError as fault:
-        raise typer.BadParameter(f"{path} cannot be read: {fault.strerror}", param_hint="--log") from None
+    for line in lines_of(path):
+        if needle in line:
+            found = _event(line, request_id) or found
     if found is None:
         typer.echo(f"error: {path} has no decision {request_id}", err=True)
         raise typer.Exit(1)

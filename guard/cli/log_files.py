@@ -23,18 +23,28 @@ def read_log(log: Path, read: Callable[[bytes], LogLine]) -> Iterator[LogLine | 
     program with code 2.
     """
     unread = 0
+    for number, content in enumerate(lines_of(log), start=1):
+        if content.isspace():
+            continue
+        try:
+            yield read(content)
+        except LogError as fault:
+            unread += 1
+            if unread <= _COMPLAINTS_MAX:
+                complain(f"{log}:{number}: {fault}")
+            yield None
+
+
+def lines_of(log: Path) -> Iterator[bytes]:
+    """Each line as it stands there. A longer one than any log has comes in pieces, which nothing can read. A file that
+    cannot be read ends the program with code 2.
+    """
     with _opened(log) as file, progress("lines") as show:
-        for number, content in enumerate(_lines(file), start=1):
+        number = 0
+        while line := file.readline(_LINE_BYTES_MAX):
+            number += 1
             show(number)
-            if content.isspace():
-                continue
-            try:
-                yield read(content)
-            except LogError as fault:
-                unread += 1
-                if unread <= _COMPLAINTS_MAX:
-                    complain(f"{log}:{number}: {fault}")
-                yield None
+            yield line
 
 
 @contextmanager
@@ -52,9 +62,3 @@ def _opened(log: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
     except (OSError, EOFError) as error:
         complain(f"{log} cannot be read: {error}")
         raise typer.Exit(EXIT_USAGE) from None
-
-
-def _lines(file: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
-    """Each line. A longer one than any log has comes in pieces, which nothing can read."""
-    while line := file.readline(_LINE_BYTES_MAX):
-        yield line

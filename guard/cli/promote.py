@@ -44,6 +44,10 @@ def promote(
     found = promotion_of(rules_or_exit(policies).files, rule, service, KEYS_DENIED_PERCENT)
     if isinstance(found, NotFound):
         complain(f"no rule {rule}{'' if service is None else f' in {service}'}; there are: {', '.join(found.known)}")
+        if rule.startswith("abuse."):
+            complain(
+                "signals go with the whole section, `abuse`: a decision log tells codes, and not which signal it was"
+            )
         raise typer.Exit(EXIT_USAGE)
     if len(found) > 1:
         complain(f"{rule} stands in several services: name one with --service ({', '.join(p.service for p in found)})")

@@ -34,7 +34,8 @@ class Weighed(msgspec.Struct, frozen=True):
 def weighed_text(weighed: Weighed, top: int) -> str:
     """For a person."""
     record, promotion = weighed.record, weighed.promotion
-    lines = [f"{promotion.rule} of {promotion.service} in shadow, {_span(record)}"]
+    mode = "in shadow" if promotion.edits else "enforced"
+    lines = [f"{promotion.rule} of {promotion.service}, {mode}, {_span(record)}"]
     lines.append(f"would have denied {record.denied:,} of {record.requests:,} requests, to {_shares(record)}")
     lines += [
         f"  {one_line(one.subject)}  {one.count:,} from {_time(one.first_at)} to {_time(one.last_at)}"

@@ -19,6 +19,7 @@ from guard.telemetry import logs
 
 EXIT_USAGE = 2
 EXIT_POLICY_INVALID = 3
+EXIT_TESTS_FAILED = 4
 
 
 def settings_or_exit(**flags: object) -> Settings:

@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from guard.cli.explained import shown
-from guard.cli.starting import EXIT_POLICY_INVALID, EXIT_USAGE
+from guard.cli.starting import EXIT_POLICY_INVALID, EXIT_TESTS_FAILED, EXIT_USAGE
 from guard.policy.cases import Case
 from guard.policy.diagnostic import render, visible
 from guard.policy.load import Invalid, load_policies
@@ -19,8 +19,6 @@ from guard.service.explain import explain
 from guard.service.policies import untested
 from guard.service.policy_tests import Verdict, rehearse
 from guard.service.rulebook import Rulebook
-
-EXIT_TESTS_FAILED = 4
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 

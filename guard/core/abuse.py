@@ -17,7 +17,9 @@ JITTER_PERCENT: Final = 10
 BANNED_ALWAYS: Final = 10
 """So many may be banned whatever share of all that is: a share of few would be nobody."""
 
-CHANCES: Final = 1000
+CHANCES: Final = 1001
+"""An odd number, so that the one in the middle changes nothing."""
+
 _PERCENT: Final = 100
 
 
@@ -42,7 +44,7 @@ def strikes(before: Ban | None, rung: Rung, now: UnixMs) -> int:
 
 
 def term_ms(rung: Rung, strikes_now: int, chance: int) -> int:
-    """How long, by the strikes. `chance` is a number from 0 to 999: it makes the term up to 10 % shorter or longer."""
+    """How long, by the strikes. `chance` is below CHANCES: it makes the term up to 10 % shorter or longer."""
     term = rung.terms_ms[max(0, min(strikes_now, len(rung.terms_ms)) - 1)]
     spread = term * JITTER_PERCENT // _PERCENT
     return term - spread + 2 * spread * (chance % CHANCES) // (CHANCES - 1)

@@ -47,11 +47,10 @@ def compile_abuse(document: Document, policy: PolicyFile) -> AbusePolicy | None:
     if part is None:
         return None
     section = lowest(policy.mode, part.mode)
-    codes = codes_of(policy)
     signals = tuple(
         found
         for place, name, one in _watched(part)
-        for found in _signals(policy, _rule(document, place, name, lowest(section, one.mode)), one, codes)
+        for found in _signals(policy, _rule(document, place, name, lowest(section, one.mode)), one)
     )
     compiled = AbusePolicy(
         rule=Rule("abuse", document.name, document.span(("abuse",), key=True).line, section),
@@ -91,6 +90,18 @@ def codes_of(policy: PolicyFile) -> tuple[str, ...]:
     return (*reasons, *(f"limit.{name}" for name in policy.limits.named), *OUTCOMES)
 
 
+def crowd_codes(policy: PolicyFile) -> frozenset[str]:
+    """Those of limits that count neither keys nor accounts, so that many share them or nobody is proved yet."""
+    limits = policy.limits.named.items()
+    return frozenset(f"limit.{name}" for name, part in limits if not {"key", "account"} & set(part.per))
+
+
+def meant(on: str, per: str, policy: PolicyFile) -> frozenset[str]:
+    """The codes that a signal on `on` counts. No key or account answers for a limit that does not count it."""
+    found = matches(on, codes_of(policy))
+    return found if per == "ip" else found - crowd_codes(policy)
+
+
 def matches(on: str, codes: tuple[str, ...]) -> frozenset[str]:
     """Those of the codes that an `on` means."""
     pattern = re.compile(".*".join(map(re.escape, on.split("*"))))
@@ -108,9 +119,7 @@ def _rule(document: Document, place: Path, name: str, mode: Mode) -> Rule:
     return Rule(f"abuse.{name}", *document.place(place), mode)
 
 
-def _signals(
-    policy: PolicyFile, rule: Rule, part: SignalPart, codes: tuple[str, ...]
-) -> Iterator[tuple[Signal, frozenset[str]]]:
+def _signals(policy: PolicyFile, rule: Rule, part: SignalPart) -> Iterator[tuple[Signal, frozenset[str]]]:
     """The signal with the codes that it is on; before it its counterpart, where it has a ratio to one."""
     signal = Signal(
         name=rule.name.removeprefix("abuse."),
@@ -128,8 +137,8 @@ def _signals(
         field = None if to.response_header is None else to.response_header.encode()
         signal = structs.replace(signal, ratio=part.ratio.above, field=field)
         counterpart = structs.replace(signal, is_counterpart=True, routes=_routes(policy, to), slower_than_ms=0)
-        yield counterpart, matches(to.on or _ANSWERS, codes)
-    yield signal, matches(part.on, codes)
+        yield counterpart, meant(to.on or _ANSWERS, part.per, policy)
+    yield signal, meant(part.on, part.per, policy)
 
 
 def _routes(policy: PolicyFile, part: SignalPart | CounterpartPart) -> frozenset[str] | None:

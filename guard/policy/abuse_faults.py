@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
-from guard.policy.abuse import OUTCOMES, codes_of, matches
+from guard.policy.abuse import OUTCOMES, codes_of, crowd_codes, matches
 from guard.policy.abuse_schema import AbusePart, CounterpartPart, SignalPart
 from guard.policy.diagnostic import Diagnostic, did_you_mean, quoted
 from guard.policy.document import Document, Path
@@ -34,15 +34,18 @@ def abuse_faults(document: Document, policy: PolicyFile) -> list[Diagnostic]:
     if part is None:
         return []
     faults = [*_time_fault(document, part.score.half_life, _HALF_LIFE_MS, "score")]
-    codes = codes_of(policy)
+    codes, crowd = codes_of(policy), crowd_codes(policy)
     known = {route.group for route in policy.routes.values() if route.group} | set(policy.routes)
     for name, one in part.signals.items():
         place = ("abuse", "signals", name)
         faults += [*_event_faults(document, place, one, codes), *_count_faults(document, place, one)]
+        faults += _crowd_faults(document, (*place, "on"), one.per, matches(one.on, codes), crowd)
         faults += _route_faults(document, place, one.routes, known)
         if one.ratio is not None:
             faults += _ratio_faults(document, (*place, "ratio", "to"), one, one.ratio.to, codes)
             faults += _route_faults(document, (*place, "ratio", "to"), one.ratio.to.routes, known)
+            other = frozenset() if one.ratio.to.on is None else matches(one.ratio.to.on, codes)
+            faults += _crowd_faults(document, (*place, "ratio", "to", "on"), one.per, other, crowd)
     return [*faults, *_ladder_faults(document, part)]
 
 
@@ -58,6 +61,16 @@ def _event_faults(document: Document, place: Path, part: SignalPart, codes: tupl
     if part.slower_than is not None and not _are_answers(matched):
         message = "`slower_than` is about answers of the backend, and `on` matches more"
         yield document.fault("P110", (*place, "slower_than"), message, help_text="write `on: outcome.*`", key=True)
+
+
+def _crowd_faults(
+    document: Document, place: Path, per: str, matched: frozenset[str], crowd: frozenset[str]
+) -> Iterator[Diagnostic]:
+    """A key is not to blame for a limit that others can exhaust, and not known where addresses are counted."""
+    if per != "ip" and matched and matched <= crowd:  # knockout: crowds_score_no_key
+        message = f"{quoted(min(matched))} counts neither keys nor accounts, so it tells nothing of one {per}"
+        hint = "write `per: ip`, or name a limit that counts keys or accounts"
+        yield document.fault("P402", place, message, help_text=hint)
 
 
 def _route_faults(

@@ -40,7 +40,7 @@ MEANINGS: Final[dict[str, str]] = {
     "P110": "Two fields that exclude one another.",
     "P111": "A file that a field names and that cannot be used.",
     "P112": "A list of networks in a file: a line that is none, too many, or none where somebody is to be let in.",
-    "P190": "A part of the language that this version does not know yet.",
+    "P190": "Something that one may expect of the language, and that it does not have.",
     "P191": "A file of a kind that there is not, or whose ending is not `.yaml`.",
     "P192": "No policy in the directory.",
     "P193": "Policies that nobody who may has signed, or that were changed since.",

@@ -82,6 +82,20 @@ def read_files(contents: Mapping[Path, bytes], fetch: Fetch) -> Files:
     )
 
 
+def with_its_tests(policy: Path, contents: Mapping[Path, bytes]) -> dict[Path, bytes]:
+    """A policy that is loaded alone, and of the tests beside it all that do not say that they are another service's."""
+    document = read_document(contents.get(policy, b""), str(policy), policy.name)
+    if not isinstance(document, Document):
+        return {path: content for path, content in contents.items() if path == policy}
+    service = document.content.get("service")
+    kept: dict[Path, bytes] = {}
+    for path, content in sorted(contents.items()):
+        beside = read_document(content, str(path), path.name)
+        if not isinstance(beside, Document) or beside.content.get("service", service) == service:
+            kept[path] = content
+    return kept
+
+
 def services_in(contents: Mapping[str, bytes]) -> tuple[Document, ...]:
     """The services of contents that were read and found in order before."""
     found = {Path(path): content for path, content in contents.items()}

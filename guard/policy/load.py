@@ -14,10 +14,11 @@ import msgspec
 
 from guard.model.policy import PolicySet
 from guard.model.policy_versions import DIGEST_DIGITS
+from guard.policy.case_files import CASES_ENDING
 from guard.policy.cases import Case
 from guard.policy.compile import Source, compile_all
 from guard.policy.diagnostic import Diagnostic, Severity, in_order, quoted
-from guard.policy.files import Fetch, among, read_files
+from guard.policy.files import Fetch, among, read_files, with_its_tests
 from guard.policy.names import LIST_ENDING
 from guard.policy.schemes import SCHEME_ENDING, shipped_schemes, with_own_schemes
 from guard.policy.shared import SHARED_FILE
@@ -53,16 +54,18 @@ class Invalid(msgspec.Struct, frozen=True):
 def load_policies(
     directory: Path, *, environment: Mapping[str, str] = os.environ, granted: frozenset[str] | None = None
 ) -> Loaded | Invalid:
-    """The policies of a directory, or of one file. `environment` is what `${NAME}` is looked up in. Never raises.
+    """The policies of a directory, or of one file and its tests beside it. Never raises.
 
-    `granted` are the scopes that keys have, if somebody has looked: routes that need others are warned of.
+    `environment` is what `${NAME}` is looked up in. `granted` are the scopes that keys have, if somebody has looked:
+    routes that need others are warned of.
     """
     contents: dict[Path, bytes] = {}
     bytes_left = DIRECTORY_BYTES_MAX
     faults: list[Diagnostic] = []
     try:
         directory.stat()
-        paths = sorted(directory.iterdir()) if directory.is_dir() else [directory]
+        alone = not directory.is_dir()
+        paths = [directory, *_tests_beside(directory)] if alone else sorted(directory.iterdir())
     except OSError as fault:
         return Invalid((_unreadable(directory, fault),))
     for path in paths:
@@ -77,6 +80,8 @@ def load_policies(
             bytes_left -= len(contents.get(path, b""))
             if bytes_left < 0 or len(contents) > DIRECTORY_FILES_MAX:  # knockout: directories_are_bounded
                 return Invalid((_too_much(directory),))
+    if alone:
+        contents = with_its_tests(directory, contents)
     return _load(str(directory), contents, faults, environment, granted, fetch=_within(bytes_left))
 
 
@@ -134,6 +139,13 @@ def _load(
         return Invalid(diagnostics)
     read = {str(path): content for path, content in files.contents.items()}
     return Loaded(compiled.policies, compiled.schemes, read, diagnostics, compiled.cases)
+
+
+def _tests_beside(policy: Path) -> list[Path]:
+    """What may be tests of a policy that is loaded alone. Raises OSError."""
+    if policy.name.endswith((SCHEME_ENDING, CASES_ENDING)) or policy.name == SHARED_FILE:
+        return []
+    return sorted(path for path in policy.parent.iterdir() if path.name.endswith(CASES_ENDING))
 
 
 def _is_read(name: str) -> bool:

@@ -16,11 +16,11 @@ from guard.policy.diagnostic import Diagnostic, did_you_mean, nearest, quoted
 from guard.policy.document import Document, Path
 from guard.policy.schema import PolicyFile
 from guard.policy.shared_schema import SharedFile
-from guard.policy.unknown import field_comes_later, value_comes_later
+from guard.policy.unknown import instead_of_field, instead_of_value
 
 _FAULTS_MAX: Final = 100
 
-LATER: Final = "comes with the policy desk"
+_NOT_PART: Final = "{} is not part of the language"
 
 _KINDS: Final[dict[str, str]] = {
     "string_type": "text",
@@ -127,8 +127,9 @@ def _fault(document: Document, error: ErrorDetails, root: type[BaseModel]) -> Di
     path, kind, value = _path(error, root), error["type"], error["input"]
     if kind == "extra_forbidden":
         return _unknown_field(document, path, root)
-    if value_comes_later(path, value):
-        return document.fault("P190", path, f"{quoted(value)} is not known yet: it {LATER}")
+    instead = instead_of_value(path, value)
+    if instead is not None:
+        return document.fault("P190", path, _NOT_PART.format(quoted(value)), help_text=instead)
     if kind == "missing":
         return document.fault("P105", path[:-1], f"the field {quoted(path[-1])} is missing", key=True)
     if kind == "policy":
@@ -143,8 +144,9 @@ def _fault(document: Document, error: ErrorDetails, root: type[BaseModel]) -> Di
 
 def _unknown_field(document: Document, path: Path, root: type[BaseModel]) -> Diagnostic:
     name = path[-1]
-    if field_comes_later(path):
-        return document.fault("P190", path, f"{quoted(name)} is not known yet: it {LATER}", key=True)
+    instead = instead_of_field(path)
+    if instead is not None:
+        return document.fault("P190", path, _NOT_PART.format(quoted(name)), help_text=instead, key=True)
     hint = did_you_mean(name, _fields_at(path[:-1], root))
     return document.fault("P101", path, f"unknown field {quoted(name)}", help_text=hint, key=True)
 

@@ -4,6 +4,8 @@ from typing import Final
 
 from guard.model.decision import Deny
 
+_BANNED: Final = "see why (guard bans list, guard bans show ban_…), and wait, or end it (guard bans lift ban_… --why …)"
+
 _BY_CODE: Final = {
     "route.unknown": "write a route for it, or ask for one that the policy has",
     "route.method": "use one of the methods that the route has",
@@ -22,8 +24,13 @@ _BY_CODE: Final = {
     "auth.suspended_key": "resume the key (guard keys resume)",
     "authz.scope": "give a key that scope, or ask for another scope on the route",
     "authz.ip": "send it from one of the key's networks",
+    "authz.require": "send what is missing, or with a key that has --networks; or ask for less in `require`",
     "authz.bounds": "use a key that is not kept to so little, or say in `resources` where the route tells it, or `any`",
     "abuse.address_denied": "take the address out of `client_ip.deny`, or into `client_ip.allow`",
+    "abuse.quarantine": _BANNED,
+    "abuse.ban": _BANNED,
+    "request.bad_body": "send plain JSON, each name once, with what the route's `cost` or the scheme reads in it",
+    "request.too_many_items": "send several requests, or raise `max` in the route's `cost`",
     "request.too_large": "send less, or raise `max_body`",
     "store.unavailable": "look at the shared store; what goes on without it is `store.on_failure`",
 }

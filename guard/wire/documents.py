@@ -1,7 +1,7 @@
 """JSON as it is judged here (RFC 8259, RFC 6901): strictly, so that no two programs read two things in it.
 
-Refused are duplicate names, NaN and infinities, a byte order mark, bad UTF-8, lone surrogates in what is taken, and
-nesting beyond 32. Numbers keep the text they arrived in.
+Refused are duplicate names, names with U+0000 (where C's texts end), NaN and infinities, a byte order mark, bad UTF-8,
+lone surrogates in what is taken, and nesting beyond 32. Numbers keep the text they arrived in.
 """
 
 import json
@@ -123,6 +123,8 @@ def _unique(members: list[tuple[str, object]]) -> dict[str, object]:
     unique = dict(members)
     if len(unique) < len(members):
         raise DocumentFault("a name occurs twice in one object of the body")
+    if "\0" in "".join(unique):  # knockout: names_end_where_they_end
+        raise DocumentFault("a name of the body holds U+0000")
     return unique
 
 

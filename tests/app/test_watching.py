@@ -52,7 +52,7 @@ def test_one_file_is_watched_and_what_is_not_there_raises_nothing(tmp_path: Path
     alone = marks_of(file)
     (tmp_path / "c.yaml").write_text("another policy")
     assert marks_of(file) == alone
-    for beside in ("deny.txt", "_shared.yaml"):
+    for beside in ("deny.txt", "_shared.yaml", "a.test.yaml"):
         (tmp_path / beside).write_text("x")
         assert marks_of(file) != alone
         (tmp_path / beside).unlink()

@@ -61,7 +61,7 @@ def test_a_fault_is_named_with_its_place_and_ends_with_code_3(tmp_path: Path, fo
     assert expected in ran.output
 
 
-def test_a_policy_whose_tests_fail_is_invalid(tmp_path: Path) -> None:
+def test_a_policy_whose_tests_fail_is_refused_with_a_code_of_its_own(tmp_path: Path) -> None:
     policy = tmp_path / "exchange.yaml"
     head = "version: 1\nservice: x\nupstream: http://127.0.0.1:1\nroutes: {GET /v1/x: {auth: none}}\n"
     policy.write_text(head + "tests: [{send: GET /v1/x, expect: allow}]\n")
@@ -69,8 +69,17 @@ def test_a_policy_whose_tests_fail_is_invalid(tmp_path: Path) -> None:
     assert (ran.exit_code, ran.output.partition("x@")[0]) == (0, "1 files ok, 1 tests pass, 0 warnings: ")
     policy.write_text(head + "tests: [{send: GET /v1/y, expect: allow}]\n")
     ran = CliRunner().invoke(app, [str(policy), "--format", "concise"])
-    assert ran.exit_code == 3
+    assert ran.exit_code == 4
     assert f"{policy}:5:35: error[P601]" in ran.output
+    policy.write_text(head + "tests: [{send: GET /v1/x, as: {scheme: binance}, expect: allow}]\n")
+    ran = CliRunner().invoke(app, [str(policy), "--format", "concise"])
+    assert (ran.exit_code, "error[P603]" in ran.output) == (4, True)
+    (tmp_path / "wrong").mkdir()
+    (tmp_path / "wrong" / "p.yaml").write_text(_WRONG)
+    assert CliRunner().invoke(app, [str(policy), str(tmp_path / "wrong")]).exit_code == 3
+    policy.write_text(_WARNED + "tests: [{send: POST /v1/y, expect: allow}]\n")
+    codes = [CliRunner().invoke(app, [str(policy), "--fail-level", level]).exit_code for level in ("error", "warning")]
+    assert codes == [4, 3], "what a warning is about is no test"
 
 
 def test_a_program_gets_json(tmp_path: Path) -> None:

@@ -43,11 +43,25 @@ def test_what_weakens_can_fail_a_pipeline(pair: tuple[Path, Path]) -> None:
 
 def test_github_gets_annotations_that_a_policy_cannot_break_out_of(tmp_path: Path, pair: tuple[Path, Path]) -> None:
     lines = _diff(*pair, "--format", "github").stdout.splitlines()
-    assert lines[0] == "::warning file=new.yaml,line=4::WEAKENS exchange limits.key rate 20/1s → 50/1s"
-    assert lines[1].startswith("::notice file=new.yaml,line=7::NEUTRAL ")
+    assert lines[0] == f"::warning file={pair[1]},line=4::WEAKENS exchange limits.key rate 20/1s → 50/1s"
+    assert lines[1].startswith(f"::notice file={pair[1]},line=7::NEUTRAL ")
     odd = tmp_path / "a,b%:c.yaml"
     odd.write_text(pair[1].read_text())
-    assert "file=a%2Cb%25%3Ac.yaml,line=4::" in _diff(pair[0], odd, "--format", "github").stdout
+    assert "/a%2Cb%25%3Ac.yaml,line=4::" in _diff(pair[0], odd, "--format", "github").stdout
+
+
+def test_github_gets_paths_as_new_was_named_and_as_guard_check_tells_them(
+    pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(pair[0].parent)
+    for number, one in enumerate(pair):
+        folder = Path(f"policies{number}")
+        folder.mkdir()
+        one.rename(folder / "acme.yaml")
+    for new in ("policies1", "policies1/acme.yaml"):
+        assert "::warning file=policies1/acme.yaml,line=4::" in _diff("policies0", new, "--format", "github").stdout
+    monkeypatch.chdir("policies1")
+    assert "::warning file=acme.yaml,line=4::" in _diff("../policies0", ".", "--format", "github").stdout
 
 
 def test_json_has_every_field(pair: tuple[Path, Path]) -> None:

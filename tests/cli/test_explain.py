@@ -1,5 +1,6 @@
 """`guard explain` of a request that could be sent, and of one that was."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -49,6 +50,17 @@ def test_one_that_is_refused_says_where_and_what_to_do(tmp_path: Path) -> None:
     assert unsigned.output.startswith("DENY 401 auth.missing")
 
 
+def test_a_key_may_be_kept_to_resources(tmp_path: Path) -> None:
+    text = _POLICY.replace("routes: {", "resources: {symbol: {field: /symbol}}\nroutes: {")
+    (tmp_path / "kept.yaml").write_text(text)
+    asked = ("POST", "/v1/orders", "--policies", str(tmp_path / "kept.yaml"), "--body", '{"symbol": "BTC-USD"}', "--as")
+    decided = [
+        CliRunner().invoke(app, [*asked, f"scopes=trade,only.symbol={values}"]).output.split()[:3]
+        for values in ("BTC-USD", "ETH-USD+BTC-USD", "ETH-USD")
+    ]
+    assert decided == [["ALLOW", "200", "policy"]] * 2 + [["DENY", "403", "authz.bounds"]]
+
+
 def test_it_finds_the_service_that_has_the_route(tmp_path: Path) -> None:
     assert "policy other@" in _ran(tmp_path, "GET", "/x").output
     assert _ran(tmp_path, "GET", "/nowhere").output.startswith("DENY 404 route.unknown")
@@ -69,6 +81,8 @@ def test_a_program_gets_json(tmp_path: Path) -> None:
         ("POST", "/v1/orders", "--as", "nobody"),
         ("POST", "/v1/orders", "--as", "colour=red"),
         ("POST", "/v1/orders", "--as", "ip=here"),
+        ("POST", "/v1/orders", "--as", "only=symbol"),
+        ("POST", "/v1/orders", "--as", "only.=BTC-USD"),
         ("POST", "/v1/orders", "--as", "scheme=binance"),
         ("req_1", "--log", "nowhere.jsonl"),
     ],
@@ -94,6 +108,13 @@ def test_a_decision_of_the_log_is_explained_by_its_id(tmp_path: Path) -> None:
     assert ran.exit_code == 0
     assert ran.output.startswith("DENY 429 limit.key")
     assert "limit.key    DENY" in ran.output
+    zipped = tmp_path / "decisions.jsonl.gz"
+    zipped.write_bytes(gzip.compress(log.read_bytes()))
+    assert _ran(tmp_path, "req_2", "--log", str(zipped)).output == ran.output
+    piped = CliRunner().invoke(
+        app, ["req_2", "--log", "-", "--policies", str(tmp_path / "policies")], input=log.read_bytes()
+    )
+    assert piped.output == ran.output
     absent = _ran(tmp_path, "req_3", "--log", str(log))
     assert (absent.exit_code, absent.output) == (1, f"error: {log} has no decision req_3\n")
 

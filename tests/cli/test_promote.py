@@ -77,6 +77,17 @@ def test_what_is_enforced_is_not_promoted(policies: Path, tmp_path: Path) -> Non
     (policies / "exchange.yaml").write_text(POLICY.replace("shadow", "enforce"))
     done = ran(policies, log(tmp_path, 0, 10))
     assert (done.exit_code, "Refused: limits.weight is enforced already." in done.output) == (4, True)
+    assert done.output.startswith("limits.weight of exchange, enforced, 2026-")
+
+
+def test_a_signal_is_not_promoted_alone_and_why_is_told(policies: Path, tmp_path: Path) -> None:
+    (policies / "exchange.yaml").write_text(
+        f"{POLICY}abuse: {{mode: shadow, signals: {{loud: {{on: limit.*, per: ip, points: 5, mode: shadow}}}}}}\n"
+    )
+    done = ran(policies, log(tmp_path, 0, 10), rule="abuse.loud")
+    assert (done.exit_code, "there are: exchange: abuse, exchange: limits.weight" in done.output) == (2, True)
+    assert "signals go with the whole section, `abuse`" in done.output
+    assert ran(policies, log(tmp_path, 0, 10), rule="abuse").exit_code == 0
 
 
 def test_a_rule_has_to_be_named_so_that_it_is_one(policies: Path, tmp_path: Path) -> None:

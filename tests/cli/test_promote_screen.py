@@ -35,7 +35,7 @@ def weighed(percent: int, *, unread: int = 0, overflowed: bool = False) -> Weigh
 
 def test_a_person_sees_whom_it_met_and_what_to_change() -> None:
     assert weighed_text(weighed(25, unread=3), 10).splitlines() == [
-        "limits.weight of exchange in shadow, 2027-01-15T08:00:00Z to 2027-01-15T08:00:03Z:",
+        "limits.weight of exchange, in shadow, 2027-01-15T08:00:00Z to 2027-01-15T08:00:03Z:",
         "would have denied 1 of 4 requests, to 1 of 4 active keys (25.00%)",
         "  gk_1\\n  1 from 2027-01-15T08:00:01Z to 2027-01-15T08:00:01Z",
         "  GET /  1",

@@ -31,6 +31,14 @@ def test_tests_that_pass_end_with_code_0_and_one_line(tmp_path: Path) -> None:
     assert (ran.exit_code, ran.output) == (0, "PASS: 2/2\n")
 
 
+def test_a_file_is_tested_with_the_tests_beside_it(tmp_path: Path) -> None:
+    _ran(tmp_path)
+    (tmp_path / "x.test.yaml").write_text(f"service: exchange\ntests:\n{_FAILS}")
+    for path in (tmp_path, tmp_path / "exchange.yaml"):
+        ran = CliRunner().invoke(app, [str(path)])
+        assert (ran.exit_code, ran.output.splitlines()[-1]) == (4, "FAIL: 2/3")
+
+
 def test_each_test_has_a_line_if_asked(tmp_path: Path) -> None:
     first, second, last = _ran(tmp_path, "-v").output.splitlines()
     assert first.startswith("POST /v1/orders: allow: PASS (")

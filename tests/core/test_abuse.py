@@ -33,7 +33,16 @@ def test_the_highest_rung_that_is_reached_counts(points: int, action: Action | N
 
 @pytest.mark.parametrize(
     ("strikes_now", "chance", "expected"),
-    [(1, 0, 108_000), (1, 999, 132_000), (2, 0, 540_000), (3, 999, 3_960_000), (4, 999, 3_960_000), (99, 0, 3_240_000)],
+    [
+        (1, 0, 108_000),
+        (1, 500, 120_000),
+        (1, 1000, 132_000),
+        (2, 0, 540_000),
+        (2, 500, 600_000),
+        (3, 1000, 3_960_000),
+        (4, 1000, 3_960_000),
+        (99, 0, 3_240_000),
+    ],
 )
 def test_terms_grow_with_strikes_to_the_last_and_chance_moves_them_by_a_tenth(
     strikes_now: int, chance: int, expected: int

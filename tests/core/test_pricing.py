@@ -56,6 +56,7 @@ def test_more_items_than_there_may_be_are_refused_and_never_capped() -> None:
         (b'{"other": [1]}', "nothing stands at /orders"),
         (b'{"Orders": [1]}', "a name of the body is spelled otherwise"),
         (b'{"orders": [1], "ORDERS": []}', "a name of the body is spelled otherwise"),
+        (b'{"orders\\u0000": [1, 2, 3], "orders": [1]}', "a name of the body holds U+0000"),
         (b'{"orders": {"0": 1}}', "what stands at /orders is no array"),
         (b'{"orders": "[1,2]"}', "what stands at /orders is no array"),
         (b'{"orders": null}', "what stands at /orders is no array"),

@@ -99,6 +99,18 @@ def test_a_pattern_is_resolved_to_every_code_that_it_matches_and_no_other() -> N
     assert not {"auth.replayed", "request.timeout"} & set(compiled.by_code)
 
 
+def test_a_pattern_means_for_a_key_only_limits_that_count_keys_or_accounts() -> None:
+    limits = _LIMIT + "\n  ip: {per: [ip], rate: 5/s}\n  all: {per: [service], rate: 5/s}"
+    section = _section("use: [ignoring-429s]", "signals: {loud: {on: limit.*, points: 5, per: ip}}")
+    compiled = service(policy(limits, section, routes=_ROUTES)).abuse
+    assert compiled is not None
+    assert {code: [signal.name for signal in signals] for code, signals in compiled.by_code.items()} == {
+        "limit.all": ["loud"],
+        "limit.ip": ["loud"],
+        "limit.key": ["ignoring-429s", "loud"],
+    }
+
+
 def test_answers_of_the_backend_are_found_by_the_first_digit_of_their_status() -> None:
     compiled = _abuse(
         "signals:", "  a: {on: outcome.5xx, points: 5, per: key}", "  b: {on: outcome.*, points: 1, per: ip}"

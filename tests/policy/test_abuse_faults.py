@@ -33,6 +33,34 @@ def test_what_only_a_holder_can_cause_may_count_against_the_key(on: str) -> None
     assert codes(policy(_LIMIT, _signals(f"a: {{on: {on}, points: 5, per: key}}"), routes=_ROUTES)) == []
 
 
+_CROWDS = (
+    "limits:\n  ip: {per: [ip], rate: 5/s}\n  all: {per: [service], rate: 5/s}\n"
+    "  route: {per: [ip, route], rate: 5/s}\n"
+    "  key: {per: [ip, key], rate: 5/s, except: [cancels]}\n  mine: {per: [account], rate: 5/s, except: [cancels]}"
+)
+
+
+@pytest.mark.parametrize("on", ["limit.ip", "limit.all", "limit.route", "limit.a*", "limit.i*"])
+@pytest.mark.parametrize("per", ["key", "account"])
+def test_a_limit_that_others_can_exhaust_never_counts_against_a_key_or_an_account(on: str, per: str) -> None:
+    text = policy(_CROWDS, _signals(f"a: {{on: {on}, points: 5, per: {per}}}"), routes=_ROUTES)
+    assert [line for code, line, _ in told(text) if code == "P402"] == [12]
+    assert "P402" not in codes(text.replace(f"per: {per}}}", "per: ip}"))
+
+
+@pytest.mark.parametrize("on", ["limit.key", "limit.mine", "limit.*"])
+def test_a_limit_of_keys_or_accounts_may_count_against_one_and_a_pattern_means_these(on: str) -> None:
+    text = policy(_CROWDS, _signals(f"a: {{on: {on}, points: 5, per: key}}"), routes=_ROUTES)
+    assert "P402" not in codes(text)
+
+
+def test_a_ratio_of_a_key_is_to_nothing_that_others_can_cause() -> None:
+    ratio = "over: 1m, at_least: 9, ratio: {above: 5:1, to: {on: limit.all}}"
+    text = policy(_CROWDS, _signals(f"a: {{on: outcome.*, points: 5, per: key, {ratio}}}"), routes=_ROUTES)
+    assert "P402" in codes(text)
+    assert "P402" not in codes(text.replace("limit.all", "limit.*"))
+
+
 def test_a_signal_on_what_never_happens_is_refused_with_what_was_meant() -> None:
     [(code, _, message)] = told(policy(_signals("a: {on: auth.replay, points: 5, per: ip}")))
     assert (code, message) == ("P215", "nothing ever ends with `auth.replay`")

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from guard.policy.diff import differences
 from guard.policy.directions import Kind
 from guard.policy.files import services_in
@@ -88,3 +90,46 @@ def test_a_policy_that_is_loaded_alone_finds_what_it_shares_beside_it(tmp_path: 
     assert isinstance(found, Loaded), found
     assert list(found.contents) == [str(tmp_path / "a.yaml"), str(tmp_path / "_shared.yaml")]
     assert found.warnings == (), "others may use the rest"
+
+
+_TESTS = "service: {}\ntests: [{{send: GET /v1/time, expect: {}}}]\n"
+
+
+def test_a_policy_that_is_loaded_alone_finds_its_tests_beside_it_and_no_others(tmp_path: Path) -> None:
+    alone = tmp_path / "a.yaml"
+    alone.write_text(policy())
+    (tmp_path / "x.test.yaml").write_text(_TESTS.format("exchange", "allow"))
+    (tmp_path / "y.test.yaml").write_text(_TESTS.format("other", "allow"))
+    (tmp_path / ".z.test.yaml").write_text("nonsense")
+    found = load_policies(alone, environment={})
+    assert isinstance(found, Loaded), found
+    assert [Path(case.place).name for case in found.cases] == ["x.test.yaml:2"]
+    assert list(found.contents) == [str(alone), str(tmp_path / "x.test.yaml")]
+    again = load_contents(found.contents, environment={})
+    assert isinstance(again, Loaded)
+    assert (again.policies.digest, len(again.cases)) == (found.policies.digest, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("nonsense", "Y018"), ("servic: exchange\ntests: []\n", "P101"), ("tests: []\n", "P105")]
+)
+def test_tests_of_which_nobody_can_say_whose_they_are_refuse_a_policy_that_is_loaded_alone(
+    tmp_path: Path, text: str, code: str
+) -> None:
+    (tmp_path / "a.yaml").write_text(policy())
+    (tmp_path / "x.test.yaml").write_text(text)
+    found = load_policies(tmp_path / "a.yaml", environment={})
+    assert isinstance(found, Invalid)
+    assert [(one.code, Path(one.file).name) for one in found.diagnostics] == [(code, "x.test.yaml")]
+    (tmp_path / "x.test.yaml").unlink()
+    (tmp_path / "x.test.yaml").mkdir()
+    assert isinstance(load_policies(tmp_path / "a.yaml", environment={}), Invalid)
+
+
+def test_a_policy_that_is_loaded_alone_and_cannot_be_read_is_told_without_its_tests(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("nonsense")
+    (tmp_path / "x.test.yaml").write_text(_TESTS.format("other", "allow"))
+    for name, codes in (("a.yaml", ["Y018"]), ("x.test.yaml", ["P192", "P207"])):
+        found = load_policies(tmp_path / name, environment={})
+        assert isinstance(found, Invalid)
+        assert [one.code for one in found.diagnostics] == codes

@@ -92,20 +92,18 @@ def test_each_fault_of_shape_is_one_diagnostic(text: str, fault: tuple[str, int,
 
 
 @pytest.mark.parametrize(
-    ("text", "what"),
+    ("text", "what", "instead"),
     [
-        (policy("limits: {x: {per: [country], rate: 5/s}}"), "`country`"),
-        (route("{upgrade: 1}"), "`upgrade`"),
-        (
-            HEAD.replace("upstream: http://127.0.0.1:8081", "upstream: {url: 'http://h', retry: {}}") + ROUTES,
-            "`retry`",
-        ),
+        (policy("limits: {x: {per: [country], rate: 5/s}}"), "`country`", "write `client_ip: {deny: [file:deny.txt]}`"),
+        (route("{upgrade: 1}"), "`upgrade`", "leave it out: guard speaks no WebSocket yet"),
     ],
 )
-def test_what_comes_later_is_refused_by_name(text: str, what: str) -> None:
-    assert [(code, message) for code, _, message in told(text)] == [
-        ("P190", f"{what} is not known yet: it comes with the policy desk")
-    ]
+def test_what_one_may_expect_and_does_not_exist_is_refused_by_name_with_what_to_do(
+    text: str, what: str, instead: str
+) -> None:
+    (fault,) = found(text)
+    assert (fault.code, fault.message) == ("P190", f"{what} is not part of the language")
+    assert fault.help.startswith(instead)
 
 
 def test_credentials_in_a_url_are_told_but_not_shown() -> None:

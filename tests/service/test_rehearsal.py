@@ -190,5 +190,7 @@ def test_abuse_is_scored_slowed_and_banned_by_the_same_clock_and_ends_with_its_t
     assert _said(_sent(rehearsal)) == ("abuse.ban", 403)
     elsewhere = Fixture(key="k2", scopes=frozenset({"trade"}), ip="198.51.100.7")
     assert _sent(rehearsal, who=elsewhere).outcome == "allow"
-    rehearsal.now = UnixMs(rehearsal.now + 121_000)
+    rehearsal.now = UnixMs(rehearsal.now + 119_999)
+    assert _said(_sent(rehearsal)) == ("abuse.ban", 403)
+    rehearsal.now = UnixMs(rehearsal.now + 1)
     assert _sent(rehearsal).outcome == "allow"
