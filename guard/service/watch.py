@@ -96,7 +96,8 @@ class Watch:
         if isinstance(outcome, Deny):
             code = outcome.code
         elif outcome.record is not None:
-            guest = self.guests.verified(routed.address, outcome.record.id, now)
+            v6_prefix = routed.service.client_ip.v6_prefix
+            guest = self.guests.verified(routed.address, v6_prefix, outcome.record.id, now)
         what = min(status // 100, _FAULTY) if code is None else code
         kind = watched(policy, what, routed.route.name, tells=told is not None)
         if not kind.signals or not (guest is None or self.guests.is_news(guest, kind, now)):
@@ -201,6 +202,8 @@ class Watch:
         if mode is Mode.ENFORCE and rung.action is Action.BAN and self._too_many(policy, now):
             mode = Mode.SHADOW
             before = self.board.of(ban_id(sighting.service, kind, raised.name, mode))
+            if not abuse.replaces(rung, before, now):  # knockout: capped_ban_is_recorded_once
+                return
         self._put(raised, rung, mode, before, now)
 
     def _put(self, raised: Raised, rung: Rung, mode: Mode, before: Ban | None, now: UnixMs) -> None:
@@ -229,10 +232,13 @@ class Watch:
             self.on_effect(ban)
 
     def _with_guests(self, ban: Ban) -> Ban:
-        """Who was verified from there lately is let in; not where an operator has banned it."""
+        """Who was verified from there lately is let in; not where an operator has banned it, and not what is over."""
+        now = self._now()
         if ban.kind is not SubjectKind.IP or ban.rule is None or ban.action is not Action.BAN:
             return ban
-        return abuse.with_guests(ban, self.guests.of(ban.name, self._now()))
+        if not ban.is_in_force(now):
+            return ban
+        return abuse.with_guests(ban, self.guests.of(ban.name, now))
 
     def _touch(self, kind: SubjectKind, name: str, now: UnixMs) -> None:
         if len(self._active) >= PENDING_MAX:

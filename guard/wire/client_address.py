@@ -73,6 +73,19 @@ def widening(address: Address, v6_prefix: int) -> tuple[str, ...]:
     return tuple([network_of(address, p) for p in (v6_prefix, *(p for p in _V6_WIDENING if p < v6_prefix))])
 
 
+@lru_cache(maxsize=8192)
+def place_of(address: Address, v6_prefix: int) -> int:
+    """Where the `subject` of an address stands in the order of all: see `span`."""
+    return span(subject(address, v6_prefix))[0]
+
+
+def span(name: str) -> tuple[int, int]:
+    """The first and the last of an address or network, in one order of all addresses: IPv6 stands behind IPv4."""
+    network = ip_network(name)
+    behind = 0 if isinstance(network, IPv4Network) else 1 << _V4_BITS
+    return int(network.network_address) + behind, int(network.broadcast_address) + behind
+
+
 def in_networks(address: Address, networks: tuple[str, ...]) -> bool:
     """Whether one of the networks (CIDR, or a single address) contains the canonical address.
 

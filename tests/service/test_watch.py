@@ -234,6 +234,15 @@ async def test_a_ban_that_another_node_made_lets_in_whom_this_one_knows() -> Non
     assert await line.order() == "abuse.ban"
 
 
+async def test_guests_are_looked_up_only_for_what_is_in_force() -> None:
+    line = Line(abuse(_FORGERY))
+    await line.order()
+    over = ban(id=BanId("ban_over"), name=_ADDRESS, revision=1, until=NOW)
+    lifted = ban(id=BanId("ban_lifted"), name=_ADDRESS, revision=1, lifted_at=NOW)
+    line.watch.heard((over, lifted))
+    assert [line.watch.board.of(each.id) for each in (over, lifted)] == [over, lifted]
+
+
 async def test_what_was_lifted_is_not_back_with_the_next_event() -> None:
     line = Line(abuse(_FORGERY))
     for _ in range(2):
@@ -282,6 +291,17 @@ async def test_above_the_share_that_may_be_banned_bans_are_recorded_only_and_som
     assert called == [(11, 5)], "once, however many follow"
     assert meter.tally().counts["guard_bans_capped_total",] == 2
     assert await line.code(line.forged(peer=Address("198.51.100.12"))) == "auth.bad_signature"
+
+
+async def test_what_may_only_be_recorded_is_recorded_once_and_not_with_each_further_event() -> None:
+    line = Line(abuse({"auth.bad_signature": (signal("forgery", points=80),)}))
+    for last in range(1, 12):
+        await line.send(line.forged(peer=Address(f"198.51.100.{last}")))
+    line.watch.board.pending()
+    for _ in range(3):
+        await line.send(line.forged(peer=Address("198.51.100.11")))
+    [recorded] = line.watch.board.bans.addresses["198.51.100.11"]
+    assert (recorded.is_shadow, recorded.strikes, line.watch.board.pending()) == (True, 1, ())
 
 
 async def test_what_fires_and_what_follows_is_counted() -> None:
