@@ -5,7 +5,7 @@ before the next message is judged; with shared ones `drain` is called again and 
 """
 
 import hashlib
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -31,6 +31,7 @@ from guard.telemetry.meter import Meter
 from guard.wire.client_address import client_address
 
 PENDING_MAX: Final = 20_000
+ACTIVE_MAX: Final = 20_000
 GATEWAY: Final = "gateway"
 
 _ID_CHARACTERS: Final = 12
@@ -68,7 +69,7 @@ class Watch:
         self._echoes = Echoes()
         self._pending: deque[Sighting] = deque()
         self._lifted: list[Ban] = []
-        self._active: dict[tuple[SubjectKind, str], UnixMs] = {}
+        self._active: OrderedDict[tuple[SubjectKind, str], UnixMs] = OrderedDict()
         self._paged_at = UnixMs(0)
 
     def saw(
@@ -241,9 +242,12 @@ class Watch:
         return abuse.with_guests(ban, self.guests.of(ban.name, now))
 
     def _touch(self, kind: SubjectKind, name: str, now: UnixMs) -> None:
-        if len(self._active) >= PENDING_MAX:
-            self._active = {who: at for who, at in self._active.items() if now - at < _ACTIVE_MS}
-        self._active[kind, name] = now
+        """It was there; who was not for an hour is forgotten, and of too many whoever was there longest ago."""
+        active = self._active
+        active[kind, name] = now
+        active.move_to_end((kind, name))
+        while len(active) > ACTIVE_MAX or now - next(iter(active.values())) >= _ACTIVE_MS:  # the newest always stays
+            active.popitem(last=False)
 
     def _too_many(self, policy: AbusePolicy, now: UnixMs) -> bool:
         active = len(self._active) + len(self.guests)

@@ -15,6 +15,7 @@ from guard.model.keys import KeyRecord
 from guard.model.names import Address, KeyId, RequestId, UnixMs
 from guard.model.policy import ClientAddressPolicy
 from guard.model.rules import Mode
+from guard.service import watch as module
 from guard.service.judge import Judge, Judgement
 from guard.service.patience import Patience
 from guard.service.rulebook import Rulebook, Rules
@@ -302,6 +303,22 @@ async def test_what_may_only_be_recorded_is_recorded_once_and_not_with_each_furt
         await line.send(line.forged(peer=Address("198.51.100.11")))
     [recorded] = line.watch.board.bans.addresses["198.51.100.11"]
     assert (recorded.is_shadow, recorded.strikes, line.watch.board.pending()) == (True, 1, ())
+
+
+async def test_the_share_is_drawn_of_those_who_were_there_within_the_hour_and_of_so_many_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "ACTIVE_MAX", 12)
+    line = Line(abuse({"auth.bad_signature": (signal("forgery", points=80),)}))
+    called: list[int] = []
+    line.watch.on_capped = lambda active, _percent: called.append(active)
+    for last in range(1, 31):
+        await line.send(line.forged(peer=Address(f"198.51.100.{last}")))
+        line.now = UnixMs(line.now + 1000)
+    assert called == [11, 12]
+    line.now = UnixMs(line.now + 3_600_000 - 2000)  # one was there within the hour before, and one is now
+    line.watch._touch(SubjectKind.IP, "198.51.100.99", line.now)
+    assert len(line.watch._active) == 2  # nothing else tells while so few are banned
 
 
 async def test_what_fires_and_what_follows_is_counted() -> None:
