@@ -53,6 +53,12 @@ class Ban(msgspec.Struct, frozen=True, kw_only=True):
         """Neither over nor lifted."""
         return self.lifted_at is None and now < self.until
 
+    def instead_of(self, before: "Ban | None") -> "Ban":
+        """The same, ending no sooner than what it takes the place of, while that is in force."""
+        if before is None or not before.is_in_force(self.since):
+            return self
+        return msgspec.structs.replace(self, until=max(self.until, before.until))
+
 
 class Bans(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Those that may be in force, by subject. `networks` are the addresses' prefix lengths, of IPv4 and of IPv6.

@@ -210,7 +210,7 @@ class Watch:
     def _put(self, raised: Raised, rung: Rung, mode: Mode, before: Ban | None, now: UnixMs) -> None:
         sighting = raised.sighting
         signal = sighting.signal
-        strikes = abuse.strikes(before, rung, now)
+        strikes = abuse.strikes(before, rung, sighting.policy.ladder, now)
         ban = Ban(
             id=ban_id(sighting.service, signal.per, raised.name, mode),
             service=sighting.service,
@@ -227,7 +227,7 @@ class Watch:
             evidence=raised.evidence,
             why=signal.name,
             actor=GATEWAY,
-        )
+        ).instead_of(before)
         if self.board.put(self._with_guests(ban), now):
             self._meter.ban(rung.action.value, mode.value)
             self.on_effect(ban)

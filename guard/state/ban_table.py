@@ -37,11 +37,16 @@ class BanTable:
         """Put these in force, each in place of the row of its id: as they then stand, with their revision.
 
         What a ladder did takes the place of nothing more severe that is in force: nodes that share a score may come to
-        several of its rungs at once, and write them in any order.
+        several of its rungs at once, and write them in any order. Nor does it end sooner than what was.
         """
         async with self._database.writing() as connection:
             known = {ban.id: ban for ban in await _among(connection, [ban.id for ban in bans])}
-            wanted = [(known.get(ban.id), ban) for ban in bans if not _is_outdone(ban, known.get(ban.id))]
+            pairs = [(known.get(ban.id), ban) for ban in bans]
+            wanted = [
+                (before, ban if ban.rule is None else ban.instead_of(before))
+                for before, ban in pairs
+                if not _is_outdone(ban, before)
+            ]
             return await _write(connection, wanted, deed) if wanted else ()
 
     async def change(self, change: Change, deed: Deed) -> tuple[Ban, ...]:

@@ -21,6 +21,7 @@ from guard.service.patience import Patience
 from guard.service.rulebook import Rulebook, Rules
 from guard.service.watch import Watch
 from guard.state.ban_board import BanBoard
+from guard.state.ban_table import KEPT_MS
 from guard.state.memory import MemoryLimits
 from guard.state.scores import MemoryScores
 from guard.telemetry.meter import Meter
@@ -136,6 +137,30 @@ async def test_a_ban_ends_by_itself_and_the_next_is_longer() -> None:
         terms.append(effect.until - effect.since)
         line.now = effect.until
     assert terms == [108_000, 540_000, 3_240_000, 3_240_000]
+
+
+def test_a_ban_is_longer_than_the_one_before_also_if_what_came_between_only_made_wait() -> None:
+    big, small = signal("big", points=80), signal("small", points=20)
+    line = Line(abuse({"request.timeout": (big,), "request.malformed": (small,)}))
+    found = []
+    for code in ("request.timeout", "request.malformed") * 3:
+        line.watch.refused("192.0.2.1", code, RequestId("req_1"))
+        [[effect]] = line.watch.board.bans.addresses.values()
+        found.append((effect.action, effect.until - effect.since))
+        line.now = UnixMs(effect.until + 3 * 3_600_000)
+        line.watch.board.sweep(line.now, KEPT_MS)
+    slow = (Action.SLOW, 54_000)
+    assert found == [(Action.BAN, 108_000), slow, (Action.BAN, 540_000), slow, (Action.BAN, 3_240_000), slow]
+
+
+def test_what_is_more_severe_ends_no_sooner_than_what_it_takes_the_place_of() -> None:
+    line = Line(abuse({"request.timeout": (signal("slow-clients", points=60),)}))
+    found = []
+    for _ in range(2):
+        line.watch.refused("192.0.2.1", "request.timeout", RequestId("req_1"))
+        [[effect]] = line.watch.board.bans.addresses.values()
+        found.append((effect.action, effect.until - NOW))
+    assert found == [(Action.QUARANTINE, 810_000), (Action.BAN, 810_000)]
 
 
 async def test_in_shadow_the_same_is_recorded_and_nobody_is_stopped() -> None:

@@ -40,9 +40,23 @@ async def test_what_a_ladder_does_never_takes_the_place_of_something_more_severe
     assert await vault.bans.write([milder], deed("ban")) == ()
     assert await vault.bans.all() == (banned,)
     assert await vault.keys.head() == 1
-    for after in (msgspec.structs.replace(milder, rule=None), _named("a"), msgspec.structs.replace(milder, since=_END)):
+    later = milder.until
+    for after in (
+        msgspec.structs.replace(milder, rule=None),
+        _named("a"),
+        msgspec.structs.replace(milder, since=later),
+    ):
         await vault.bans.write([after], deed("ban"))
         assert [(each.action, each.since) for each in await vault.bans.all()] == [(after.action, after.since)]
+
+
+async def test_what_a_ladder_does_ends_no_sooner_than_what_it_takes_the_place_of(vault: Vault) -> None:
+    await vault.bans.write([_named("a", action=Action.QUARANTINE)], deed("ban"))
+    shorter = _named("a", since=UnixMs(_END - 2), until=UnixMs(_END - 1))
+    [written] = await vault.bans.write([shorter], deed("ban"))
+    assert (written.action, written.until) == (Action.BAN, _END)
+    [by_hand] = await vault.bans.write([msgspec.structs.replace(shorter, rule=None)], deed("ban"))
+    assert by_hand.until == shorter.until
 
 
 async def test_a_ban_is_in_the_audit_trail_as_it_was_and_as_it_is(vault: Vault) -> None:
