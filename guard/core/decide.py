@@ -168,15 +168,21 @@ def verify(signed: Signed, body: Body | None, now: UnixMs, bans: Bans = NO_BANS)
 
 
 def charge(
-    verified: Verified, now: UnixMs, obstacle: str | None = None, halts: Halts = NO_HALTS, bans: Bans = NO_BANS
+    verified: Verified,
+    now: UnixMs,
+    obstacle: str | None = None,
+    halts: Halts = NO_HALTS,
+    bans: Bans = NO_BANS,
+    *,
+    crowded: bool = False,
 ) -> Charge | Deny | None:
     """The question whether the message is fresh and every limit of its principal has room; None if nothing asks.
 
-    `obstacle` is the code of the reason why the backend cannot take it. Then, and where its holder is halted, nothing
-    is asked, and nothing spent.
+    `obstacle` is the code of the reason why the backend cannot take it; `crowded`: it had to wait, and nobody more can
+    be made to. Then, and where its holder is halted, nothing is asked, and nothing spent.
     """
-    if obstacle is not None or halts is not NO_HALTS:
-        blocked = pipeline.run(pipeline.DEPARTURE, Departure(verified, obstacle, halts))
+    if obstacle is not None or halts is not NO_HALTS or crowded:
+        blocked = pipeline.run(pipeline.DEPARTURE, Departure(verified, obstacle, halts, now, bans, crowded))
         if isinstance(blocked, Deny):
             return blocked
     taken, once = due(verified), once_of(verified)

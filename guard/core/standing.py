@@ -18,19 +18,30 @@ from guard.model.names import UnixMs
 from guard.model.policy import Route, Service
 from guard.model.questions import Debit
 from guard.model.rules import Mode, Rule
-from guard.wire.client_address import network_of
+from guard.wire.client_address import in_networks, network_of
 
 _WHOLE: Final = 100
 
 
 def address_standing(bans: Bans, routed: Routed, now: UnixMs) -> tuple[Ban, ...]:
-    """What is in force against the address, or a network around it."""
+    """What is in force against the address, or a network around it: if it is exempt, only what an operator did."""
     address, service = routed.address, routed.service
     prefixes = bans.v6_prefixes if ":" in address else bans.v4_prefixes
     found: tuple[Ban, ...] = ()
     for prefix in prefixes:
         found = (*found, *bans.addresses.get(network_of(address, prefix), ()))
-    return _in_force(found, service, now)
+    if not found:
+        return ()
+    standing = _in_force(found, service, now)
+    if standing and in_networks(address, exempt_from_bans(service)):  # knockout: exempt_beside_the_banned
+        return tuple([ban for ban in standing if ban.rule is None])
+    return standing
+
+
+def exempt_from_bans(service: Service) -> tuple[str, ...]:
+    """The networks that are never counted, and that no ladder's ban of their neighbours is meant for."""
+    policy = service.abuse
+    return () if policy is None else (*policy.exempt_ips, *service.client_ip.trust)
 
 
 def holder_standing(bans: Bans, record: KeyRecord | None, service: Service, now: UnixMs) -> tuple[Ban, ...]:

@@ -67,6 +67,7 @@ class Line:
         self.scores = scores or MemoryScores()
         self.key = key or record()
         self.watch = self._watch()
+        self.limits = MemoryLimits(UnixMs(NOW - 1_000_000))
         self.judge = self.judging(Patience())
         self._sent = 0
 
@@ -74,7 +75,7 @@ class Line:
         return Judge(
             Rules(Rulebook(self.policies, SCHEMES)),
             Keys(self.key),
-            MemoryLimits(UnixMs(NOW - 1_000_000)),
+            self.limits,
             lambda: self.now,
             board=self.watch.board,
             patience=patience,
@@ -401,6 +402,22 @@ async def test_who_is_slowed_waits_before_anything_is_charged_and_goes_on(kind: 
     assert (await line.order(), patience.waited, line.judge.may_wait) == ("allow", [], False)
     line.watch.board.put(ban(kind, name, action=Action.SLOW, delay_ms=250), NOW)
     assert (await line.order(), patience.waited, line.judge.may_wait) == ("allow", [250], True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "burnt"), [(SubjectKind.IP, _ADDRESS, False), (SubjectKind.KEY, KEY_ID, True)]
+)
+async def test_who_is_slowed_and_finds_the_room_full_is_refused(kind: SubjectKind, name: str, *, burnt: bool) -> None:
+    """Whose key was proved has to sign again: what was refused may not be executed later by who captured it."""
+    line = Line(abuse())
+    line.policies = policies(service(route("POST", "/v1/orders"), abuse=abuse()))
+    line.judge = line.judging(Patience(sleepers_max=0))
+    line.watch.board.put(ban(kind, name, action=Action.SLOW, delay_ms=250), NOW)
+    message = signed("POST", b"/v1/orders")
+    assert await line.code(message) == "abuse.slow"
+    line.judge = line.judging(Waiting())
+    again = structs.replace(message, request_id=RequestId("req_2"))
+    assert await line.code(again) == ("auth.replayed" if burnt else "allow")
 
 
 async def test_who_is_throttled_runs_out_of_tokens_sooner() -> None:
