@@ -6,8 +6,6 @@ turns it to shadow or off is obeyed at once. What an operator put in force stand
 The milder ones spare critical routes: cancels neither wait nor cost more, or their reserve would be worth nothing.
 """
 
-from typing import Final
-
 from msgspec import structs
 
 from guard.core.stages import Routed
@@ -19,8 +17,6 @@ from guard.model.policy import Route, Service
 from guard.model.questions import Debit
 from guard.model.rules import Mode, Rule
 from guard.wire.client_address import in_networks, network_of
-
-_WHOLE: Final = 100
 
 
 def address_standing(bans: Bans, routed: Routed, now: UnixMs) -> tuple[Ban, ...]:
@@ -85,14 +81,8 @@ def throttled(taken: tuple[Debit, ...], standing: tuple[Ban, ...], service: Serv
     left = [ban.percent for ban in standing if ban.action is Action.THROTTLE and is_meant(ban, service)]
     if not left:
         return taken
-    percent = min(left)
-    return tuple([structs.replace(debit, cost=_scaled(debit, percent)) for debit in taken])
-
-
-def _scaled(debit: Debit, percent: int) -> int:
-    """At least what it costs anyway, so that throttling never makes anything cheaper."""
-    scaled = -(-debit.cost * _WHOLE // percent)
-    return max(debit.cost, min(scaled, debit.limit.meter.capacity))
+    at_rate = [structs.replace(debit, percent=min(left)) for debit in taken]
+    return tuple([structs.replace(debit, cost=debit.scaled(debit.cost)) for debit in at_rate])
 
 
 def _in_force(found: tuple[Ban, ...], service: Service, now: UnixMs) -> tuple[Ban, ...]:
