@@ -61,7 +61,7 @@ def decided(
     verified = decide.verify(signed, BodyRead(body) if isinstance(body, bytes) else body, now, bans)
     if isinstance(verified, Deny):
         return verified
-    blocked = decide.charge(verified, now, halts=halts, bans=bans)
+    blocked = decide.charge(verified, now, halts=halts, bans=bans, crowded=crowded)
     if isinstance(blocked, Deny):
         return blocked
     at = now if later is None else later

@@ -15,6 +15,7 @@ from guard.app.listening import Listener, doorstep_of, listening
 from guard.app.node import Node, open_node
 from guard.app.notify import READY, STOPPING, notify
 from guard.app.reloading import reloading_by
+from guard.core.standing import exempt_from_bans
 from guard.edges.health import Readiness
 from guard.model.abuse import Action, SubjectKind
 from guard.model.bans import Ban
@@ -22,7 +23,8 @@ from guard.model.decision import DecisionEvent
 from guard.model.facts import Transport
 from guard.model.halts import Halt, HaltKind
 from guard.model.keys import KeyRecord, KeyState
-from guard.model.names import AccountId, KeyId, UnixMs
+from guard.model.names import AccountId, KeyId
+from guard.model.policy import PolicySet
 from guard.server import listener
 from guard.server.listener import Shared
 from guard.server.refusal import Refused
@@ -144,23 +146,30 @@ def _cut_with(front: Listener | None, running: Running) -> None:
     directory = running.directory
     directory.on_change = lambda changed: front.abort(subjects=_ended(changed))
     directory.on_halt = lambda changed: front.abort(subjects=_halted(changed, directory))
-    running.watch.board.on_ban = lambda bans: _cut_banned(front, bans, directory, running.now())
+    running.watch.board.on_ban = lambda bans: _cut_banned(front, bans, running)
 
 
 def _ended(changed: tuple[KeyRecord, ...]) -> frozenset[KeyId]:
     return frozenset(record.id for record in changed if record.state is not KeyState.ACTIVE)
 
 
-def _cut_banned(front: listener.Listener, bans: tuple[Ban, ...], directory: FollowingDirectory, now: UnixMs) -> None:
-    """Once what is being answered has gone out: cut whoever is banned, but not the guests of an address."""
-    loop = asyncio.get_running_loop()
+def _cut_banned(front: listener.Listener, bans: tuple[Ban, ...], running: Running) -> None:
+    """Once what is being answered has gone out: cut who is banned, but no guests of an address, nor who is exempt."""
+    loop, now, directory = asyncio.get_running_loop(), running.now(), running.directory
     for ban in bans:
         if ban.action is not Action.BAN or ban.is_shadow or not ban.is_in_force(now):
             continue
         if ban.kind is SubjectKind.IP:
-            loop.call_soon(partial(front.abort_from, ban.name, spared=frozenset(ban.guests)))
+            exempt = _exempt(ban, running.rules.current.policies)
+            loop.call_soon(partial(front.abort_from, ban.name, spared=frozenset(ban.guests), exempt=exempt))
         else:
             loop.call_soon(partial(front.abort, subjects=_banned(ban, directory)))
+
+
+def _exempt(ban: Ban, policies: PolicySet) -> tuple[str, ...]:
+    """The networks in which nobody is cut for what a ladder did to their neighbours."""
+    meant = [] if ban.rule is None else [service for service in policies.services if service.name == ban.service]
+    return exempt_from_bans(meant[0]) if meant else ()
 
 
 def _banned(ban: Ban, directory: FollowingDirectory) -> frozenset[KeyId]:

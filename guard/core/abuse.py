@@ -32,14 +32,16 @@ def rung_for(ladder: tuple[Rung, ...], points: int) -> Rung | None:
     return reached
 
 
-def strikes(before: Ban | None, rung: Rung, now: UnixMs) -> int:
-    """How many bans, this one included if it is one. For each clean period since the last effect, one is forgiven.
+def strikes(before: Ban | None, rung: Rung, ladder: tuple[Rung, ...], now: UnixMs) -> int:
+    """How many bans, this one included if it is one. For each clean period since the last effect, one is forgiven: the
+    rung's own, or that of the highest one.
 
     What an operator lifted does not count: it was a mistake.
     """
+    forgive_ms = rung.forgive_ms or ladder[-1].forgive_ms
     known = 0 if before is None or before.lifted_at is not None else before.strikes
     clean_ms = 0 if before is None else max(0, now - before.until)
-    forgiven = clean_ms // rung.forgive_ms if rung.forgive_ms else 0
+    forgiven = clean_ms // forgive_ms if forgive_ms else 0
     return max(0, known - forgiven) + (rung.action is Action.BAN)
 
 

@@ -9,17 +9,18 @@ from collections.abc import Mapping
 from msgspec import structs
 
 from guard.core import pipeline
+from guard.core.about import about_claim, about_holder
 from guard.core.drafts import draft_of, hearing_of, record_to_try
 from guard.core.evidence import Admission, Arrival, Departure, Entry, Hearing, Screening
-from guard.core.once import identity, once_of
+from guard.core.once import once_of
 from guard.core.pricing import price, price_at_head
 from guard.core.routing import place_for
 from guard.core.stages import Allow, Entered, Identified, Routed, Screened, Signed, Verified
 from guard.core.standing import delay_ms, holder_standing, throttled
 from guard.core.subjects import debits, due, hold_ms
 from guard.model.bans import NO_BANS, Ban, Bans
-from guard.model.claims import Claim, ClaimFault
-from guard.model.decision import About, Deny
+from guard.model.claims import Claim
+from guard.model.decision import Deny
 from guard.model.facts import Body, BodyRead, Facts
 from guard.model.halts import NO_HALTS, Halts
 from guard.model.keys import KeyRecord
@@ -100,7 +101,7 @@ def identify(
     draft = draft_of(entered.routed, schemes, now, clock_is_sure=clock_is_sure)
     shadow = pipeline.run(pipeline.CREDENTIALS, draft)
     if isinstance(shadow, Deny):
-        return _about(shadow, draft.claim)
+        return about_claim(shadow, draft.claim)
     claim = draft.claim if isinstance(draft.claim, Claim) and not draft.rivals else None
     return Identified(
         facts=draft.facts,
@@ -150,7 +151,7 @@ def verify(signed: Signed, body: Body | None, now: UnixMs, bans: Bans = NO_BANS)
         return who
     may = () if unproved or who else pipeline.run(pipeline.MAY, hearing)
     if isinstance(may, Deny):
-        return _about_holder(may, hearing)
+        return about_holder(may, hearing)
     identified, content = signed.screened.identified, body.content if isinstance(body, BodyRead) else None
     pricing = identified.route.pricing
     return Verified(
@@ -168,15 +169,21 @@ def verify(signed: Signed, body: Body | None, now: UnixMs, bans: Bans = NO_BANS)
 
 
 def charge(
-    verified: Verified, now: UnixMs, obstacle: str | None = None, halts: Halts = NO_HALTS, bans: Bans = NO_BANS
+    verified: Verified,
+    now: UnixMs,
+    obstacle: str | None = None,
+    halts: Halts = NO_HALTS,
+    bans: Bans = NO_BANS,
+    *,
+    crowded: bool = False,
 ) -> Charge | Deny | None:
     """The question whether the message is fresh and every limit of its principal has room; None if nothing asks.
 
-    `obstacle` is the code of the reason why the backend cannot take it. Then, and where its holder is halted, nothing
-    is asked, and nothing spent.
+    `obstacle` is the code of the reason why the backend cannot take it; `crowded`: it had to wait, and nobody more can
+    be made to. Then, and where its holder is halted, nothing is asked, and nothing spent.
     """
-    if obstacle is not None or halts is not NO_HALTS:
-        blocked = pipeline.run(pipeline.DEPARTURE, Departure(verified, obstacle, halts))
+    if obstacle is not None or halts is not NO_HALTS or crowded:
+        blocked = pipeline.run(pipeline.DEPARTURE, Departure(verified, obstacle, halts, now, bans, crowded))
         if isinstance(blocked, Deny):
             return blocked
     taken, once = due(verified), once_of(verified)
@@ -265,21 +272,6 @@ def _brought(hearing: Hearing) -> Deny | tuple[Deny, ...]:
     if isinstance(hearing.body, BodyRead) and hearing.facts is identified.facts and hearing.now == identified.at:
         return ()
     return pipeline.run(pipeline.BODY, hearing)
-
-
-def _about(deny: Deny, claim: Claim | ClaimFault | None) -> Deny:
-    """The same No, for a log that says whose message it claimed to be."""
-    return structs.replace(deny, about=About(claim.key_id, claim.scheme)) if isinstance(claim, Claim) else deny
-
-
-def _about_holder(deny: Deny, hearing: Hearing) -> Deny:
-    """The same of a message that was proved to be its key's; it is told from others only where somebody counts."""
-    claim, identified, record = hearing.claim, hearing.signed.screened.identified, hearing.signed.screened.record
-    if not isinstance(claim, Claim):
-        return deny
-    account = None if record is None else record.account
-    message = None if identified.service.abuse is None else identity(identified, hearing.facts, claim, record)
-    return structs.replace(deny, about=About(claim.key_id, claim.scheme, account, message))
 
 
 def _question(verified: Verified, now: UnixMs, once: Once | None, taken: tuple[Debit, ...]) -> Charge:

@@ -29,11 +29,16 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
 
 
 class Departure(msgspec.Struct, frozen=True, gc=False):
-    """A verified message, the code of the reason why its backend cannot take it, if it cannot, and what is halted."""
+    """A verified message, the code of the reason why its backend cannot take it, if it cannot, what is halted, and who
+    is banned. `crowded` says that it had to wait, and nobody more can be made to.
+    """
 
     verified: Verified
     obstacle: str | None
     halts: Halts
+    now: UnixMs
+    bans: Bans = NO_BANS
+    crowded: bool = False
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -21,6 +21,7 @@ from guard.core.checks.bans import (
     banned_address_is_a_guest,
     key_is_not_banned,
     slow_address_may_wait,
+    slow_key_may_wait,
 )
 from guard.core.checks.bounds import resources_are_within_bounds, use_is_within_bounds
 from guard.core.checks.cost import cost_is_told
@@ -128,6 +129,7 @@ MAY = (
 # All that is asked for next is spent; what is refused here burns its nonce, since it may be let through soon after.
 DEPARTURE = (
     holder_is_not_halted,
+    slow_key_may_wait,
     backend_can_take_it,
 )
 

@@ -69,8 +69,11 @@ def settled_cost(settlement: Settlement, status: int, fields: Sequence[Field]) -
 
 
 def settled(paid: Charge, cost: int) -> tuple[int, ...]:
-    """What each debit of a charge has cost in the end, where its message has cost this: only limits of costs change."""
-    return tuple([cost if debit.limit.counts_cost else debit.cost for debit in paid.debits])
+    """What each debit of a charge has cost in the end, where its message has cost this: only limits of costs change.
+
+    Who was throttled pays as much more for it as for what was held.
+    """
+    return tuple([debit.scaled(cost) if debit.limit.counts_cost else debit.cost for debit in paid.debits])
 
 
 def _least(pricing: Pricing) -> int:

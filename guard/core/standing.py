@@ -6,8 +6,6 @@ turns it to shadow or off is obeyed at once. What an operator put in force stand
 The milder ones spare critical routes: cancels neither wait nor cost more, or their reserve would be worth nothing.
 """
 
-from typing import Final
-
 from msgspec import structs
 
 from guard.core.stages import Routed
@@ -18,19 +16,28 @@ from guard.model.names import UnixMs
 from guard.model.policy import Route, Service
 from guard.model.questions import Debit
 from guard.model.rules import Mode, Rule
-from guard.wire.client_address import network_of
-
-_WHOLE: Final = 100
+from guard.wire.client_address import in_networks, network_of
 
 
 def address_standing(bans: Bans, routed: Routed, now: UnixMs) -> tuple[Ban, ...]:
-    """What is in force against the address, or a network around it."""
+    """What is in force against the address, or a network around it: if it is exempt, only what an operator did."""
     address, service = routed.address, routed.service
     prefixes = bans.v6_prefixes if ":" in address else bans.v4_prefixes
     found: tuple[Ban, ...] = ()
     for prefix in prefixes:
         found = (*found, *bans.addresses.get(network_of(address, prefix), ()))
-    return _in_force(found, service, now)
+    if not found:
+        return ()
+    standing = _in_force(found, service, now)
+    if standing and in_networks(address, exempt_from_bans(service)):  # knockout: exempt_beside_the_banned
+        return tuple([ban for ban in standing if ban.rule is None])
+    return standing
+
+
+def exempt_from_bans(service: Service) -> tuple[str, ...]:
+    """The networks that are never counted, and that no ladder's ban of their neighbours is meant for."""
+    policy = service.abuse
+    return () if policy is None else (*policy.exempt_ips, *service.client_ip.trust)
 
 
 def holder_standing(bans: Bans, record: KeyRecord | None, service: Service, now: UnixMs) -> tuple[Ban, ...]:
@@ -74,14 +81,8 @@ def throttled(taken: tuple[Debit, ...], standing: tuple[Ban, ...], service: Serv
     left = [ban.percent for ban in standing if ban.action is Action.THROTTLE and is_meant(ban, service)]
     if not left:
         return taken
-    percent = min(left)
-    return tuple([structs.replace(debit, cost=_scaled(debit, percent)) for debit in taken])
-
-
-def _scaled(debit: Debit, percent: int) -> int:
-    """At least what it costs anyway, so that throttling never makes anything cheaper."""
-    scaled = -(-debit.cost * _WHOLE // percent)
-    return max(debit.cost, min(scaled, debit.limit.meter.capacity))
+    at_rate = [structs.replace(debit, percent=min(left)) for debit in taken]
+    return tuple([structs.replace(debit, cost=debit.scaled(debit.cost)) for debit in at_rate])
 
 
 def _in_force(found: tuple[Ban, ...], service: Service, now: UnixMs) -> tuple[Ban, ...]:

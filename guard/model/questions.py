@@ -23,7 +23,8 @@ which can be written in several ways.
 class Debit(msgspec.Struct, frozen=True, gc=False):
     """`cost` tokens from one bucket or calendar quota, or one slot; `spare` more must be there, and are left.
 
-    One that does not veto (a shadow limit) is taken if it fits, and never refuses.
+    One that does not veto (a shadow limit) is taken if it fits, and never refuses. `percent` is what a throttle leaves
+    of the rate: a cost that is told after the answer is scaled as `cost` was.
     """
 
     bucket: BucketKey
@@ -31,6 +32,11 @@ class Debit(msgspec.Struct, frozen=True, gc=False):
     cost: int
     vetoes: bool = True
     spare: int = 0
+    percent: int = 100
+
+    def scaled(self, cost: int) -> int:
+        """What a cost comes to: never more than a meter can hold, and at least what it is without a throttle."""
+        return max(cost, min(-(-cost * 100 // self.percent), self.limit.meter.capacity))
 
 
 class Once(msgspec.Struct, frozen=True, kw_only=True, gc=False):

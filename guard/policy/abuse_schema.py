@@ -99,7 +99,9 @@ class RungPart(Part):
     for_: Terms | None = Field(
         default=None, alias="for", description="How long: once, or for the first, second, … time."
     )
-    forgive: Duration | None = Field(default=None, description="One time is forgotten for each such clean period.")
+    forgive: Duration | None = Field(
+        default=None, description="One time is forgotten for each such clean period. Default that of the highest rung."
+    )
 
 
 Ladder = Annotated[tuple[RungPart, ...], Field(strict=False, min_length=1, max_length=20)]

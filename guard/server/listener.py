@@ -129,8 +129,10 @@ class Listener:
             connection.abort()
         return len(found)
 
-    def abort_from(self, network: str, *, spared: Container[Hashable] = ()) -> int:
-        """Close at once every connection from these addresses, but those that serve one of the spared: how many."""
+    def abort_from(self, network: str, *, spared: Container[Hashable] = (), exempt: tuple[str, ...] = ()) -> int:
+        """Close at once every connection from these addresses, but those that serve one of the spared, or come from a
+        network that is exempt: how many.
+        """
         found = [
             connection
             for connection in self._connections
@@ -138,6 +140,7 @@ class Listener:
             and connection.peer.client is not None
             and (address := canonical(connection.peer.client[0])) is not None
             and in_networks(address, (network,))
+            and not in_networks(address, exempt)
         ]
         for connection in found:
             connection.abort()

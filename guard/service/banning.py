@@ -5,7 +5,7 @@ was changed.
 """
 
 from collections.abc import Callable, Collection
-from ipaddress import IPv4Network, ip_network
+from ipaddress import IPv4Network
 from typing import Final
 
 import msgspec
@@ -20,6 +20,7 @@ from guard.service.key_orders import KeyringError, Obstacle, refuse_without_why
 from guard.service.key_steps import By
 from guard.service.watch import ban_id
 from guard.state.vault import Vault
+from guard.wire.client_address import network_in
 
 TERM_MS: Final = (1_000, 366 * 86_400_000)
 """The shortest and the longest ban."""
@@ -125,11 +126,13 @@ class Banning:
 
 
 def network_named(text: str) -> str:
-    """An address or network as bans name it."""
+    """An address or network as bans name it: IPv4-mapped IPv6 is IPv4; a zone id is refused, as it is in addresses."""
     try:
-        network = ip_network(text, strict=False)
+        network = network_in(text)
     except ValueError:
         raise KeyringError(f"{text!r} is no address and no network", field="name") from None
+    if "%" in text:  # knockout: zone_is_nobodys
+        raise KeyringError(f"{text!r} is of one interface: clients have no zone", field="name")
     v4 = isinstance(network, IPv4Network)
     least = _V4_PREFIX_MIN if v4 else _V6_PREFIX_MIN
     if network.prefixlen < least:

@@ -199,11 +199,12 @@ class Judge:
         bans = self._board.bans
         service, route = verified.identified.service, verified.identified.route
         delay_ms = 0 if bans is NO_BANS else holder_delay_ms(bans, verified.record, service, route, now)
-        if delay_ms:
+        crowded = delay_ms > 0 and self._patience.is_full
+        if delay_ms and not crowded:
             await self._patience.wait(delay_ms)
             now = self._now()
         obstacle = self._obstacle(service)
-        question = decide.charge(verified, now, obstacle, self._keys.halts, bans)
+        question = decide.charge(verified, now, obstacle, self._keys.halts, bans, crowded=crowded)
         if isinstance(question, Deny):
             burnt = decide.burn(verified, now)
             if burnt is not None:

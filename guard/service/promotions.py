@@ -16,11 +16,12 @@ import msgspec
 from guard.core.stages import Allow
 from guard.model.decision import Deny
 from guard.model.keys import KeyRecord
-from guard.model.names import AccountId, Address, KeyId, UnixMs
+from guard.model.names import AccountId, KeyId, UnixMs
 from guard.model.policy import PolicySet, Service
 from guard.policy.rule_modes import ABUSE, has_shadow, is_enforced, promoted
 from guard.service.judge import Judgement
 from guard.service.sightings import holder_of
+from guard.wire.client_address import subject
 
 WATCH_MS: Final = 15 * 60_000
 """How long a rule is watched after its promotion; and how long a key that was proved is remembered, at least."""
@@ -38,9 +39,12 @@ _PER_ADDRESS_MAX: Final = 64
 
 
 class Holder(msgspec.Struct, frozen=True, gc=False):
-    """From where a key was proved, and whose it is. `first` is the key that it follows from by rotation."""
+    """From where a key was proved, and whose it is. `first` is the key that it follows from by rotation.
 
-    address: Address
+    `address` is what a limit by address counts.
+    """
+
+    address: str
     first: KeyId
     account: AccountId
 
@@ -83,17 +87,20 @@ class _Place(msgspec.Struct, eq=False):
 
     trials: list[Trial]
     seen: dict[KeyId, Holder] = {}
-    at: dict[Address, dict[KeyId, Holder]] = {}
-    at_before: dict[Address, dict[KeyId, Holder]] = {}
+    at: dict[str, dict[KeyId, Holder]] = {}
+    at_before: dict[str, dict[KeyId, Holder]] = {}
 
-    def note(self, record: KeyRecord, address: Address) -> Holder:
+    def note(self, record: KeyRecord, address: str) -> Holder:
         """This key was proved from there."""
         known = self.seen.get(record.id)
         if known is not None and known.address == address:
             return known
         holder = Holder(address, record.lineage, record.account)
         if known is not None:
-            self.at[known.address].pop(record.id, None)
+            left = self.at[known.address]
+            del left[record.id]
+            if not left:  # knockout: nobody_is_there_any_more
+                del self.at[known.address]
         elif len(self.seen) >= KEYS_MAX:  # knockout: keys_seen_max
             return holder
         self.seen[record.id] = holder
@@ -102,9 +109,9 @@ class _Place(msgspec.Struct, eq=False):
 
     def turn(self) -> None:
         """What is known by now becomes what was before."""
-        self.at_before, self.at, self.seen = {a: keys for a, keys in self.at.items() if keys}, {}, {}
+        self.at_before, self.at, self.seen = self.at, {}, {}
 
-    def from_address(self, address: Address) -> Iterator[Holder]:
+    def from_address(self, address: str) -> Iterator[Holder]:
         """The keys that were proved from there lately."""
         here, before = self.at.get(address, {}), self.at_before.get(address, {})
         return islice(({**before, **here}).values(), _PER_ADDRESS_MAX)
@@ -143,7 +150,8 @@ class Promotions:
         if routed is None or place is None:
             return
         record = holder_of(judgement)
-        holder = None if record is None else place.note(record, routed.address)
+        address = subject(routed.address, routed.service.client_ip.v6_prefix)
+        holder = None if record is None else place.note(record, address)
         if not place.trials:
             return
         rule = _rule_of(judgement.outcome)
@@ -151,7 +159,7 @@ class Promotions:
             if holder is not None:
                 trial.count(holder, denied=rule == trial.rule)
             elif rule == trial.rule and not rule.startswith(ABUSE):  # a ban of an address lets its keys in
-                for each in place.from_address(routed.address):
+                for each in place.from_address(address):
                     trial.count(each, denied=True)
 
     def excessive(self) -> tuple[Trial, ...]:

@@ -5,7 +5,7 @@ before the next message is judged; with shared ones `drain` is called again and 
 """
 
 import hashlib
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -30,6 +30,7 @@ from guard.telemetry.meter import Meter
 from guard.wire.client_address import client_address
 
 PENDING_MAX: Final = 20_000
+ACTIVE_MAX: Final = 20_000
 GATEWAY: Final = "gateway"
 
 _ID_CHARACTERS: Final = 12
@@ -67,7 +68,7 @@ class Watch:
         self._echoes = Echoes()
         self._pending: deque[Sighting] = deque()
         self._lifted: list[Ban] = []
-        self._active: dict[tuple[SubjectKind, str], UnixMs] = {}
+        self._active: OrderedDict[tuple[SubjectKind, str], UnixMs] = OrderedDict()
         self._paged_at = UnixMs(0)
 
     def saw(
@@ -95,7 +96,8 @@ class Watch:
         if isinstance(outcome, Deny):
             code = outcome.code
         elif outcome.record is not None:
-            guest = self.guests.verified(routed.address, outcome.record.id, now)
+            v6_prefix = routed.service.client_ip.v6_prefix
+            guest = self.guests.verified(routed.address, v6_prefix, outcome.record.id, now)
         sender = self._sender(judgement, policy) if policy.heeds_refusals else None
         what = min(status // 100, _FAULTY) if code is None else code
         kind = watched(policy, what, routed.route.name, tells=told is not None)
@@ -201,12 +203,14 @@ class Watch:
         if mode is Mode.ENFORCE and rung.action is Action.BAN and self._too_many(policy, now):
             mode = Mode.SHADOW
             before = self.board.of(ban_id(sighting.service, kind, raised.name, mode))
+            if not abuse.replaces(rung, before, now):  # knockout: capped_ban_is_recorded_once
+                return
         self._put(raised, rung, mode, before, now)
 
     def _put(self, raised: Raised, rung: Rung, mode: Mode, before: Ban | None, now: UnixMs) -> None:
         sighting = raised.sighting
         signal = sighting.signal
-        strikes = abuse.strikes(before, rung, now)
+        strikes = abuse.strikes(before, rung, sighting.policy.ladder, now)
         ban = Ban(
             id=ban_id(sighting.service, signal.per, raised.name, mode),
             service=sighting.service,
@@ -229,15 +233,21 @@ class Watch:
             self.on_effect(ban)
 
     def _with_guests(self, ban: Ban) -> Ban:
-        """Who was verified from there lately is let in; not where an operator has banned it."""
+        """Who was verified from there lately is let in; not where an operator has banned it, and not what is over."""
+        now = self._now()
         if ban.kind is not SubjectKind.IP or ban.rule is None or ban.action is not Action.BAN:
             return ban
-        return abuse.with_guests(ban, self.guests.of(ban.name, self._now()))
+        if not ban.is_in_force(now):
+            return ban
+        return abuse.with_guests(ban, self.guests.of(ban.name, now))
 
     def _touch(self, kind: SubjectKind, name: str, now: UnixMs) -> None:
-        if len(self._active) >= PENDING_MAX:
-            self._active = {who: at for who, at in self._active.items() if now - at < _ACTIVE_MS}
-        self._active[kind, name] = now
+        """It was there; who was not for an hour is forgotten, and of too many whoever was there longest ago."""
+        active = self._active
+        active[kind, name] = now
+        active.move_to_end((kind, name))
+        while len(active) > ACTIVE_MAX or now - next(iter(active.values())) >= _ACTIVE_MS:  # the newest always stays
+            active.popitem(last=False)
 
     def _too_many(self, policy: AbusePolicy, now: UnixMs) -> bool:
         active = len(self._active) + len(self.guests)

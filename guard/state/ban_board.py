@@ -85,5 +85,5 @@ class BanBoard:
 
 
 def _is_fleeting(ban: Ban) -> bool:
-    """Whether nothing follows from it once it is over."""
-    return ban.is_shadow or ban.action is Action.SLOW
+    """Whether nothing follows from it once it is over: what made wait keeps the strikes of the bans before it."""
+    return ban.is_shadow or (ban.action is Action.SLOW and not ban.strikes)

@@ -73,6 +73,19 @@ def widening(address: Address, v6_prefix: int) -> tuple[str, ...]:
     return tuple([network_of(address, p) for p in (v6_prefix, *(p for p in _V6_WIDENING if p < v6_prefix))])
 
 
+@lru_cache(maxsize=8192)
+def place_of(address: Address, v6_prefix: int) -> int:
+    """Where the `subject` of an address stands in the order of all: see `span`."""
+    return span(subject(address, v6_prefix))[0]
+
+
+def span(name: str) -> tuple[int, int]:
+    """The first and the last of an address or network, in one order of all addresses: IPv6 stands behind IPv4."""
+    network = ip_network(name)
+    behind = 0 if isinstance(network, IPv4Network) else 1 << _V4_BITS
+    return int(network.network_address) + behind, int(network.broadcast_address) + behind
+
+
 def in_networks(address: Address, networks: tuple[str, ...]) -> bool:
     """Whether one of the networks (CIDR, or a single address) contains the canonical address.
 
@@ -80,6 +93,13 @@ def in_networks(address: Address, networks: tuple[str, ...]) -> bool:
     """
     bits, number = _number(address)
     return any((number >> shift) in prefixes for shift, prefixes in _prefixes(networks).get(bits, ()))
+
+
+def network_in(text: str) -> IPv4Network | IPv6Network:
+    """The network (CIDR, or a single address); one of IPv4-mapped addresses is of IPv4. ValueError if it is none."""
+    network = ip_network(text, strict=False)
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    return network if mapped is None else IPv4Network((int(mapped), network.prefixlen - _V4_MAPPED_BITS))
 
 
 @lru_cache(maxsize=8192)
@@ -105,18 +125,12 @@ def _prefixes(networks: tuple[str, ...]) -> dict[int, tuple[tuple[int, frozenset
     """For addresses of 32 and of 128 bits: by how many bits to shift right, and what must then come out."""
     found: dict[int, dict[int, set[int]]] = {32: {}, 128: {}}
     for text in networks:
-        network = _network(text)
+        network = network_in(text)
         shift = network.max_prefixlen - network.prefixlen
         found[network.max_prefixlen].setdefault(shift, set()).add(int(network.network_address) >> shift)
     return {
         bits: tuple((shift, frozenset(numbers)) for shift, numbers in groups.items()) for bits, groups in found.items()
     }
-
-
-def _network(text: str) -> IPv4Network | IPv6Network:
-    network = ip_network(text, strict=False)
-    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
-    return network if mapped is None else IPv4Network((int(mapped), network.prefixlen - _V4_MAPPED_BITS))
 
 
 def _hops_of_list(value: str) -> list[str]:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from guard.app.keys import open_keyring
-from guard.app.serving import serve
+from guard.app.serving import _exempt, serve
 from guard.core.lifecycle import KeyCommand
 from guard.model.keys import KeyAlgorithm
 from guard.model.names import UnixMs
@@ -20,6 +20,7 @@ from guard.service.keyring import By
 from guard.settings import Settings
 from guard.signing.signer import sign
 from tests.app.test_gateway import rules
+from tests.build import abuse, ban, policies, service
 from tests.ports import free_port
 
 
@@ -125,3 +126,9 @@ async def test_a_key_that_is_revoked_takes_its_connections_with_it(tmp_path: Pat
         writer.close()
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.wait_for(serving, 10)
+
+
+def test_nobody_is_cut_who_is_exempt_in_the_service_whose_ladder_banned_their_neighbours() -> None:
+    book = policies(service(abuse=abuse(exempt_ips=("192.0.2.5",))), service(name="other", abuse=abuse()))
+    banned = [ban(), ban(rule=None), ban(service="other"), ban(service="gone")]
+    assert [_exempt(each, book) for each in banned] == [("192.0.2.5",), (), (), ()]

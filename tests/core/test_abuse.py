@@ -55,24 +55,26 @@ def test_a_milder_rung_has_a_term_without_any_strike() -> None:
 
 
 def test_the_first_ban_is_the_first_strike_and_milder_effects_are_none() -> None:
-    assert strikes(None, _BAN, NOW) == 1
-    assert strikes(None, LADDER[2], NOW) == 0
-    assert strikes(ban(strikes=0, action=Action.QUARANTINE), _BAN, NOW) == 1
+    assert strikes(None, _BAN, LADDER, NOW) == 1
+    assert strikes(None, LADDER[2], LADDER, NOW) == 0
+    assert strikes(ban(strikes=0, action=Action.QUARANTINE), _BAN, LADDER, NOW) == 1
 
 
 @pytest.mark.parametrize(("clean_days", "expected"), [(0, 4), (6, 4), (7, 3), (14, 2), (21, 1), (700, 1)])
 def test_a_strike_is_forgiven_for_each_clean_week(clean_days: int, expected: int) -> None:
     before = ban(strikes=3, until=NOW)
-    assert strikes(before, _BAN, UnixMs(NOW + clean_days * _DAY_MS)) == expected
+    now = UnixMs(NOW + clean_days * _DAY_MS)
+    assert strikes(before, _BAN, LADDER, now) == expected
+    assert strikes(before, LADDER[0], LADDER, now) == expected - 1, "what is milder begins another clean time"
 
 
 def test_without_a_time_to_forgive_nothing_is_forgotten() -> None:
     never = msgspec.structs.replace(_BAN, forgive_ms=0)
-    assert strikes(ban(strikes=3, until=NOW), never, UnixMs(NOW + 700 * _DAY_MS)) == 4
+    assert strikes(ban(strikes=3, until=NOW), never, (never,), UnixMs(NOW + 700 * _DAY_MS)) == 4
 
 
 def test_what_an_operator_lifted_was_a_mistake_and_no_strike() -> None:
-    assert strikes(ban(strikes=3, lifted_at=NOW), _BAN, NOW) == 1
+    assert strikes(ban(strikes=3, lifted_at=NOW), _BAN, LADDER, NOW) == 1
 
 
 @pytest.mark.parametrize(

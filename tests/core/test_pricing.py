@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guard.core.pricing import Price, price, price_at_head, settled, settled_cost
+from guard.core.standing import throttled
+from guard.model.abuse import Action
 from guard.model.facts import Facts
 from guard.model.pricing import ByItems, ByMember, ByParameter, Pricing, Settlement, Steps
 from guard.model.questions import Charge, Debit
-from tests.build import NOW, facts, limit, route, slots
+from tests.build import NOW, abuse, ban, facts, limit, route, service, slots
 
 ITEMS = ByItems(pointer=("orders",), each=2, base=1, per=3, items_max=6)
 STEPS = Steps(5, ((100, 6), (500, 25)))
@@ -238,3 +240,10 @@ def test_only_limits_that_count_costs_are_settled() -> None:
     own = msgspec.structs.replace(limit("own"), cost=4)
     debits = tuple(Debit((each.name,), each, 3) for each in (limit(), of_bytes, own, slots()))
     assert settled(Charge(id="a", now=NOW, debits=debits), 9) == (9, 3, 3, 3)
+
+
+@pytest.mark.parametrize(("percent", "expected"), [(100, 10), (25, 40), (5, 100)])
+def test_what_is_told_after_the_answer_costs_who_is_throttled_as_much_more(percent: int, expected: int) -> None:
+    taken = (Debit(("a",), limit(capacity=100), 20),)
+    held = throttled(taken, (ban(action=Action.THROTTLE, percent=percent),), service(abuse=abuse()), route())
+    assert settled(Charge(id="a", now=NOW, debits=held), 10) == (expected,)

@@ -17,7 +17,7 @@ from guard.core.standing import (
 from guard.model.abuse import Action, SubjectKind
 from guard.model.bans import NO_BANS, Ban, bans_of
 from guard.model.names import Address, UnixMs
-from guard.model.policy import Service
+from guard.model.policy import ClientAddressPolicy, Service
 from guard.model.questions import Debit
 from guard.model.rules import Mode
 from tests.build import KEY_ID, NOW, abuse, ban, facts, limit, policies, record, route, rule, service, slots
@@ -27,8 +27,8 @@ _ORDERS = route()
 _CANCELS = route("DELETE", "/v1/orders/{id}", critical=True)
 
 
-def _routed(address: str) -> Routed:
-    routed = decide.route(policies(_SERVICE), facts(peer=Address(address)))
+def _routed(address: str, of: Service = _SERVICE) -> Routed:
+    routed = decide.route(policies(of), facts(peer=Address(address)))
     assert isinstance(routed, Routed)
     return routed
 
@@ -53,6 +53,18 @@ def test_an_address_stands_under_its_own_bans_and_those_of_networks_around_it(
 ) -> None:
     found = ban(name=name)
     assert address_standing(bans_of([found]), _routed(address), NOW) == ((found,) if stands else ())
+
+
+def test_who_is_exempt_is_not_banned_with_their_neighbours_but_by_an_operator() -> None:
+    exempt = ("2001:db8::5",)
+    proxies = ClientAddressPolicy(rule=rule("client_ip"), trust=("2001:db8::7",))
+    there = service(abuse=abuse(exempt_ips=exempt), client_ip=proxies)
+    ladders, operators = ban(name="2001:db8::/64"), ban(name="2001:db8::/64", rule=None)
+    found = {
+        last: address_standing(bans_of([ladders, operators]), _routed(f"2001:db8::{last}", there), NOW)
+        for last in (5, 6, 7)
+    }
+    assert found == {5: (operators,), 6: (ladders, operators), 7: (operators,)}
 
 
 def test_a_ban_ends_in_the_millisecond_that_it_names() -> None:

@@ -260,6 +260,7 @@ async def test_whoever_serves_a_subject_is_aborted_whatever_is_under_way_and_oth
         writer.write(GET)
         assert b"/x " in await asyncio.wait_for(reader.readuntil(b"/x "), 5)
         assert listener.abort_from("192.0.2.0/24") == listener.abort_from("127.0.0.0/8", spared={"key-x"}) == 0
+        assert listener.abort_from("127.0.0.0/8", exempt=("192.0.2.0/24", "127.0.0.1")) == 0
         assert listener.abort(address="192.0.2.1") == 0
         assert listener.abort_from("127.0.0.0/8", spared={"key-2"}) == 1
         writer.close()

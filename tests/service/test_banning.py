@@ -123,7 +123,15 @@ async def test_nothing_is_done_without_a_reason(banning: Banning) -> None:
         ("203.0.113.7/24", "203.0.113.0/24"),
         ("2001:db8::1", "2001:db8::1/128"),
         ("2001:DB8::1/64", "2001:db8::/64"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("::ffff:203.0.113.7/120", "203.0.113.0/24"),
     ],
 )
 def test_addresses_and_networks_are_named_as_bans_are_looked_up(text: str, name: str) -> None:
     assert network_named(text) == name
+
+
+async def test_an_address_of_one_interface_is_nobodys(banning: Banning) -> None:
+    with pytest.raises(KeyringError):
+        await banning.add(BanOrder(kind=SubjectKind.IP, name="fe80::1%eth0", for_ms=_HOUR_MS), ALICE)
+    assert await banning.bans() == ()

@@ -218,3 +218,15 @@ async def test_what_was_proved_is_remembered_for_fifteen_minutes_and_at_most_for
     gateway.now = UnixMs(NOW + 2 * _WATCH_MS)
     assert gateway.excessive == []
     assert list(place.from_address(Address("192.0.2.1"))) == []
+
+
+async def test_a_key_that_wanders_leaves_nothing_behind_and_a_network_of_ipv6_is_one_address() -> None:
+    gateway = _Gateway(_policies(Mode.SHADOW))
+    place = gateway.promotions._places["exchange"]  # nothing else tells
+    for number in range(1, 30):
+        await gateway.send(1, address=f"198.51.100.{number}")
+    assert list(place.at) == ["198.51.100.29"]
+    for number in range(1, 30):
+        await gateway.send(number, address=f"2001:db8::{number:x}")
+    assert list(place.at) == ["2001:db8::/64"]
+    assert len(list(place.from_address("2001:db8::/64"))) == 29

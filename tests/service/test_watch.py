@@ -19,11 +19,13 @@ from guard.model.names import Address, KeyId, RequestId, UnixMs
 from guard.model.policy import ClientAddressPolicy, Route
 from guard.model.questions import Charge, Receipt
 from guard.model.rules import Mode
+from guard.service import watch as module
 from guard.service.judge import Judge, Judgement
 from guard.service.patience import Patience
 from guard.service.rulebook import Rulebook, Rules
 from guard.service.watch import Watch
 from guard.state.ban_board import BanBoard
+from guard.state.ban_table import KEPT_MS
 from guard.state.memory import MemoryLimits
 from guard.state.scores import MemoryScores
 from guard.telemetry.meter import Meter
@@ -72,6 +74,7 @@ class Line:
         self.scores = scores or MemoryScores()
         self.key = key or record()
         self.watch = self._watch()
+        self.limits = MemoryLimits(UnixMs(NOW - 1_000_000))
         self.judge = self.judging(Patience())
         self._sent = 0
 
@@ -79,7 +82,7 @@ class Line:
         return Judge(
             Rules(Rulebook(self.policies, SCHEMES)),
             Keys(self.key),
-            store or MemoryLimits(UnixMs(NOW - 1_000_000)),
+            store or self.limits,
             lambda: self.now,
             board=self.watch.board,
             patience=patience,
@@ -141,6 +144,20 @@ async def test_a_ban_ends_by_itself_and_the_next_is_longer() -> None:
         terms.append(effect.until - effect.since)
         line.now = effect.until
     assert terms == [108_000, 540_000, 3_240_000, 3_240_000]
+
+
+def test_a_ban_is_longer_than_the_one_before_also_if_what_came_between_only_made_wait() -> None:
+    big, small = signal("big", points=80), signal("small", points=20)
+    line = Line(abuse({"request.timeout": (big,), "request.malformed": (small,)}))
+    found = []
+    for code in ("request.timeout", "request.malformed") * 3:
+        line.watch.refused("192.0.2.1", code, RequestId("req_1"))
+        [[effect]] = line.watch.board.bans.addresses.values()
+        found.append((effect.action, effect.until - effect.since))
+        line.now = UnixMs(effect.until + 3 * 3_600_000)
+        line.watch.board.sweep(line.now, KEPT_MS)
+    slow = (Action.SLOW, 54_000)
+    assert found == [(Action.BAN, 108_000), slow, (Action.BAN, 540_000), slow, (Action.BAN, 3_240_000), slow]
 
 
 async def test_in_shadow_the_same_is_recorded_and_nobody_is_stopped() -> None:
@@ -240,6 +257,15 @@ async def test_a_ban_that_another_node_made_lets_in_whom_this_one_knows() -> Non
     assert await line.order() == "abuse.ban"
 
 
+async def test_guests_are_looked_up_only_for_what_is_in_force() -> None:
+    line = Line(abuse(_FORGERY))
+    await line.order()
+    over = ban(id=BanId("ban_over"), name=_ADDRESS, revision=1, until=NOW)
+    lifted = ban(id=BanId("ban_lifted"), name=_ADDRESS, revision=1, lifted_at=NOW)
+    line.watch.heard((over, lifted))
+    assert [line.watch.board.of(each.id) for each in (over, lifted)] == [over, lifted]
+
+
 async def test_what_was_lifted_is_not_back_with_the_next_event() -> None:
     line = Line(abuse(_FORGERY))
     for _ in range(2):
@@ -288,6 +314,33 @@ async def test_above_the_share_that_may_be_banned_bans_are_recorded_only_and_som
     assert called == [(11, 5)], "once, however many follow"
     assert meter.tally().counts["guard_bans_capped_total",] == 2
     assert await line.code(line.forged(peer=Address("198.51.100.12"))) == "auth.bad_signature"
+
+
+async def test_what_may_only_be_recorded_is_recorded_once_and_not_with_each_further_event() -> None:
+    line = Line(abuse({"auth.bad_signature": (signal("forgery", points=80),)}))
+    for last in range(1, 12):
+        await line.send(line.forged(peer=Address(f"198.51.100.{last}")))
+    line.watch.board.pending()
+    for _ in range(3):
+        await line.send(line.forged(peer=Address("198.51.100.11")))
+    [recorded] = line.watch.board.bans.addresses["198.51.100.11"]
+    assert (recorded.is_shadow, recorded.strikes, line.watch.board.pending()) == (True, 1, ())
+
+
+async def test_the_share_is_drawn_of_those_who_were_there_within_the_hour_and_of_so_many_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "ACTIVE_MAX", 12)
+    line = Line(abuse({"auth.bad_signature": (signal("forgery", points=80),)}))
+    called: list[int] = []
+    line.watch.on_capped = lambda active, _percent: called.append(active)
+    for last in range(1, 31):
+        await line.send(line.forged(peer=Address(f"198.51.100.{last}")))
+        line.now = UnixMs(line.now + 1000)
+    assert called == [11, 12]
+    line.now = UnixMs(line.now + 3_600_000 - 2000)  # one was there within the hour before, and one is now
+    line.watch._touch(SubjectKind.IP, "198.51.100.99", line.now)
+    assert len(line.watch._active) == 2  # nothing else tells while so few are banned
 
 
 async def test_what_fires_and_what_follows_is_counted() -> None:
@@ -345,6 +398,22 @@ async def test_who_is_slowed_waits_before_anything_is_charged_and_goes_on(kind: 
     assert (await line.order(), patience.waited, line.judge.may_wait) == ("allow", [], False)
     line.watch.board.put(ban(kind, name, action=Action.SLOW, delay_ms=250), NOW)
     assert (await line.order(), patience.waited, line.judge.may_wait) == ("allow", [250], True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "burnt"), [(SubjectKind.IP, _ADDRESS, False), (SubjectKind.KEY, KEY_ID, True)]
+)
+async def test_who_is_slowed_and_finds_the_room_full_is_refused(kind: SubjectKind, name: str, *, burnt: bool) -> None:
+    """Whose key was proved has to sign again: what was refused may not be executed later by who captured it."""
+    line = Line(abuse())
+    line.policies = policies(service(route("POST", "/v1/orders"), abuse=abuse()))
+    line.judge = line.judging(Patience(sleepers_max=0))
+    line.watch.board.put(ban(kind, name, action=Action.SLOW, delay_ms=250), NOW)
+    message = signed("POST", b"/v1/orders")
+    assert await line.code(message) == "abuse.slow"
+    line.judge = line.judging(Waiting())
+    again = structs.replace(message, request_id=RequestId("req_2"))
+    assert await line.code(again) == ("auth.replayed" if burnt else "allow")
 
 
 async def test_who_is_throttled_runs_out_of_tokens_sooner() -> None:

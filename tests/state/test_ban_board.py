@@ -90,10 +90,19 @@ def test_a_board_that_is_full_records_no_more_and_enforces_all_the_same() -> Non
 
 def test_what_is_over_is_not_looked_up_but_remembered_as_long_as_its_row() -> None:
     board = BanBoard()
-    for each in (_named("a"), _named("b", action=Action.SLOW), _named("c", rule=rule("abuse", Mode.SHADOW))):
+    for each in (_named("a"), _named("b", action=Action.SLOW, strikes=0), _named("c", rule=rule("abuse", Mode.SHADOW))):
         board.put(each, NOW)
     board.sweep(_LATER, 1000)
     assert board.bans is NO_BANS
     assert [board.of(BanId(f"ban_{name}")) is not None for name in "abc"] == [True, False, False]
     board.sweep(UnixMs(_LATER + 1000), 1000)
     assert board.of(BanId("ban_a")) is None
+
+
+def test_strikes_are_remembered_also_by_what_made_wait_after_them() -> None:
+    board = BanBoard()
+    board.put(_named("a", action=Action.SLOW, strikes=2), NOW)
+    board.sweep(_LATER, 1000)
+    kept = board.of(BanId("ban_a"))
+    assert kept is not None
+    assert kept.strikes == 2

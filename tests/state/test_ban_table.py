@@ -40,7 +40,12 @@ async def test_what_a_ladder_does_never_takes_the_place_of_something_more_severe
     assert await vault.bans.write([milder], deed("ban")) == ()
     assert await vault.bans.all() == (banned,)
     assert await vault.keys.head() == 1
-    for after in (msgspec.structs.replace(milder, rule=None), _named("a"), msgspec.structs.replace(milder, since=_END)):
+    later = milder.until
+    for after in (
+        msgspec.structs.replace(milder, rule=None),
+        _named("a"),
+        msgspec.structs.replace(milder, since=later),
+    ):
         await vault.bans.write([after], deed("ban"))
         assert [(each.action, each.since) for each in await vault.bans.all()] == [(after.action, after.since)]
 

@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 from guard.model.facts import Field
 from guard.model.names import Address
 from guard.model.policy import ClientAddressPolicy
-from guard.wire.client_address import canonical, client_address, in_networks, network_of, subject, widening
+from guard.wire.client_address import (
+    canonical,
+    client_address,
+    in_networks,
+    network_of,
+    place_of,
+    span,
+    subject,
+    widening,
+)
 from tests.build import rule
 
 PROXY = Address("10.0.0.1")
@@ -304,3 +313,11 @@ def test_an_address_has_wider_and_wider_names_down_to_few(
     address: str, v6_prefix: int, expected: tuple[str, ...]
 ) -> None:
     assert widening(Address(address), v6_prefix) == expected
+
+
+def test_all_addresses_stand_in_one_order_and_a_network_is_a_part_of_it() -> None:
+    assert span("192.0.2.0/24") == (0xC0000200, 0xC00002FF)
+    assert span("192.0.2.7") == (0xC0000207, 0xC0000207)
+    assert span("255.255.255.255")[1] + 1 == span("::/128")[0]
+    assert place_of(Address("192.0.2.7"), 64) == 0xC0000207
+    assert place_of(Address("2001:db8::7"), 64) == span("2001:db8::/64")[0]

@@ -7,7 +7,7 @@ again: whoever shares an address with an attacker keeps their way in (ARCHITECTU
 
 from typing import Final
 
-from guard.core.evidence import Entry, Hearing, Screening
+from guard.core.evidence import Departure, Entry, Hearing, Screening
 from guard.core.standing import holder_standing, is_meant, rule_of
 from guard.model.abuse import Action
 from guard.model.bans import NO_BANS, Ban
@@ -36,12 +36,7 @@ def address_is_not_banned(entry: Entry) -> Deny | None:
 def slow_address_may_wait(entry: Entry) -> Deny | None:
     """Who must wait finds a place to wait in: a full one is no reason to be let in sooner."""
     routed = entry.routed
-    if not entry.crowded or routed.route.critical:
-        return None
-    for ban in entry.standing:
-        if ban.action is Action.SLOW and is_meant(ban, routed.service):
-            return _deny(ban, routed.service, entry.now)
-    return None
+    return _slowed(entry.standing, routed.service, routed.route, entry.now) if entry.crowded else None
 
 
 def banned_address_is_a_guest(screening: Screening) -> Deny | None:
@@ -61,6 +56,24 @@ def key_is_not_banned(hearing: Hearing) -> Deny | None:
     screened = hearing.signed.screened
     service, route = screened.identified.service, screened.identified.route
     return _worst(holder_standing(hearing.bans, screened.record, service, hearing.now), service, route, hearing.now)
+
+
+def slow_key_may_wait(departure: Departure) -> Deny | None:
+    """So does a key that must wait, or whose account must."""
+    if not departure.crowded:
+        return None
+    verified, now = departure.verified, departure.now
+    service, route = verified.identified.service, verified.identified.route
+    return _slowed(holder_standing(departure.bans, verified.record, service, now), service, route, now)
+
+
+def _slowed(standing: tuple[Ban, ...], service: Service, route: Route, now: UnixMs) -> Deny | None:
+    if route.critical:
+        return None
+    for ban in standing:
+        if ban.action is Action.SLOW and is_meant(ban, service):
+            return _deny(ban, service, now)
+    return None
 
 
 def _worst(standing: tuple[Ban, ...], service: Service, route: Route, now: UnixMs) -> Deny | None:

@@ -97,11 +97,16 @@ def test_what_is_meant_stands_before_what_is_only_recorded() -> None:
     assert code(_decided(recorded, ban(name=_HERE, action=Action.QUARANTINE))) == "abuse.quarantine"
 
 
-def test_who_must_wait_and_finds_no_place_is_refused() -> None:
-    slow = ban(name=_HERE, action=Action.SLOW, delay_ms=250)
+@pytest.mark.parametrize(
+    ("kind", "name"), [(SubjectKind.IP, _HERE), (SubjectKind.KEY, KEY_ID), (SubjectKind.ACCOUNT, "acme")]
+)
+def test_who_must_wait_and_finds_no_place_is_refused(kind: SubjectKind, name: str) -> None:
+    slow = ban(kind, name, action=Action.SLOW, delay_ms=250)
+    recorded = ban(kind, name, action=Action.SLOW, rule=rule("abuse.replay", Mode.SHADOW))
+    assert code(_decided(recorded, crowded=True)) == "allow"
     assert code(_decided(slow, crowded=True)) == "abuse.slow"
     assert code(_decided(slow, kind="cancel", crowded=True)) == "allow"
-    assert code(_decided(ban(name="203.0.113.8", action=Action.SLOW), crowded=True)) == "allow"
+    assert code(_decided(ban(kind, "203.0.113.8", action=Action.SLOW), crowded=True)) == "allow"
 
 
 def test_who_must_wait_is_told_how_long_before_anything_of_its_claim_is_read() -> None:
