@@ -2,8 +2,9 @@
 
 Whoever has captured one can send it again until its window ends: where it was refused before its nonce was spent, or
 may be repeated because it only reads. So it must not count again to the holder, who did not send it. A message is told
-by what was signed, not by how it is written: one signature has several spellings. Each process knows its own; a full
-table forgets the eldest.
+by what was signed, not by how it is written: one signature has several spellings. That it was admitted counts once too,
+whoever has sent it elsewhere before: else a copy would hide it. Each process knows its own; a full table forgets the
+eldest.
 """
 
 from hashlib import blake2b
@@ -21,15 +22,16 @@ class Echoes:
 
     def __init__(self, echoes_max: int = ECHOES_MAX) -> None:
         self._most = echoes_max
-        self._heard: dict[Identity, None] = {}
+        self._heard: dict[Identity, bool] = {}
 
-    def is_echo(self, message: Identity) -> bool:
-        """Whether this message has counted before; from now on it has."""
+    def is_echo(self, message: Identity, *, admitted: bool) -> bool:
+        """Whether this message has counted before, as admitted if it was; from now on it has."""
         key_id, scheme, signed = message
         told = (key_id, scheme, blake2b(signed, digest_size=16).digest())  # a nonce may be long
-        if told in self._heard:  # knockout: echo_counts_once
+        before = self._heard.get(told)
+        if before is not None and (before or not admitted):  # knockout: echo_counts_once
             return True
-        if len(self._heard) >= self._most:  # knockout: echoes_max
+        if before is None and len(self._heard) >= self._most:  # knockout: echoes_max
             del self._heard[next(iter(self._heard))]
-        self._heard[told] = None
+        self._heard[told] = admitted
         return False

@@ -87,7 +87,10 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         found = () if reached is None or isinstance(reached, Routed) else reached.shadow
         if isinstance(outcome, Deny):
             found = (*found, *outcome.shadow)
-        return tuple({deny.code: deny for deny in reversed(found)}.values())[::-1] if found else ()
+        first: dict[str, Deny] = {}
+        for deny in found:
+            first.setdefault(deny.code, deny)
+        return tuple(first.values())
 
 
 class Judge:

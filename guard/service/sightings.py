@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from guard.core.checks.address import address_had_room
+from guard.core.checks.freshness import nonce_is_fresh
 from guard.core.once import identity_of
 from guard.core.stages import Allow, Signed, Verified
 from guard.model.abuse import AbusePolicy, Distinct, ScoreKind, Sighting, Signal, SubjectKind
@@ -29,6 +30,7 @@ _TICKS: Final = 64
 
 
 _NOTHING: Final[Mapping[bytes, int]] = {}
+_OTHERS: Final = {address_had_room.__name__, nonce_is_fresh.__name__}
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
@@ -49,11 +51,11 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 def holder_of(judgement: Judgement) -> KeyRecord | None:
     """The key that the message was proved to be signed with; None where that was not proved, or its route is open.
 
-    Nor is anybody's what was refused because its address had no room: others from there may have taken it. With a
-    shared store that is known only after the proof.
+    Nor is anybody's what was refused because its address had no room: others from there may have taken it; or because
+    the same had come before: a copy is not its holder's. With a shared store both are known only after the proof.
     """
     reached, outcome = judgement.reached, judgement.outcome
-    if isinstance(outcome, Deny) and outcome.check == address_had_room.__name__:  # knockout: room_is_the_address_s
+    if isinstance(outcome, Deny) and outcome.check in _OTHERS:  # knockout: others_may_have_caused_it
         return None
     if isinstance(reached, Allow | Verified):
         return reached.record

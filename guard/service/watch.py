@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from guard.core import abuse
-from guard.core.stages import Identified, Routed
+from guard.core.stages import Allow, Identified, Routed
 from guard.model.abuse import AbusePolicy, Action, Raised, Rung, Sighting, Signal, SubjectKind
 from guard.model.bans import Ban, BanId
 from guard.model.decision import Deny
@@ -134,7 +134,8 @@ class Watch:
         """Who sent it, if that is proved; nobody, if it is what was sent before."""
         holder = holder_of(judgement)
         message = None if holder is None else message_of(judgement, also_spent=policy.heeds_refusals)
-        return None if message is not None and self._echoes.is_echo(message) else holder
+        admitted = isinstance(judgement.outcome, Allow)
+        return None if message is not None and self._echoes.is_echo(message, admitted=admitted) else holder
 
     def refused(self, address: str, code: str, request_id: RequestId) -> None:
         """The listener refused something that is no message: it counts in each service that watches for that."""

@@ -316,6 +316,8 @@ async def test_what_would_be_denied_before_the_body_came_and_after_is_recorded_o
     judged = await line.judged(signed(body=b"x", at=UnixMs(NOW - 60_000)))
     assert isinstance(judged.outcome, Allow)
     assert [would.code for would in judged.shadow] == ["auth.stale"]
+    unknown = await line.judged(signed(body=b"x", at=UnixMs(NOW - 60_000), key_id=KeyId("gk_unknown")))
+    assert [would.code for would in unknown.shadow] == ["auth.stale", "auth.unknown_key"], "where it was found first"
 
 
 async def test_an_open_route_without_limits_asks_no_store() -> None:

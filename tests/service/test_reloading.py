@@ -43,8 +43,13 @@ class Desk:
         self.did: list[str] = []
         self.told: list[Attempt] = []
         self.refuses: Exception | None = None
+        self.release = ""
         self.reloading = Reloading(
-            self.rules, lambda: self.found, self._prepare, self._record, now=lambda: NOW, told=self.told.append
+            *(self.rules, lambda: self.found, self._prepare, self._record),
+            now=lambda: NOW,
+            awaited=self._awaited,
+            restored=lambda files: book(files["a.yaml"].decode()),
+            told=self.told.append,
         )
 
     def _prepare(self, rulebook: Rulebook) -> Callable[[], object]:
@@ -52,6 +57,9 @@ class Desk:
         if self.refuses is not None:
             raise self.refuses
         return lambda: self.did.append(f"adopt {rulebook.policies.digest} over {self.rules.policies.digest}")
+
+    async def _awaited(self, *_: object) -> str:
+        return self.release
 
     async def _record(self, rulebook: Rulebook, demand: Demand) -> int:
         self.did.append(f"record {rulebook.policies.digest} by {demand.by.actor}")
@@ -68,6 +76,31 @@ async def test_files_in_order_are_built_then_recorded_then_in_force() -> None:
     assert desk.told == [attempt]
     assert desk.reloading.stale is None
     assert desk.reloading.degraded == ()
+
+
+async def test_a_change_that_waits_is_made_when_it_is_confirmed_and_not_before() -> None:
+    desk = Desk(book("second"))
+    desk.release = "rel_1"
+    attempt = await desk.reloading.reload(BY)
+    assert (attempt.outcome, desk.reloading.waits_for, desk.rules.policies.digest) == (
+        Outcome.WAITING,
+        "rel_1",
+        "first",
+    )
+    assert desk.did == ["prepare second"]
+    desk.release = ""
+    await desk.reloading.again("rel_1", By("ops, confirmed by sec", "a change"))
+    assert (desk.reloading.waits_for, desk.rules.policies.digest) == ("", "second")
+
+
+async def test_a_version_that_was_ordered_is_followed_unless_what_is_in_force_came_after_it() -> None:
+    desk = Desk(book("second"))
+    await desk.reloading.reload(BY)
+    ordered = Demand(by=BY, ordered=True)
+    for number, name, expected in ((1, "late", "second"), (2, "third", "third"), (3, "third", "third")):
+        await desk.reloading.follow(number, {"a.yaml": name.encode()}, ordered)
+        assert desk.rules.policies.digest == expected
+    assert len(desk.told) == 2, "what is in force already was not put there again"
 
 
 async def test_files_with_a_fault_change_nothing_and_the_fault_is_shown_until_it_is_gone() -> None:

@@ -117,6 +117,10 @@ class Line:
         )
 
 
+async def _nothing(_: object) -> Body:
+    return BodyRead(b"")
+
+
 async def test_nothing_is_in_force_for_who_does_nothing_wrong() -> None:
     line = Line(abuse(_FORGERY))
     assert [await line.order() for _ in range(50)] == ["allow"] * 50
@@ -343,6 +347,21 @@ async def test_the_share_is_drawn_of_those_who_were_there_within_the_hour_and_of
     assert len(line.watch._active) == 2  # nothing else tells while so few are banned
 
 
+async def test_more_than_a_node_can_hold_until_scores_answer_is_lost_and_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "PENDING_MAX", 2)
+    meter = Meter()
+    line = Line(abuse(_FORGERY), meter=meter)
+    at = lambda: line.policies, line.scores, BanBoard(), lambda: line.now
+    line.watch = Watch(*at, chance=lambda _: 0, meter=meter, waits=True)
+    for _ in range(5):
+        await line.send(line.forged())
+    await line.watch.drain()
+    counts = meter.tally().counts
+    assert (counts["guard_abuse_signals_total", "exchange", "forgery"], counts["guard_abuse_lost_total",]) == (2, 3)
+
+
 async def test_what_fires_and_what_follows_is_counted() -> None:
     meter = Meter()
     line = Line(abuse(_FORGERY), meter=meter)
@@ -488,6 +507,19 @@ async def test_a_message_that_was_admitted_counts_to_nobody_when_it_comes_again_
     assert line.watch.board.bans is NO_BANS
     assert await line.order(peer=elsewhere) == "authz.ip"
     assert line.watch.board.bans is not NO_BANS, "its holder has sent that one from there"
+
+
+async def test_a_copy_that_comes_while_its_message_is_answered_hides_it_from_no_signal() -> None:
+    events = {"authz.ip": (signal("outside", per=SubjectKind.KEY),), "auth.replayed": (signal("replays"),)}
+    line = Line(
+        abuse({**events, "outcome.2xx": (signal("loud", per=SubjectKind.KEY, points=80),)}, heeds_refusals=True)
+    )
+    order = line.good()
+    judgement = await line.judge.judge(order, _nothing)
+    copy = structs.replace(order, peer=Address("198.51.100.1"), request_id=RequestId("req_copy"))
+    assert await line.code(copy) == "auth.replayed"
+    line.watch.saw(order, judgement, 200, None, 100)
+    assert set(line.watch.board.bans.keys) == {KEY_ID}
 
 
 def _watched_by_binance(order: Route, policy: AbusePolicy) -> Line:

@@ -415,8 +415,7 @@ class Scene:
         short = _short(first, now)
         if not code.startswith("abuse."):
             assert code in short if short else code not in {each.code for each in first}
-        if not short:
-            _take(first, now, holder, message)
+        begun = [] if short else _take(first, now, holder, message)
         if message.lie and message.kind != "time":
             assert code in short or code.startswith(("abuse.", "auth.", "request.")), (code, message)
             return []
@@ -431,7 +430,7 @@ class Scene:
         else:
             assert code == "allow", (code, message, [(each, each.meter.left(now), each.meter.taken) for each in asked])
         taken = _take(rest, now, holder, message)
-        for each in asked:
+        for each in (*begun, *taken):
             each.meter.assert_never_too_much()
         return taken
 
