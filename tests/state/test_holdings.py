@@ -1,10 +1,13 @@
 """How an edit of a policy changes what is held. What is taken and told is the store's contract (`tests/contract`)."""
 
 import pytest
+from msgspec import structs
 
 from guard.model.names import UnixMs
 from guard.model.policy import Bucket, Calendar, Meter, Slots
+from guard.model.questions import Debit
 from guard.state.holdings import NEVER, HeldBucket, HeldCalendar, HeldSlots, adopted, opened
+from tests.build import limit
 
 SINCE, NOW = UnixMs(1_000), UnixMs(2_500)
 BUCKET, QUOTA, SLOTS = Bucket(10, 1, 1_000), Calendar(10, 1_000), Slots(2)
@@ -64,3 +67,10 @@ def test_the_last_lease_says_when_slots_may_be_forgotten() -> None:
     held.lease("long", UnixMs(9_000))
     held.lease("short", UnixMs(5_000))
     assert held.forget_at(NOW) == 9_000
+
+
+@pytest.mark.parametrize(("spare", "next_ms"), [(0, 100), (1, 100), (3, 300)])
+def test_the_next_token_of_a_quota_is_the_next_beyond_what_is_reserved(spare: int, next_ms: int) -> None:
+    held = HeldCalendar(QUOTA, 0, UnixMs(2_100), UnixMs(2_200))
+    reading = held.read(Debit(("a",), structs.replace(limit(), meter=QUOTA), 1, spare=spare), 0)
+    assert (reading.remaining, reading.next_ms) == (1, next_ms)
