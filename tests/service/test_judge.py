@@ -446,6 +446,7 @@ def _unauthenticated() -> PolicySet:
     ("message", "would"),
     [
         (facts(), ("auth.missing",)),
+        (facts(body=None), ("auth.missing",)),
         (facts(fields=((b"guard-key", b"x"),)), ("auth.malformed",)),
         (signed(secret=b"of somebody else" * 3), ("auth.bad_signature",)),
         (signed(key_id=KeyId("gk_unknown")), ("auth.unknown_key",)),

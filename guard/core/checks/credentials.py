@@ -20,13 +20,13 @@ def credentials_are_present(draft: Draft) -> Deny | None:
 
 def claim_is_complete(hearing: Hearing) -> Deny | None:
     """What the head left open (a signature in a form body) is in the body, once and in the right form."""
-    identified = hearing.signed.screened.identified
-    if identified.auth is None:
+    auth, scheme = hearing.signed.screened.identified.auth, hearing.signed.screened.identified.scheme
+    if auth is None or scheme is None:  # with auth, but in shadow: that it claims nothing was said before
         return None
     if isinstance(hearing.claim, ClaimFault):
-        return Deny(code=hearing.claim.code, rule=identified.auth.rule, detail=hearing.claim.detail)
+        return Deny(code=hearing.claim.code, rule=auth.rule, detail=hearing.claim.detail)
     if hearing.claim is None or hearing.claim.late:
-        return Deny(code="auth.malformed", rule=identified.auth.rule)
+        return Deny(code="auth.malformed", rule=auth.rule)
     return None
 
 
