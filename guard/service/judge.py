@@ -190,7 +190,7 @@ class Judge:
         body: Body | None = None  # that of an open route is not read here: it streams
         if facts.body is not None:
             body = BodyRead(facts.body)
-        elif identified.scheme is not None:
+        elif identified.auth is not None:
             body = await read_body(signed)
             now = self._now()
         verified = decide.verify(signed, body, now, self._board.bans)

@@ -295,6 +295,19 @@ async def test_a_body_is_read_once_when_the_head_is_proved() -> None:
     assert line.bodies_read == 1
 
 
+async def test_in_shadow_a_body_is_read_whoever_sends_it_so_that_its_cost_is_told() -> None:
+    shadowed = msgspec.structs.replace(auth(), rule=rule("auth", Mode.SHADOW))
+    by_items = ByItems(pointer=("orders",), base=1, each=2, per=1, items_max=4)
+    per_ip = limit("ip", capacity=100, per=("ip",))
+    priced = route(auth=shadowed, pricing=by_items, limits_address=(), limits_principal=(per_ip,))
+    line = Line(policies(service(priced)))
+    line.body = BodyRead(b'{"orders":[{},{},{}]}')
+    unsigned = facts(body=None, fields=((b"content-type", b"application/json"),))
+    outcome = (await line.judged(unsigned)).outcome
+    assert isinstance(outcome, Allow)
+    assert (line.bodies_read, outcome.verified.cost) == (1, 7)
+
+
 async def test_the_body_of_an_open_route_is_not_read_here() -> None:
     line = Line(policies(service(route(auth=None, scope=None))))
     assert await line.code(facts(body=None)) == "allow"
