@@ -1,7 +1,7 @@
 """The whole line as one pure function, for tests: every step of `core/decide.py`, with the answers put in its hands."""
 
 from guard.core import decide
-from guard.core.stages import Allow
+from guard.core.stages import Allow, Entered, Identified, Routed, Screened, Signed
 from guard.core.standing import address_standing
 from guard.model.bans import NO_BANS, Bans
 from guard.model.decision import Deny
@@ -68,6 +68,26 @@ def decided(
     answered = receipt or Granted(now=at, readings=())
     now_halted = halts if halts_later is None else halts_later
     return decide.admit(verified, answered, key if key_later is None else key_later, at, late_room, halts=now_halted)
+
+
+def identified_as(message: Facts, rules: PolicySet | None = None) -> Identified:
+    """A message whose credentials are in order, as far as that is told from its head."""
+    routed = decide.route(rules or policies(), message)
+    assert isinstance(routed, Routed)
+    entered = decide.enter(routed, None)
+    assert isinstance(entered, Entered)
+    identified = decide.identify(entered, SCHEMES, NOW)
+    assert isinstance(identified, Identified)
+    return identified
+
+
+def head_of(message: Facts, rules: PolicySet | None = None) -> Signed:
+    """A message of the key whose head is in order, before its body is looked at."""
+    screened = decide.screen(identified_as(message, rules), record())
+    assert isinstance(screened, Screened)
+    head = decide.verify_head(screened)
+    assert isinstance(head, Signed)
+    return head
 
 
 def code(outcome: Allow | Deny) -> str:

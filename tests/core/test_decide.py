@@ -5,7 +5,7 @@ import pytest
 
 from guard.core import decide
 from guard.core.once import once_of
-from guard.core.stages import Allow, Entered, Identified, Routed, Screened, Signed, Verified
+from guard.core.stages import Allow, Entered, Identified, Routed, Verified
 from guard.model.decision import Deny
 from guard.model.facts import BodyRead, Facts, Transport
 from guard.model.names import Address, KeyId, UnixMs
@@ -13,22 +13,12 @@ from guard.model.policy import ClientAddressPolicy
 from guard.model.questions import Charge, Reading, Short
 from guard.model.rules import Mode
 from tests.build import NOW, auth, facts, limit, node, policies, record, route, rule, service, signed
-from tests.line import SCHEMES, code, decided
+from tests.line import SCHEMES, code, decided, head_of
 
 
 def _verified(message: Facts, body: bytes = b"", **route_changes: object) -> Verified:
     rules = policies(service(route(message.verb, message.path.decode(), **route_changes)))
-    routed = decide.route(rules, message)
-    assert isinstance(routed, Routed)
-    entered = decide.enter(routed, None)
-    assert isinstance(entered, Entered)
-    identified = decide.identify(entered, SCHEMES, NOW)
-    assert isinstance(identified, Identified)
-    screened = decide.screen(identified, record())
-    assert isinstance(screened, Screened)
-    head = decide.verify_head(screened)
-    assert isinstance(head, Signed)
-    verified = decide.verify(head, BodyRead(body), NOW)
+    verified = decide.verify(head_of(message, rules), BodyRead(body), NOW)
     assert isinstance(verified, Verified)
     return verified
 

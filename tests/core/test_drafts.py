@@ -4,28 +4,20 @@ import pytest
 
 from guard.core import decide
 from guard.core.drafts import draft_of, record_to_try
-from guard.core.stages import Entered, Identified, Routed
+from guard.core.stages import Routed
 from guard.model.claims import Claim
 from guard.model.facts import Facts
 from guard.model.keys import KeyAlgorithm, KeyRecord, KeyState
 from guard.model.policy import PolicySet
 from guard.model.questions import Unavailable
 from tests.build import KEY_ID, NOW, auth, facts, policies, record, route, service, signed
-from tests.line import SCHEMES
+from tests.line import SCHEMES, identified_as
 
 
 def _routed(message: Facts, rules: PolicySet | None = None) -> Routed:
     routed = decide.route(rules or policies(), message)
     assert isinstance(routed, Routed)
     return routed
-
-
-def _identified(message: Facts, rules: PolicySet | None = None) -> Identified:
-    entered = decide.enter(_routed(message, rules), None)
-    assert isinstance(entered, Entered)
-    identified = decide.identify(entered, SCHEMES, NOW)
-    assert isinstance(identified, Identified)
-    return identified
 
 
 def test_a_message_is_read_by_the_first_scheme_of_its_route_that_it_carries_and_names_the_others() -> None:
@@ -63,7 +55,7 @@ def test_a_signed_message_claims_its_key_within_the_window_of_its_scheme() -> No
     ids=["nobody's", "not found out", "destroyed", "of another kind"],
 )
 def test_where_the_real_record_cannot_serve_a_decoy_is_tried(found: KeyRecord | Unavailable | None, unfit: str) -> None:
-    tried, why = record_to_try(_identified(signed()), found)
+    tried, why = record_to_try(identified_as(signed()), found)
     assert why == unfit
     assert tried is not None
     assert tried is not found
@@ -71,7 +63,7 @@ def test_where_the_real_record_cannot_serve_a_decoy_is_tried(found: KeyRecord | 
 
 def test_the_real_record_serves_where_it_fits_and_an_open_route_needs_none() -> None:
     real = record()
-    tried, why = record_to_try(_identified(signed()), real)
+    tried, why = record_to_try(identified_as(signed()), real)
     assert (tried is real, why) == (True, None)
     to_anyone = policies(service(route(auth=None, scope=None)))
-    assert record_to_try(_identified(facts(), to_anyone), real) == (None, None)
+    assert record_to_try(identified_as(facts(), to_anyone), real) == (None, None)

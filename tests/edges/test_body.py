@@ -6,29 +6,18 @@ from typing import Any
 
 import pytest
 
-from guard.core import decide
-from guard.core.stages import Entered, Identified, Routed, Screened, Signed
+from guard.core.stages import Signed
 from guard.edges.body import BodyReader, ClientBroke, UnverifiedBudget
 from guard.model.facts import BodyBroken, BodyRead, Facts
 from guard.model.names import Address
-from tests.build import NOW, auth, facts, policies, record, route, service, signed
-from tests.line import SCHEMES
+from tests.build import auth, facts, policies, route, service, signed
+from tests.line import head_of
 
 _ADDRESS = Address("192.0.2.1")
 
 
 def _head(message: Facts, scheme: str = "guard-v1") -> Signed:
-    routed = decide.route(policies(service(route(auth=auth(scheme), scope=None))), message)
-    assert isinstance(routed, Routed)
-    entered = decide.enter(routed, None)
-    assert isinstance(entered, Entered)
-    identified = decide.identify(entered, SCHEMES, NOW)
-    assert isinstance(identified, Identified)
-    screened = decide.screen(identified, record())
-    assert isinstance(screened, Screened)
-    head = decide.verify_head(screened)
-    assert isinstance(head, Signed)
-    return head
+    return head_of(message, policies(service(route(auth=auth(scheme), scope=None))))
 
 
 _PROVED = _head(signed(body=b"x"))

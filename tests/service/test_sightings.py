@@ -5,8 +5,6 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from guard.core import decide
-from guard.core.stages import Entered, Identified, Routed, Screened, Signed
 from guard.model.abuse import Distinct, Ratio, ScoreKind, Signal, SubjectKind
 from guard.model.decision import About, Deny
 from guard.model.names import AccountId, Address, KeyId, RequestId
@@ -14,8 +12,8 @@ from guard.model.policy import ClientAddressPolicy, Service
 from guard.model.rules import Mode
 from guard.service.judge import Judgement
 from guard.service.sightings import Event, Watched, concerns, holder_of, sightings_of, watched
-from tests.build import KEY_ID, NOW, abuse, policies, record, rule, service, signal, signed
-from tests.line import SCHEMES
+from tests.build import KEY_ID, abuse, record, rule, service, signal, signed
+from tests.line import head_of
 
 
 def _event(of: Service | None = None, address: str = "192.0.2.1", **changes: Any) -> Event:
@@ -43,18 +41,8 @@ def test_a_key_that_was_only_claimed_is_counted_to_nobody(per: SubjectKind) -> N
 
 @pytest.mark.parametrize(("account", "is_proved"), [(None, False), (AccountId("acme"), True)])
 def test_a_message_is_its_keys_only_once_that_is_proved(account: AccountId | None, is_proved: bool) -> None:  # noqa: FBT001
-    routed = decide.route(policies(), signed())
-    assert isinstance(routed, Routed)
-    entered = decide.enter(routed, None)
-    assert isinstance(entered, Entered)
-    identified = decide.identify(entered, SCHEMES, NOW)
-    assert isinstance(identified, Identified)
-    screened = decide.screen(identified, record())
-    assert isinstance(screened, Screened)
-    reached = decide.verify_head(screened)
-    assert isinstance(reached, Signed)
     denied = Deny(code="authz.scope", about=About(KeyId(KEY_ID), "guard-v1", account))
-    assert (holder_of(Judgement(outcome=denied, reached=reached)) is not None) is is_proved
+    assert (holder_of(Judgement(outcome=denied, reached=head_of(signed()))) is not None) is is_proved
 
 
 def test_a_key_is_counted_by_its_lineage() -> None:

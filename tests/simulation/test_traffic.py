@@ -137,6 +137,8 @@ class Meter:
         full = part["concurrent"] if self.slots else self.refill if self.quota else part["burst"]
         self.holds: int = full if holds is None else holds
         self.taken: list[tuple[int, int]] = []
+        self.admissions: set[int] = set()
+        """Which of them were taken to admit a message, and not settled afterwards."""
         self.leases: dict[str, int] = {}
 
     def left(self, now: int) -> int:
@@ -155,14 +157,19 @@ class Meter:
         if self.slots:
             self.leases[holder] = now + _LEASE_MS
         else:
+            self.admissions.add(len(self.taken))
             self.taken.append((now, cost))
 
     def assert_never_too_much(self) -> None:
-        """Between any two moments at which something was taken: burst + rate × time, or what an hour's quota is."""
+        """From any moment to any admission: burst + rate × time, or what an hour's quota is. What an answer has told
+        beyond that is owed (ADR 0001): nothing more is admitted before it has come back.
+        """
         for first, (begun, _) in enumerate(self.taken):
             total = 0
-            for at, cost in self.taken[first:]:
+            for number, (at, cost) in enumerate(self.taken[first:], first):
                 total += cost
+                if number not in self.admissions:
+                    continue
                 if not self.quota:
                     assert total * self.period_ms <= self.holds * self.period_ms + (at - begun) * self.refill
                 elif at // self.period_ms == begun // self.period_ms:

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from guard.core import decide
-from guard.core.stages import Entered, Identified, Routed, Screened
+from guard.core.stages import Screened
 from guard.model.decision import Deny
 from guard.model.facts import BodyBroken
 from tests.build import NOW, SECRET, auth, facts, policies, record, route, service, signed
-from tests.line import SCHEMES, code, decided
+from tests.line import SCHEMES, code, decided, identified_as
 
 
 def test_a_body_that_was_changed_is_refused() -> None:
@@ -76,13 +76,7 @@ def test_what_a_body_brings_twice_is_refused_even_if_it_is_signed() -> None:
 
 
 def test_an_unknown_key_is_tried_against_a_decoy_and_refused() -> None:
-    routed = decide.route(policies(), signed())
-    assert isinstance(routed, Routed)
-    entered = decide.enter(routed, None)
-    assert isinstance(entered, Entered)
-    identified = decide.identify(entered, SCHEMES, NOW)
-    assert isinstance(identified, Identified)
-    screened = decide.screen(identified, None)
+    screened = decide.screen(identified_as(signed()), None)
     assert isinstance(screened, Screened)
     assert screened.record is not None
     assert screened.record.algorithm in SCHEMES["guard-v1"].algorithms
