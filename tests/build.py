@@ -63,8 +63,8 @@ def limit(
     return Limit(name=name, rule=rule(f"limits.{name}", mode), meter=Bucket(capacity, 1, 1000), per=per)
 
 
-def slots(name: str = "pending", *, count: int = 1, per: tuple[str, ...] = ("key",), cost: int | None = None) -> Limit:
-    return Limit(name=name, rule=rule(f"limits.{name}"), meter=Slots(count), per=per, cost=cost)
+def slots(name: str = "pending", *, count: int = 1, per: tuple[str, ...] = ("key",)) -> Limit:
+    return Limit(name=name, rule=rule(f"limits.{name}"), meter=Slots(count), per=per, cost=1)
 
 
 def auth(*names: str, algorithms: frozenset[KeyAlgorithm] | None = None, past_ms: int = 5000) -> RouteAuth:

@@ -16,6 +16,7 @@ from guard.model.questions import BucketKey, Debit
 from guard.model.rules import Mode
 from guard.wire.client_address import subject
 
+_OFF, _ENFORCE = Mode.OFF, Mode.ENFORCE  # looking up a member of an enumeration is slow in Python 3.11
 _LEASE_MARGIN_MS: Final = 1_000
 """How much longer a lease lasts than its exchange may, so that it never ends before it is released."""
 
@@ -37,13 +38,14 @@ def debits(
     taken = []
     for limit in limits:
         mode = limit.rule.mode
-        if mode is Mode.OFF:
+        if mode is _OFF:
             continue
-        due = _bytes(message, body_bytes) if limit.of_bytes else _cost(limit, cost)
+        own = cost if limit.cost is None else limit.cost
+        due = _bytes(message, body_bytes) if limit.of_bytes else own
         spare = 0 if route.critical or due == 0 else limit.reserve
         if record is None and limit.of_account:
             due = min(due, limit.meter.capacity - spare)
-        taken.append(Debit(_bucket(message, record, limit), limit, due, mode is Mode.ENFORCE, spare))
+        taken.append(Debit(_bucket(message, record, limit), limit, due, mode is _ENFORCE, spare))
     return tuple(taken)
 
 
@@ -54,12 +56,6 @@ def due(verified: Verified) -> tuple[Debit, ...]:
     if record is not None and record.tier is not None and route.limits_by_tier:
         limits = route.limits_by_tier.get(record.tier, limits)
     return debits(verified.identified, record, limits, verified.cost, None if content is None else len(content))
-
-
-def _cost(limit: Limit, cost: int) -> int:
-    if isinstance(limit.meter, Slots):
-        return 1
-    return cost if limit.cost is None else limit.cost
 
 
 def _bytes(message: Routed | Identified, body_bytes: int | None) -> int:
@@ -75,11 +71,17 @@ def _bucket(message: Routed | Identified, record: KeyRecord | None, limit: Limit
     if limit.tier is not None:
         parts += ("tier", limit.tier)
     for dimension in limit.per:
-        parts += _partition(dimension, message, record)
+        if record is not None and dimension == "key":
+            parts += ("key", record.lineage)
+        elif record is not None and dimension == "account":
+            parts += ("account", record.account)
+        else:
+            parts += _partition(dimension, message)
     return tuple(parts)
 
 
-def _partition(dimension: str, message: Routed | Identified, record: KeyRecord | None) -> tuple[str, str]:
+def _partition(dimension: str, message: Routed | Identified) -> tuple[str, str]:
+    """The value of a dimension that no key has to do with, or of one where there is no key."""
     match dimension:
         case "group" if message.route.group is not None:
             return ("group", message.route.group)
@@ -87,10 +89,6 @@ def _partition(dimension: str, message: Routed | Identified, record: KeyRecord |
             return ("route", message.route.name)
         case "service":
             return ("service", message.service.name)
-        case "key" if record is not None:
-            return ("key", record.lineage)
-        case "account" if record is not None:
-            return ("account", record.account)
         case "ip":
             return ("ip", subject(message.address, message.service.client_ip.v6_prefix))
         case _:

@@ -58,8 +58,8 @@ Meter: TypeAlias = Bucket | Calendar | Slots  # how a limit counts
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
     """A named quota, for each value of `per`, the partition key's dimensions. `cost` stands in place of the route's (1
-    where it counts requests), `of_bytes` counts bodies' bytes instead. `reserve` is for critical routes, `tier` whose
-    keys it counts, apart from others. `exposed`: RateLimit fields may name it.
+    where it counts requests or slots), `of_bytes` counts bodies' bytes instead. `reserve` is for critical routes,
+    `tier` whose keys it counts, apart from others. `exposed`: RateLimit fields may name it.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def counts_cost(self) -> bool:
         """Whether it takes what a route's requests cost."""
-        return self.cost is None and not self.of_bytes and not isinstance(self.meter, Slots)
+        return self.cost is None and not self.of_bytes
 
     @property
     def of_account(self) -> bool:

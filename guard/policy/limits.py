@@ -68,7 +68,7 @@ def _limit(document: Document, name: str, part: LimitPart) -> Limit:
         rule=Rule(f"limits.{name}", *document.place(("limits", name))),
         meter=meter(part),
         per=part.per,
-        cost=1 if part.count == "requests" else part.cost,
+        cost=1 if part.count == "requests" or part.concurrent is not None else part.cost,
         of_bytes=part.count == "bytes",
         reserve=part.reserve or 0,
         exposed=exposed,

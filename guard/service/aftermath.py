@@ -89,7 +89,7 @@ class Aftermath:
         if self._record is not None:
             self._record(self._event(facts, judgement, outcome))
         if self._watch is not None:
-            self._watch.saw(facts, judgement, outcome.status, outcome.code, outcome.upstream_us, told=outcome.told)
+            self._watch.saw(facts, judgement, outcome.status, outcome.code, outcome.upstream_us, outcome.told)
         if self._promotions is not None and self._promotions.listening:
             self._promotions.saw(judgement)
 

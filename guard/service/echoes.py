@@ -7,6 +7,7 @@ whoever has sent it elsewhere before: else a copy would hide it. Each process kn
 eldest.
 """
 
+from collections import OrderedDict
 from hashlib import blake2b
 from typing import Final
 
@@ -22,7 +23,7 @@ class Echoes:
 
     def __init__(self, echoes_max: int = ECHOES_MAX) -> None:
         self._most = echoes_max
-        self._heard: dict[Identity, bool] = {}
+        self._heard: OrderedDict[Identity, bool] = OrderedDict()  # the first of a plain one is ever farther to seek
 
     def is_echo(self, message: Identity, *, admitted: bool) -> bool:
         """Whether this message has counted before, as admitted if it was; from now on it has."""
@@ -32,6 +33,6 @@ class Echoes:
         if before is not None and (before or not admitted):  # knockout: echo_counts_once
             return True
         if before is None and len(self._heard) >= self._most:  # knockout: echoes_max
-            del self._heard[next(iter(self._heard))]
+            self._heard.popitem(last=False)
         self._heard[told] = admitted
         return False

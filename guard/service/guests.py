@@ -9,7 +9,6 @@ Places stand in the order of their addresses: to find those of a network takes a
 
 from bisect import bisect_left, insort
 from collections import OrderedDict
-from collections.abc import Hashable
 from operator import attrgetter, itemgetter
 from typing import Final, TypeAlias
 
@@ -22,7 +21,6 @@ PER_BAN_MAX: Final = 64
 PER_KEY_MAX: Final = 64
 
 _REFRESH_MS: Final = 60_000
-_KINDS_MAX: Final = 16
 
 _number = itemgetter(0)
 _turn_seen = attrgetter("seen")
@@ -31,30 +29,33 @@ Place: TypeAlias = tuple[int, KeyId]
 
 
 class Guest:
-    """A key at a place: when it was verified there, at which of its addresses, and until when each kind of event of
-    theirs is no news. `seen` grows with each.
+    """A key at a place: when it was verified there, at which of its addresses, and until when another event of a kind
+    is no news. `seen` grows with each refreshing.
     """
 
-    __slots__ = ("address", "at", "key", "no_news", "seen", "turn")
+    __slots__ = ("address", "at", "key", "kind", "seen", "turn", "until", "v6_prefix")
 
-    def __init__(self, key: KeyId, address: Address, turn: int) -> None:
+    def __init__(self, key: KeyId, address: Address, v6_prefix: int) -> None:
         self.key = key
         self.address = address
+        self.v6_prefix = v6_prefix
         self.at = UnixMs(0)
         self.seen = 0
-        self.turn = turn
-        self.no_news: dict[Hashable, int] = {}
+        self.turn = 0
+        self.kind: object = None
+        self.until = 0
 
 
 class Guests:
     """The last `guests_max` pairs of place and key."""
 
-    __slots__ = ("_by_key", "_most", "_ordered", "_places", "_seen", "_turn")
+    __slots__ = ("_by_key", "_latest", "_most", "_ordered", "_places", "_seen", "_turn")
 
     def __init__(self, guests_max: int = GUESTS_MAX) -> None:
         self._most = guests_max
         self._places: OrderedDict[Place, Guest] = OrderedDict()
         self._ordered: list[Place] = []
+        self._latest: dict[KeyId, Guest] = {}
         self._by_key: dict[KeyId, dict[Place, None]] = {}
         self._seen = 0
         self._turn = 0
@@ -62,30 +63,22 @@ class Guests:
     def __len__(self) -> int:
         return len(self._places)
 
-    def verified(self, address: Address, v6_prefix: int, key: KeyId, now: UnixMs) -> Guest:
-        """This key signed a message that came from there; IPv6 clients are counted by so many bits."""
-        place = (place_of(address, v6_prefix), key)
-        guest = self._places.get(place)
-        if guest is None:
-            guest = Guest(key, address, self._turn)
-            self._add(place, guest, now)
-        elif now - guest.at >= _REFRESH_MS:
-            self._refresh(place, guest, now)
-        if guest.address != address:  # another value to signals that count different addresses
-            guest.address = address
-            guest.no_news.clear()
-        return guest
+    def verified(  # noqa: PLR0917  # once a message: keywords would cost as much as the looking
+        self, address: Address, v6_prefix: int, key: KeyId, now: UnixMs, kind: object = None, again_ms: int = 0
+    ) -> bool:
+        """This key signed a message that came from there; IPv6 clients are counted by so many bits.
 
-    def is_news(self, guest: Guest, kind: Hashable, now: UnixMs) -> bool:
-        """Whether an event of this kind would be counted anew."""
-        return guest.turn != self._turn or guest.no_news.get(kind, 0) <= now
-
-    def counted(self, guest: Guest, kind: Hashable, until: int) -> None:
-        """One was counted: another is no news until then."""
-        if guest.turn != self._turn or len(guest.no_news) >= _KINDS_MAX:  # knockout: kinds_max
-            guest.no_news.clear()
-            guest.turn = self._turn
-        guest.no_news[kind] = until
+        Whether an event of this kind is news: then the next of this key at this place is none for `again_ms`, unless
+        one of another kind that is none came between them.
+        """
+        guest = self._latest.get(key)
+        if guest is None or guest.address != address or guest.v6_prefix != v6_prefix or now - guest.at >= _REFRESH_MS:
+            guest = self._latest[key] = self._at(address, v6_prefix, key, now)
+        if guest.kind is kind and now < guest.until and guest.turn == self._turn:
+            return False
+        if again_ms:
+            guest.kind, guest.until, guest.turn = kind, now + again_ms, self._turn
+        return True
 
     def all_is_news(self) -> None:
         """A signal has fired and counts anew, or a score was lifted."""
@@ -103,6 +96,19 @@ class Guests:
                 if len(found) == PER_BAN_MAX:
                     break
         return tuple(found)
+
+    def _at(self, address: Address, v6_prefix: int, key: KeyId, now: UnixMs) -> Guest:
+        place = (place_of(address, v6_prefix), key)
+        guest = self._places.get(place)
+        if guest is None:
+            guest = Guest(key, address, v6_prefix)
+            self._add(place, guest, now)
+        elif now - guest.at >= _REFRESH_MS:
+            self._refresh(place, guest, now)
+        guest.v6_prefix = v6_prefix
+        if guest.address != address:  # another value to signals that count different addresses
+            guest.address, guest.until = address, 0
+        return guest
 
     def _add(self, place: Place, guest: Guest, now: UnixMs) -> None:
         self._places[place] = guest
@@ -123,9 +129,12 @@ class Guests:
         of_key[place] = None
 
     def _forget(self, place: Place) -> None:
-        key = self._places.pop(place).key
+        guest = self._places.pop(place)
+        key = guest.key
         del self._ordered[bisect_left(self._ordered, place)]
         of_key = self._by_key[key]
         del of_key[place]
         if not of_key:
             del self._by_key[key]
+        if self._latest.get(key) is guest:  # knockout: what_is_forgotten_is_not_the_latest
+            del self._latest[key]

@@ -76,9 +76,12 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def routed(self) -> Routed | Identified | None:
         """The message with its service, route and address, if it came so far."""
-        if isinstance(self.reached, Entered):
-            return self.reached.routed
-        return self.reached if isinstance(self.reached, Routed) else self.identified
+        reached = self.reached
+        if isinstance(reached, Allow):  # almost every message
+            return reached.verified.identified
+        if isinstance(reached, Entered):
+            return reached.routed
+        return reached if isinstance(reached, Routed) else self.identified
 
     @property
     def shadow(self) -> tuple[Deny, ...]:

@@ -91,10 +91,8 @@ class _Place(msgspec.Struct, eq=False):
     at_before: dict[str, dict[KeyId, Holder]] = {}
 
     def note(self, record: KeyRecord, address: str) -> Holder:
-        """This key was proved from there."""
+        """This key was proved from there, where it was not seen last."""
         known = self.seen.get(record.id)
-        if known is not None and known.address == address:
-            return known
         holder = Holder(address, record.lineage, record.account)
         if known is not None:
             left = self.at[known.address]
@@ -149,9 +147,12 @@ class Promotions:
         place = None if routed is None else self._places.get(routed.service.name)
         if routed is None or place is None:
             return
-        record = holder_of(judgement)
+        record, holder = holder_of(judgement), None
         address = subject(routed.address, routed.service.client_ip.v6_prefix)
-        holder = None if record is None else place.note(record, address)
+        if record is not None:
+            holder = place.seen.get(record.id)
+            if holder is None or holder.address != address:
+                holder = place.note(record, address)
         if not place.trials:
             return
         rule = _rule_of(judgement.outcome)

@@ -55,11 +55,13 @@ def holder_of(judgement: Judgement) -> KeyRecord | None:
     the same had come before: a copy is not its holder's. With a shared store both are known only after the proof.
     """
     reached, outcome = judgement.reached, judgement.outcome
-    if isinstance(outcome, Deny) and outcome.check in _OTHERS:  # knockout: others_may_have_caused_it
+    if isinstance(outcome, Allow):  # almost every message
+        return outcome.verified.record
+    if outcome.check in _OTHERS:  # knockout: others_may_have_caused_it
         return None
     if isinstance(reached, Allow | Verified):
         return reached.record
-    if isinstance(reached, Signed) and isinstance(outcome, Deny) and outcome.about is not None:
+    if isinstance(reached, Signed) and outcome.about is not None:
         if outcome.about.account is None:  # knockout: proof_is_needed
             return None
         return reached.screened.record
@@ -102,13 +104,19 @@ class Watched:
 
 @lru_cache(maxsize=4096)
 def watched(policy: AbusePolicy, what: str | int, route: str, *, tells: bool = False) -> Watched:
-    """The signals on a code, or on answers of a status by its first digit, that are for this route.
+    """The signals on a code, or on answers of a status by its first digit, that are for this route: one value for all
+    kinds of event that have the same.
 
     `tells`: the answer has told numbers. Else signals that count by one have nothing to count.
     """
     signals = policy.by_code.get(what, ()) if isinstance(what, str) else policy.by_status[what]
     here = [signal for signal in signals if signal.routes is None or route in signal.routes]
-    return Watched(tuple([signal for signal in here if tells or signal.field is None]))
+    return _together(policy, tuple([signal for signal in here if tells or signal.field is None]))
+
+
+@lru_cache(maxsize=4096)
+def _together(_policy: AbusePolicy, signals: tuple[Signal, ...]) -> Watched:
+    return Watched(signals)
 
 
 def _counts_values_alone(signal: Signal) -> bool:

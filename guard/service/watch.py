@@ -71,14 +71,13 @@ class Watch:
         self._active: OrderedDict[tuple[SubjectKind, str], UnixMs] = OrderedDict()
         self._paged_at = UnixMs(0)
 
-    def saw(
+    def saw(  # noqa: PLR0917  # once a message: keywords would cost as much as the looking
         self,
         facts: Facts,
         judgement: Judgement,
         status: int,
         code: str | None,
         upstream_us: int | None,
-        *,
         told: Mapping[bytes, int] | None = None,
     ) -> None:
         """A message was judged and answered: with this status, `code` being why its backend did not answer, and `told`
@@ -92,19 +91,19 @@ class Watch:
         policy = routed.service.abuse
         if policy is None:
             return
-        guest, now = None, self._now()
-        if isinstance(outcome, Deny):
-            code = outcome.code
-        elif outcome.record is not None:
-            v6_prefix = routed.service.client_ip.v6_prefix
-            guest = self.guests.verified(routed.address, v6_prefix, outcome.record.id, now)
         sender = self._sender(judgement, policy) if policy.heeds_refusals else None
+        if isinstance(outcome, Deny):
+            record, code = None, outcome.code
+        else:
+            record = outcome.verified.record
         what = min(status // 100, _FAULTY) if code is None else code
         kind = watched(policy, what, routed.route.name, tells=told is not None)
-        if not kind.signals or not (guest is None or self.guests.is_news(guest, kind, now)):
+        if record is not None:
+            v6_prefix, at = routed.service.client_ip.v6_prefix, routed.facts.received_at
+            if not self.guests.verified(routed.address, v6_prefix, record.id, at, kind, kind.again_ms):
+                return
+        if not kind.signals:
             return
-        if guest is not None and kind.again_ms:
-            self.guests.counted(guest, kind, now + kind.again_ms)
         if not policy.heeds_refusals:
             sender = self._sender(judgement, policy)
         self._count(kind.signals, policy, self._event(judgement, routed, sender, upstream_us, told))

@@ -43,10 +43,10 @@ class HeldBucket(msgspec.Struct, gc=False):
 
     def take(self, cost: int, _holder: str, spare: int = 0) -> bool:
         """Take the cost if it is there, and `spare` beside it."""
-        units = cost * self.meter.period_ms
-        if units + spare * self.meter.period_ms > self.level:  # knockout: room
+        period_ms, level = self.meter.period_ms, self.level
+        if (cost + spare) * period_ms > level:  # knockout: room
             return False
-        self.level -= units
+        self.level = level - cost * period_ms
         return True
 
     def put_back(self, cost: int) -> None:
@@ -64,12 +64,12 @@ class HeldBucket(msgspec.Struct, gc=False):
 
     def read(self, debit: Debit, wait: int | None) -> Reading:
         """How it stands, as the answer to a debit that must wait so long."""
-        level, meter = self.level, self.meter
-        left, next_ms = level // meter.period_ms, token_bucket.next_ms(level, meter)
-        if left < debit.spare:  # knockout: next_beyond_the_reserve
-            next_ms = token_bucket.wait_ms(level, debit.spare + 1, meter) or 0
-        left = max(left, 0)
-        return Reading(debit.limit, left, wait, next_ms, wait != 0, debit.cost, debit.vetoes, debit.spare)
+        level, meter, spare = self.level, self.meter, debit.spare
+        left = level // meter.period_ms
+        next_ms = 0 if left >= meter.capacity else token_bucket.next_ms(level, meter)
+        if left < spare:  # knockout: next_beyond_the_reserve
+            next_ms = token_bucket.wait_ms(level, spare + 1, meter) or 0
+        return Reading(debit.limit, max(left, 0), wait, next_ms, wait != 0, debit.cost, debit.vetoes, spare)
 
     def forget_at(self, now: UnixMs) -> UnixMs:
         """When it will be full: then it holds no more than one that is not remembered.

@@ -26,22 +26,23 @@ class Meters:
 
     def take(self, charge: Charge, now: UnixMs) -> Granted | Short:
         """Every vetoing debit or none; then those that do not veto, each if it fits."""
+        debits, holder = charge.debits, charge.id
         held: list[Holding] = []
-        for debit in charge.debits:
+        for debit in debits:
             holding = self._settled(debit, now)
             held.append(holding)
-            if debit.vetoes and not holding.take(debit.cost, charge.id, debit.spare):  # knockout: veto
+            if debit.vetoes and not holding.take(debit.cost, holder, debit.spare):  # knockout: veto
                 return self._short(charge, held, now)
         if charge.hold_ms:  # knockout: slots_are_leased
             end = UnixMs(now + charge.hold_ms)
-            for debit, holding in zip(charge.debits, held, strict=True):
+            for debit, holding in zip(debits, held, strict=True):
                 if isinstance(holding, HeldSlots):
-                    holding.lease(charge.id, end, debit.spare)
+                    holding.lease(holder, end, debit.spare)
         readings = []
-        for debit, holding in zip(charge.debits, held, strict=True):
+        for debit, holding in zip(debits, held, strict=True):
             wait: int | None = 0
-            if not debit.vetoes:  # knockout: shadow_is_taken
-                wait = _taken_if_it_fits(debit, holding, charge.id)
+            if not debit.vetoes and not holding.take(debit.cost, holder, debit.spare):  # knockout: shadow_is_taken
+                wait = holding.wait_ms(debit.cost, holder, debit.spare)
             readings.append(holding.read(debit, wait))
         return Granted(now, tuple(readings))
 
@@ -123,12 +124,6 @@ class Meters:
                 holding.put_back(debit.cost)
         held += [self._settled(debit, now) for debit in charge.debits[len(held) :]]
         return Short(now, _short_readings(charge, held))
-
-
-def _taken_if_it_fits(debit: Debit, held: Holding, holder: str) -> int | None:
-    if held.take(debit.cost, holder, debit.spare):  # knockout: shadow_fits
-        return 0
-    return held.wait_ms(debit.cost, holder, debit.spare)
 
 
 def _short_readings(charge: Charge, held: list[Holding]) -> tuple[Reading, ...]:

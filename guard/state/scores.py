@@ -6,7 +6,7 @@ the table. Keys and accounts are counted only where they were proved, so there a
 What has decayed is forgotten, two entries for each that is touched.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 
 import msgspec
 
@@ -40,7 +40,7 @@ class MemoryScores(ScoreStore):
 
     def __init__(self, *, addresses_max: int = 100_000) -> None:
         self._addresses_max = addresses_max
-        self._tables: list[dict[_Key, _Entry]] = []
+        self._tables: list[OrderedDict[_Key, _Entry]] = []
 
     @property
     def tracked(self) -> int:
@@ -82,20 +82,21 @@ class MemoryScores(ScoreStore):
         for width, name in enumerate(sighting.names):
             key = (sighting.service, int(sighting.score), kind, name)
             table = self._table(width)
-            entry = table.pop(key, None)
+            entry = table.get(key)
             if entry is not None and now < entry.forget_at:
                 entry.forget_at = max(entry.forget_at, forget_at)
-                table[key] = entry  # to the end: what was touched last is looked at last
+                table.move_to_end(key)  # what was touched last is looked at last
                 return name, entry
+            table.pop(key, None)
             _sweep(table, now)
             if width == last or len(table) < self._addresses_max // _WIDER_SHARE**width:  # knockout: scores_max
                 entry = table[key] = _Entry(at=now, begun=now, forget_at=forget_at)
                 return name, entry
         raise ValueError("a sighting names nobody")
 
-    def _table(self, width: int) -> dict[_Key, _Entry]:
+    def _table(self, width: int) -> OrderedDict[_Key, _Entry]:
         while len(self._tables) <= width:
-            self._tables.append({})
+            self._tables.append(OrderedDict())
         return self._tables[width]
 
 
@@ -118,7 +119,7 @@ def _enough(entry: _Entry, sighting: Sighting, now: UnixMs) -> bool:
     return count.add(sighting.value, now, signal.over_ms, signal.at_least)
 
 
-def _sweep(table: dict[_Key, _Entry], now: UnixMs) -> None:
+def _sweep(table: OrderedDict[_Key, _Entry], now: UnixMs) -> None:
     """Forget of the two that were not touched for longest what has decayed."""
     for _ in range(2):
         oldest = next(iter(table), None)

@@ -9,6 +9,7 @@ gives out no more than one that stays away. What was given out is told to the st
 the charges themselves: one that it had taken after all, though its answer was lost, is not taken twice.
 """
 
+from collections import OrderedDict
 from functools import lru_cache
 from typing import Final
 
@@ -38,9 +39,9 @@ class LocalShare:
         self._unsure_until = born_at
         self._meters = Meters(UnixMs(0))
         self._meters_max = meters_max
-        self._left: dict[BucketKey, int] = {}
+        self._left: OrderedDict[BucketKey, int] = OrderedDict()
         self._begun: dict[BucketKey, _Begun] = {}
-        self._granted: dict[str, Charge] = {}
+        self._granted: OrderedDict[str, Charge] = OrderedDict()
         self._charges_max = charges_max
         self._prune_at = born_at
         self._processes = 0
@@ -64,7 +65,7 @@ class LocalShare:
         if self._lost_at is not None:
             self._lost_ms = self._lost_for(now)
             self._lost_at = None
-        granted, self._granted = tuple(self._granted.values()), {}
+        granted, self._granted = tuple(self._granted.values()), OrderedDict()
         return granted
 
     def observe(self, charge: Charge, receipt: Receipt) -> None:
@@ -74,7 +75,7 @@ class LocalShare:
         if charge.loss.limits is OnLoss.LOCAL:
             for debit, reading in zip(charge.debits, receipt.readings, strict=True):
                 if len(self._left) >= self._meters_max and debit.bucket not in self._left:
-                    del self._left[next(iter(self._left))]  # what is not known counts as full: still only a part of it
+                    self._left.popitem(last=False)  # what is not known counts as full: still only a part of it
                 self._left[debit.bucket] = reading.remaining
         if charge.loss.replay is OnLoss.LOCAL and charge.once is not None and isinstance(receipt, Granted):
             self._nonces.sweep(charge.now, 2)
@@ -186,7 +187,7 @@ class LocalShare:
 
     def _keep(self, charge: Charge) -> None:
         if len(self._granted) >= self._charges_max:  # the oldest debts have refilled before the newest
-            del self._granted[next(iter(self._granted))]
+            self._granted.popitem(last=False)
         self._granted[charge.id] = charge
 
     def _lost_for(self, now: UnixMs) -> int:

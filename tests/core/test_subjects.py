@@ -75,8 +75,8 @@ def test_a_limit_with_a_cost_of_its_own_takes_that_instead_of_the_routes() -> No
 
 
 def test_a_limit_of_slots_takes_one_whatever_the_route_costs() -> None:
-    asked = debits(_identified(cost=5), None, (slots(), slots(cost=7), limit()))
-    assert [debit.cost for debit in asked] == [1, 1, 5]
+    asked = debits(_identified(cost=5), None, (slots(), limit()))
+    assert [debit.cost for debit in asked] == [1, 5]
 
 
 def test_a_shadow_limit_asks_without_a_veto_and_one_that_is_off_does_not_ask() -> None:

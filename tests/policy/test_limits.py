@@ -44,6 +44,11 @@ def test_a_limit_is_a_quota_by_the_calendar_or_so_many_at_once(limit: str, meter
     assert compiled.meter == meter
 
 
+def test_a_slot_costs_one_whatever_the_route_costs() -> None:
+    (compiled,) = routes(with_limits("x: {per: [account], concurrent: 10}"))["GET /v1/orders"].limits_principal
+    assert (compiled.cost, compiled.counts_cost) == (1, False)
+
+
 def test_a_limit_on_what_one_address_does_at_once_is_charged_before_anything_is_verified() -> None:
     route = routes(with_limits("x: {per: [ip], concurrent: 10}", "y: {per: [ip, key], concurrent: 10}"))
     assert [limit.name for limit in route["GET /v1/orders"].limits_address] == ["x"]

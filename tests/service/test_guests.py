@@ -39,34 +39,54 @@ def test_no_more_than_sixty_four_are_let_in() -> None:
     assert len(guests.of("192.0.2.1", NOW)) == 64
 
 
+def _is_news(guests: Guests, at: Address = _HERE, kind: str = "kind", ms: int = 0, again_ms: int = 10) -> bool:
+    return guests.verified(at, 64, KeyId("a"), UnixMs(NOW + ms), kind, again_ms)
+
+
 def test_what_was_counted_is_no_news_until_then() -> None:
     guests = Guests()
-    guest = guests.verified(_HERE, 64, KeyId("a"), NOW)
-    assert guests.is_news(guest, "kind", NOW)
-    guests.counted(guest, "kind", NOW + 10)
-    assert [guests.is_news(guest, "kind", UnixMs(NOW + ms)) for ms in (0, 9, 10)] == [False, False, True]
-    assert guests.is_news(guest, "other", NOW)
-    assert guests.is_news(guests.verified(_THERE, 64, KeyId("a"), NOW), "kind", NOW)
-    assert not guests.is_news(guests.verified(_HERE, 64, KeyId("a"), NOW), "kind", NOW)
+    assert [_is_news(guests, ms=ms) for ms in (0, 0, 9, 10, 19, 20)] == [True, False, False, True, False, True]
+
+
+def test_it_is_news_at_another_place_and_here_no_more() -> None:
+    guests = Guests()
+    assert [_is_news(guests, at) for at in (_HERE, _THERE, _HERE, _THERE)] == [True, True, False, False]
+
+
+def test_the_last_kind_is_remembered_and_what_always_counts_hides_none() -> None:
+    guests = Guests()
+    assert _is_news(guests, kind="one")
+    assert _is_news(guests, kind="always", again_ms=0)
+    assert _is_news(guests, kind="always", again_ms=0)
+    assert not _is_news(guests, kind="one")
+    assert _is_news(guests, kind="other")
+    assert not _is_news(guests, kind="other")
+    assert _is_news(guests, kind="one")
 
 
 def test_when_a_signal_has_fired_all_is_news() -> None:
     guests = Guests()
-    guest = guests.verified(_HERE, 64, KeyId("a"), NOW)
-    guests.counted(guest, "kind", NOW + 10)
+    assert _is_news(guests)
     guests.all_is_news()
-    assert guests.is_news(guest, "kind", NOW)
-    guests.counted(guest, "other", NOW + 10)
-    assert (guests.is_news(guest, "kind", NOW), guests.is_news(guest, "other", NOW)) == (True, False)
+    assert [_is_news(guests), _is_news(guests)] == [True, False]
 
 
-def test_a_guest_remembers_few_kinds() -> None:
-    guests = Guests()
-    guest = guests.verified(_HERE, 64, KeyId("a"), NOW)
-    for kind in range(40):
-        guests.counted(guest, kind, NOW + 10)
-    assert len(guest.no_news) <= 16
-    assert not guests.is_news(guest, 39, NOW)
+def test_what_a_full_table_has_forgotten_is_a_guest_again_at_its_next_message() -> None:
+    guests = Guests(guests_max=2)
+    guests.verified(_HERE, 64, KeyId("a"), NOW)
+    for name in "bc":
+        guests.verified(_THERE, 64, KeyId(name), NOW)
+    assert guests.of("192.0.2.1", NOW) == ()
+    guests.verified(_HERE, 64, KeyId("a"), NOW)
+    assert guests.of("192.0.2.1", NOW) == ("a",)
+
+
+def test_services_that_count_ipv6_by_different_networks_have_different_places() -> None:
+    guests, here = Guests(), Address("2001:db8:0:1::1")
+    for v6_prefix in (64, 48, 64):
+        guests.verified(here, v6_prefix, KeyId("a"), NOW)
+    assert len(guests) == 2
+    assert guests.of("2001:db8:0:1::/64", NOW) == guests.of("2001:db8::/48", NOW) == ("a",)
 
 
 def test_one_key_crowds_out_nobody_however_many_addresses_it_has() -> None:
@@ -93,10 +113,7 @@ def test_a_visit_counts_anew_for_the_places_of_a_key_too() -> None:
 def test_a_network_of_ipv6_is_one_place_and_each_of_its_addresses_is_news() -> None:
     guests = Guests()
     here, beside = Address("2001:db8::1"), Address("2001:db8::2")
-    guest = guests.verified(here, 64, KeyId("a"), NOW)
-    guests.counted(guest, "kind", NOW + 10)
-    assert not guests.is_news(guests.verified(here, 64, KeyId("a"), NOW), "kind", NOW)
-    assert guests.is_news(guests.verified(beside, 64, KeyId("a"), NOW), "kind", NOW)
+    assert [_is_news(guests, at) for at in (here, here, beside, beside, here)] == [True, False, True, False, True]
     assert len(guests) == 1
     assert guests.of("2001:db8::/64", NOW) == guests.of("2001:db8::/32", NOW) == ("a",)
     assert guests.of("2001:db8:0:1::/64", NOW) == guests.of("0.0.0.0/0", NOW) == ()

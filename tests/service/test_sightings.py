@@ -71,9 +71,8 @@ def test_a_signal_for_some_routes_is_for_no_other() -> None:
     assert watched(policy, 2, "POST /v1/orders").signals == (orders, signal())
     assert watched(policy, 2, "GET /v1/orders").signals == (signal(),)
     assert watched(policy, "auth.replayed", "POST /v1/orders").signals == (orders,)
-    assert (
-        watched(policy, "auth.replayed", "").signals == watched(policy, "auth.stale", "POST /v1/orders").signals == ()
-    )
+    assert watched(policy, "auth.replayed", "").signals == ()
+    assert watched(policy, "auth.stale", "POST /v1/orders").signals == ()
 
 
 def test_a_signal_that_counts_by_what_is_told_is_for_no_answer_that_tells_nothing() -> None:
@@ -81,6 +80,13 @@ def test_a_signal_that_counts_by_what_is_told_is_for_no_answer_that_tells_nothin
     policy = abuse({"outcome.2xx": (fills, signal())})
     assert watched(policy, 2, "POST /v1/orders").signals == (signal(),)
     assert watched(policy, 2, "POST /v1/orders", tells=True).signals == (fills, signal())
+
+
+def test_events_that_the_same_signals_are_for_are_of_one_kind_in_one_policy() -> None:
+    one, other = (abuse({f"outcome.{digit}xx": (signal(),) for digit in (2, 4)}) for _ in "ab")
+    kind = watched(one, 2, "POST /v1/orders")
+    assert kind is watched(one, 4, "GET /v1/orders", tells=True)
+    assert kind is not watched(other, 2, "POST /v1/orders")
 
 
 _NETWORKS = signal("networks", distinct=Distinct.NETWORK, over_ms=64_000, at_least=5)
