@@ -33,13 +33,13 @@ def marks_of(directory: Path) -> Marks:
 
 
 async def watch(
-    directory: Path, every_s: float, changed: Callable[[], Awaitable[object]], *, read: Mapping[str, bytes]
+    directory: Path, every_s: float, changed: Callable[[], Awaitable[object]], *, read: Mapping[str, bytes] | None
 ) -> None:
     """Await `changed` after each change that has settled, until cancelled. `read` are the contents that were read:
-    what has changed since then is a change too.
+    what has changed since then is a change too; None: nothing was read, so that what there is is one.
     """
     seen = await asyncio.to_thread(marks_of, directory)
-    acted_on = seen if await asyncio.to_thread(_still_says, read) else None
+    acted_on = seen if read is not None and await asyncio.to_thread(_still_says, read) else None
     while True:
         await asyncio.sleep(every_s)
         marks = await asyncio.to_thread(marks_of, directory)

@@ -1,15 +1,18 @@
 """`guard test`: do the policies do what their own tests say? With a clock, keys and a store that are made up."""
 
+import asyncio
 import html
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 import typer
 
+from guard.app.watching import watch
 from guard.cli.explained import shown
 from guard.cli.starting import EXIT_POLICY_INVALID, EXIT_TESTS_FAILED, EXIT_USAGE
 from guard.policy.cases import Case
@@ -19,6 +22,8 @@ from guard.service.explain import explain
 from guard.service.policies import untested
 from guard.service.policy_tests import Verdict, rehearse
 from guard.service.rulebook import Rulebook
+
+_LOOK_EVERY_S: Final = 0.25
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
@@ -49,6 +54,7 @@ class Ran(msgspec.Struct, frozen=True):
     guard test
     guard test policies/exchange.yaml -v
     guard test --filter 'service=exchange;test=*replay*' --junit tests.xml
+    guard test --watch --explain-failures
 
     Run the tests of policies: those under `tests`, and those of *.test.yaml files beside them.
 
@@ -64,22 +70,47 @@ def run_tests(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="One line for each test.")] = False,
     explain_failures: Annotated[bool, typer.Option(help="Explain the request at which a test failed.")] = False,
     junit: Annotated[Path | None, typer.Option(help="Write the results there, as JUnit XML.")] = None,
+    again: Annotated[bool, typer.Option("--watch", help="Run them again when the files change, until Ctrl-C.")] = False,
 ) -> None:
     """See `help` above."""
-    wanted = _filter(only)
-    ran = [one for path in paths or [Path("policies")] for one in _run(path, wanted)]
-    if not ran:
-        typer.echo("no tests" + (" that the filter lets through" if only else ""), err=True)
-        raise typer.Exit(EXIT_USAGE if only else 0)
-    for one in ran:
-        _show(one, verbose=verbose, explained=explain_failures)
-    if junit is not None:
-        junit.write_text(_junit(ran), encoding="utf-8")
-    failed = sum(one.failed for one in ran)
-    passed = sum(one.verdict.failure is None for one in ran)
-    typer.echo(f"{'FAIL' if failed else 'PASS'}: {passed}/{len(ran)}")
-    if failed:
-        raise typer.Exit(EXIT_TESTS_FAILED)
+    wanted, chosen = _filter(only), paths or [Path("policies")]
+
+    def run() -> int:
+        """The exit code."""
+        ran = [one for path in chosen for one in _run(path, wanted)]
+        if not ran:
+            typer.echo("no tests" + (" that the filter lets through" if only else ""), err=True)
+            return EXIT_USAGE if only else 0
+        for one in ran:
+            _show(one, verbose=verbose, explained=explain_failures)
+        if junit is not None:
+            junit.write_text(_junit(ran), encoding="utf-8")
+        failed = sum(one.failed for one in ran)
+        passed = sum(one.verdict.failure is None for one in ran)
+        typer.echo(f"{'FAIL' if failed else 'PASS'}: {passed}/{len(ran)}")
+        return EXIT_TESTS_FAILED if failed else 0
+
+    raise typer.Exit(_again_and_again(chosen, run) if again else run())
+
+
+def _again_and_again(paths: Sequence[Path], run: Callable[[], int]) -> int:
+    """Run after each change of one of these, and at first. The last exit code, once Ctrl-C ends it."""
+    last = 0
+
+    async def changed() -> None:
+        nonlocal last
+        typer.echo(f"--- {time.strftime('%H:%M:%S')}")
+        try:
+            last = run()
+        except typer.Exit as ended:  # an invalid policy, which is to be mended
+            last = ended.exit_code
+
+    async def watched() -> None:
+        await asyncio.gather(*(watch(path, _LOOK_EVERY_S, changed, read=None) for path in paths))
+
+    with suppress(KeyboardInterrupt):
+        asyncio.run(watched())
+    return last
 
 
 def _filter(text: str) -> dict[str, str]:

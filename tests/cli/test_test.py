@@ -1,5 +1,8 @@
 """`guard test` runs the tests of policies, and says where one fails and why."""
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -112,3 +115,18 @@ def test_results_are_written_as_junit_xml(tmp_path: Path) -> None:
         "wrong <&>": ["failure"],
         "later": ["skipped"],
     }
+
+
+def test_with_watch_they_run_again_after_each_change_until_ctrl_c(tmp_path: Path) -> None:
+    policy = tmp_path / "exchange.yaml"
+    policy.write_text(_POLICY)
+    command = [sys.executable, "-m", "guard", "test", str(tmp_path), "--watch"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:  # noqa: S603  # our own command
+        assert running.stdout is not None
+        told = (line for line in running.stdout if not line.startswith("---"))
+        assert next(told) == "PASS: 2/2\n"
+        for changed, said in ((f"{_POLICY}x: 1\n", "[P101]"), (_POLICY + _FAILS, "FAIL: 2/3")):
+            policy.write_text(changed)
+            assert any(said in line for line in told)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(30) == 4
