@@ -145,7 +145,7 @@ def verify(signed: Signed, body: Body | None, now: UnixMs, bans: Bans = NO_BANS)
     brought = _brought(hearing)
     if isinstance(brought, Deny):
         return brought
-    unproved = bool(brought) or (bool(signed.shadow) and _of_auth(signed.shadow))
+    unproved = bool(brought) or _of_auth(signed.shadow)
     who = () if unproved else pipeline.run(pipeline.WHO, hearing)
     if isinstance(who, Deny):
         return who
@@ -244,7 +244,7 @@ def admit(
     late = room.readings if isinstance(room, Granted | Short) else ()
     readings = receipt.readings if isinstance(receipt, Granted | Short) else ()
     return Allow(
-        verified=structs.replace(verified, record=None) if waited and _of_auth(waited) else verified,
+        verified=structs.replace(verified, record=None) if _of_auth(waited) else verified,
         admitted_at=at,
         readings=(*verified.readings, *late, *readings),
         shadow=(*verified.shadow, *waited, *shadow),
@@ -263,7 +263,7 @@ def still(allow: Allow, record: KeyRecord | Unavailable | None, now: UnixMs, hal
 
 def _of_auth(shadow: tuple[Deny, ...]) -> bool:
     """Whether something would have been denied that says who sent the message, or what they may do."""
-    return any(not deny.code.startswith(("limit.", "abuse.")) for deny in shadow)
+    return bool(shadow) and any(not deny.code.startswith(("limit.", "abuse.")) for deny in shadow)
 
 
 def _brought(hearing: Hearing) -> Deny | tuple[Deny, ...]:

@@ -115,6 +115,8 @@ class _Storm:
 
     def _rest(self) -> None:
         """Wait until orders are executed again, then let it be calm for a while."""
+        if self._victims.state.sentinels is not None:
+            self._victims.state.sentinels.await_rest()
         begun = time.monotonic()
         served = self._place.backend.count()
         self._wait_for(served + _BURST // 10)

@@ -62,10 +62,18 @@ class SentinelServer(Server):
                 checked = client.ask("SENTINEL", "CKQUORUM", SERVICE)
             except RedisError:
                 return False
+        return bytes(checked).startswith(b"OK 3") and self._told()[b"num-slaves"] == b"2"  # type: ignore[arg-type]
+
+    def rests(self) -> bool:
+        """Whether it holds the primary for well, and replaces nobody."""
+        return self._told()[b"flags"] == b"master"
+
+    def _told(self) -> dict[object, object]:
+        """What it knows of the primary."""
+        with self.client() as client:
             flat = client.ask("SENTINEL", "MASTER", SERVICE)
         assert isinstance(flat, list)
-        told = dict(zip(flat[::2], flat[1::2], strict=True))
-        return bytes(checked).startswith(b"OK 3") and told[b"num-slaves"] == b"2"  # type: ignore[arg-type]
+        return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 class SentinelGroup(msgspec.Struct, frozen=True):
@@ -98,14 +106,23 @@ class SentinelGroup(msgspec.Struct, frozen=True):
 
     def await_failover(self, before: RedisServer) -> RedisServer:
         """Wait until all Sentinels name one other primary, and it takes writes; the new primary."""
-
-        def done() -> bool:
-            ports = {sentinel.primary_port() for sentinel in self.sentinels}
-            now = self.nodes[ports.pop()]
-            return not ports and now is not before and now.info("replication")["role"] == "master"
-
-        self.sentinels[0].until(done, _FAILOVER_S)
+        self.sentinels[0].until(lambda: self._agreed() not in (None, before), _FAILOVER_S)
         return self.primary
+
+    def await_rest(self) -> None:
+        """Wait until none of the Sentinels is about to replace the primary: one that was silent for long enough may be
+        replaced though it speaks again.
+        """
+        self.sentinels[0].until(
+            lambda: all(sentinel.rests() for sentinel in self.sentinels) and self._agreed() is not None, _FAILOVER_S
+        )
+
+    def _agreed(self) -> RedisServer | None:
+        """The one that all Sentinels name, if it takes writes."""
+        ports = {sentinel.primary_port() for sentinel in self.sentinels}
+        named = self.nodes[ports.pop()]
+        takes_writes = not ports and named.answers() and named.info("replication")["role"] == "master"
+        return named if takes_writes else None
 
 
 @contextmanager

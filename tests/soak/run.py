@@ -14,6 +14,7 @@ from tests.soak import (
     big_upload,
     closing_backend,
     long_backtest,
+    many_keys,
     not_sent,
     overload,
     policy_swaps,
@@ -33,6 +34,7 @@ RUNS = (
     aborts,
     aborts_inside,
     long_backtest,
+    many_keys,
 )
 
 

@@ -12,6 +12,7 @@ from tests.soak import (
     big_upload,
     closing_backend,
     long_backtest,
+    many_keys,
     not_sent,
     overload,
     policy_swaps,
@@ -53,6 +54,10 @@ def test_other_policies_each_moment_refuse_nobody_and_nobody_is_judged_by_half_o
 
 def test_other_policies_each_moment_on_two_nodes_of_two_workers_judge_nobody_by_half_of_two() -> None:
     assert _broken(policy_swaps_nodes) == []
+
+
+def test_a_gateway_with_many_keys_holds_little_memory_for_each() -> None:
+    assert _broken(many_keys) == []
 
 
 def test_a_backtest_judges_lines_as_they_come_and_keeps_none() -> None:

@@ -66,7 +66,7 @@ end
 
 -- Every vetoing debit or none; then those that do not veto, each if it fits.
 local function take(debits, holder, hold, now)
-  local entries, told, short, count = {}, {}, nil, #debits
+  local entries, told, short, count = {}, '', nil, #debits
   for number = 1, count do
     local debit = debits[number]
     local entry = settled(values[debit.value], debit, now)
@@ -100,9 +100,9 @@ local function take(debits, holder, hold, now)
       if taken then spend(entry, debit.cost) end
     end
     if taken and debit.kind ~= SLOTS then change(values[debit.value], entry) end
-    told[number] = reading(entry, debit, taken, holder, now)
+    told = told .. reading(entry, debit, taken, holder, now)
   end
-  return short and SHORT or GRANTED, table.concat(told)
+  return short and SHORT or GRANTED, told
 end
 
 -- What was spent while this server could not be asked: of each debit as many whole tokens as there are.
@@ -136,49 +136,50 @@ local function claimed(index, now)
   }
 end
 
-local function answered(asked, now)
-  local home = asked.home > 0 and opened(asked.home)
-  for number = 1, #asked.debits do
-    if values[asked.debits[number].value].unusable then return said(UNUSABLE, now, '') end
+local function answered(index, home, flags, tomb, latest, last, hold, id, binding, debits, now)
+  local once, burns, repeatable, keyed, repaid = flags % 2 == 1, flags % 4 >= 2, flags % 8 >= 4, flags % 16 >= 8, flags >= 16
+  for number = 1, #debits do
+    if values[debits[number].value].unusable then return said(UNUSABLE, now, '') end
   end
-  if home then
-    if home.unusable then return said(UNUSABLE, now, '') end
-    local buried = asked.keyed and not asked.repaid and position(home, asked.tomb)
-    if buried and now < read('<d', home.text, buried + 8) then return said(REVOKED, now, '') end
+  if home > 0 then
+    local value = opened(home)
+    if value.unusable then return said(UNUSABLE, now, '') end
+    local buried = keyed and not repaid and position(value, tomb)
+    if buried and now < read('<d', value.text, buried + 8) then return said(REVOKED, now, '') end
   end
-  if asked.once and not asked.repaid and asked.latest <= epoch then return said(BEFORE_EPOCH, now, pack('<d', epoch)) end
-  local claim = claimed(asked.claim, now)
+  if once and not repaid and latest <= epoch then return said(BEFORE_EPOCH, now, pack('<d', epoch)) end
+  local claim = claimed(index, now)
   if claim == false then return said(UNUSABLE, now, '') end
-  if claim and claim.id == asked.id then return said(claim.status, claim.now, claim.told) end
-  local first_at, last, seen = now, asked.last, asked.burns
-  if claim and claim.seen and not asked.repaid then
-    local repeats = claim.repeatable and asked.repeatable and claim.binding == asked.binding
+  if claim and claim.id == id then return said(claim.status, claim.now, claim.told) end
+  local first_at, seen = now, burns
+  if claim and claim.seen and not repaid then
+    local repeats = claim.repeatable and repeatable and claim.binding == binding
     if not repeats then return said(REPLAYED, now, pack('<d', claim.first_at)) end
     first_at, last, seen = claim.first_at, claim.last, true
   end
   local status, told
-  if asked.repaid then
-    status, told = collect(asked.debits, asked.id, now)
+  if repaid then
+    status, told = collect(debits, id, now)
   else
-    status, told = take(asked.debits, asked.id, asked.hold, now)
+    status, told = take(debits, id, hold, now)
   end
-  seen = asked.once and (seen or status == GRANTED)
-  if not asked.once then last = now + CLAIM_MS end
-  local text = pack('<BBBdddBc0Bc0B', status, seen and 1 or 0, asked.repeatable and 1 or 0, first_at, last, now,
-    #asked.id, asked.id, #asked.binding, asked.binding, 0) .. told
-  if not store(KEYS[asked.claim], text, last, not held[asked.claim] and 'NX' or nil) then
+  seen = once and (seen or status == GRANTED)
+  if not once then last = now + CLAIM_MS end
+  local text = pack('<BBBdddBc0Bc0B', status, seen and 1 or 0, repeatable and 1 or 0, first_at, last, now,
+    #id, id, #binding, binding, 0) .. told
+  if not store(KEYS[index], text, last, not held[index] and 'NX' or nil) then
     error('WRONGTYPE a claim is held by something that is none')
   end
-  held[asked.claim] = text
+  held[index] = text
   return said(status, now, told)
 end
 
 local answers, text, at = {pack('<d', epoch)}, ARGV[4], 1
 while at <= #text do
   local claim, home, flags, count, tomb, latest, last, hold, id, after = read('<HHBBc8dddBc0', text, at)
-  local repeatable, binding, debits, now = flags % 8 >= 4, '', {}, clock
+  local binding, debits, now = '', {}, clock
   at = after
-  if repeatable then binding, at = read('<Bc0', text, at) end
+  if flags % 8 >= 4 then binding, at = read('<Bc0', text, at) end
   if home > 0 then now = max(now, opened(home).at) end
   for number = 1, count do
     local debit
@@ -186,11 +187,7 @@ while at <= #text do
     debits[number] = debit
     now = max(now, opened(debit.value).at)
   end
-  answers[#answers + 1] = answered({
-    claim = claim, home = home, tomb = tomb, latest = latest, last = last, hold = hold, id = id, binding = binding,
-    once = flags % 2 == 1, burns = flags % 4 >= 2, repeatable = repeatable, keyed = flags % 16 >= 8,
-    repaid = flags >= 16, debits = debits,
-  }, now)
+  answers[#answers + 1] = answered(claim, home, flags, tomb, latest, last, hold, id, binding, debits, now)
 end
 save()
 return table.concat(answers)
