@@ -34,6 +34,14 @@ class SettleContract(Suite):
         assert isinstance(await store.charge(charge("c", debit(1), now=NOW + 3_999)), Short)
         assert isinstance(await store.charge(charge("d", debit(1), now=NOW + 4_000)), Granted)
 
+    async def test_what_a_full_bucket_owes_refills_from_then_on(self) -> None:
+        store = await self.open()
+        held = charge("a", debit(0))
+        await store.charge(held)
+        await store.settle(held, (15,))
+        [reading] = readings(await store.charge(charge("b", debit(1), now=NOW + 1)))
+        assert reading.wait_ms == 5_999
+
     async def test_a_debt_gives_nothing_to_what_is_repaid(self) -> None:
         store = await self.open()
         held = charge("a", debit(10))

@@ -1,5 +1,6 @@
 """The stores in Redis with the clock of those who ask: what a test says it is, it is."""
 
+import asyncio
 from asyncio import Future
 from typing import Self
 from urllib.parse import urlsplit
@@ -15,7 +16,9 @@ from tests.servers.resp import RedisClient
 
 
 class TimedRedis(LimitStore):
-    """Each charge is judged at its own `now`. Its memory begins at `born_at`."""
+    """Each charge is judged at its own `now`, and what is given back is given at that of the last one, though it rides
+    in the next flush. Its memory begins at `born_at`.
+    """
 
     def __init__(self, born_at: UnixMs) -> None:
         self.now = born_at
@@ -45,12 +48,15 @@ class TimedRedis(LimitStore):
 
     async def refund(self, charge: Charge) -> None:
         await self.store.refund(charge)
+        await asyncio.sleep(0)
 
     async def settle(self, charge: Charge, costs: tuple[int, ...]) -> None:
         await self.store.settle(charge, costs)
+        await asyncio.sleep(0)
 
     async def release(self, charge: Charge) -> None:
         await self.store.release(charge)
+        await asyncio.sleep(0)
 
     async def bury(self, account: AccountId, key_id: KeyId, until: UnixMs) -> bool:
         return await self.store.bury(account, key_id, until)

@@ -30,9 +30,8 @@ local function lease(debit, holder, last)
   redis.call('PEXPIREAT', key, at, 'NX')
 end
 
--- How much can be spent: of a bucket's level, or tokens of a quota.
+-- How many tokens of a quota can be spent.
 local function left(entry, now)
-  if entry.period > 0 then return entry.amount end
   local tokens = entry.capacity
   if entry.rate > begin(now, -entry.period) then tokens = floor((now - entry.rate) * tokens / -entry.period) end
   return max(tokens - entry.amount, 0)
@@ -40,7 +39,8 @@ end
 
 -- Whether the cost is there, and what must be spared for others beside it.
 local function has(entry, debit, holder, now)
-  if debit.kind ~= SLOTS then return debit.cost + debit.spare <= left(entry, now) end
+  if debit.kind == BUCKET then return debit.cost + debit.spare <= entry.amount end
+  if debit.kind == QUOTA then return debit.cost + debit.spare <= left(entry, now) end
   local count, mine = leases(debit, holder, now)
   return mine or count + debit.spare < entry.capacity
 end
@@ -112,7 +112,7 @@ local function collect(debits, holder, now)
     local debit, taken = debits[number], true
     local entry = settled(values[debit.value], debit, now)
     if debit.kind ~= SLOTS then
-      local there = max(left(entry, now), 0)
+      local there = max(debit.kind == BUCKET and entry.amount or left(entry, now), 0)
       if debit.kind == BUCKET then there = there - there % entry.period end
       taken = debit.cost <= there
       spend(entry, math.min(debit.cost, there))
@@ -138,14 +138,9 @@ end
 
 local function answered(index, home, flags, tomb, latest, last, hold, id, binding, debits, now)
   local once, burns, repeatable, keyed, repaid = flags % 2 == 1, flags % 4 >= 2, flags % 8 >= 4, flags % 16 >= 8, flags >= 16
-  for number = 1, #debits do
-    if values[debits[number].value].unusable then return said(UNUSABLE, now, '') end
-  end
-  if home > 0 then
-    local value = opened(home)
-    if value.unusable then return said(UNUSABLE, now, '') end
-    local buried = keyed and not repaid and position(value, tomb)
-    if buried and now < read('<d', value.text, buried + 8) then return said(REVOKED, now, '') end
+  if home and keyed and not repaid then
+    local buried = position(home, tomb)
+    if buried and now < read('<d', home.text, buried + 8) then return said(REVOKED, now, '') end
   end
   if once and not repaid and latest <= epoch then return said(BEFORE_EPOCH, now, pack('<d', epoch)) end
   local claim = claimed(index, now)
@@ -176,18 +171,25 @@ end
 
 local answers, text, at = {pack('<d', epoch)}, ARGV[4], 1
 while at <= #text do
-  local claim, home, flags, count, tomb, latest, last, hold, id, after = read('<HHBBc8dddBc0', text, at)
-  local binding, debits, now = '', {}, clock
+  local claim, index, flags, count, tomb, latest, last, hold, id, after = read('<HHBBc8dddBc0', text, at)
+  local binding, debits, now, unusable, home = '', {}, clock, false, nil
   at = after
   if flags % 8 >= 4 then binding, at = read('<Bc0', text, at) end
-  if home > 0 then now = max(now, opened(home).at) end
+  if index > 0 then
+    home = opened(index)
+    if home.at > now then now = home.at end
+    unusable = home.unusable
+  end
   for number = 1, count do
     local debit
     debit, at = debit_at(text, at)
     debits[number] = debit
-    now = max(now, opened(debit.value).at)
+    local value = debit.value == index and home or opened(debit.value)
+    if value.at > now then now = value.at end
+    unusable = unusable or value.unusable
   end
-  answers[#answers + 1] = answered(claim, home, flags, tomb, latest, last, hold, id, binding, debits, now)
+  answers[#answers + 1] = unusable and said(UNUSABLE, now, '')
+    or answered(claim, home, flags, tomb, latest, last, hold, id, binding, debits, now)
 end
 save()
 return table.concat(answers)

@@ -17,6 +17,8 @@
 -- tombstones have none. Who holds a slot till when is a sorted set of its own, for there may be hundreds; the entry
 -- only says that the meter is of that kind. What each kind does in each case is `guard/state/holdings.py`, line by line.
 --
+-- What a charge costs is Lua's calls of functions, each some hundredth of it: what every message needs is asked in few.
+--
 -- A value expires when everything in it is as if nobody remembered it: a full bucket, a quota whose period is over. Who
 -- is not remembered holds what refill since the epoch allows, and that is no less.
 --
@@ -26,6 +28,7 @@
 
 local HEAD, ENTRY, NEVER = 16, 48, 1e15
 local read, pack, find, sub, floor, max = struct.unpack, struct.pack, string.find, string.sub, math.floor, math.max
+local format = string.format
 
 local seconds = redis.call('TIME')
 local real = seconds[1] * 1000 + floor(seconds[2] / 1000)
@@ -45,7 +48,8 @@ end
 -- here, because Redis writes a number with seventeen digits, which takes it half as long as to SET.)
 local function store(key, value, last, condition)
   if last >= NEVER then return redis.call('SET', key, value) end
-  local at = string.format('%d', max(last + 1 + real - clock, 1))
+  local at = last + 1 + real - clock
+  at = format('%d', at > 1 and at or 1)
   if condition then return redis.call('SET', key, value, 'PXAT', at, condition) end
   return redis.call('SET', key, value, 'PXAT', at)
 end
@@ -72,6 +76,7 @@ local function opened(index)
 end
 
 local function position(value, id)
+  if value.text == '' then return nil end
   local from = HEAD + 1
   while true do
     local at = find(value.text, id, from, true)
@@ -120,7 +125,6 @@ local function open(entry, debit, since, now)
   else
     entry.rate = 0
   end
-  settle(entry, now)
 end
 
 local function is_as(entry, debit)
@@ -133,6 +137,7 @@ end
 local function adopt(entry, debit, now)
   if kind_of(entry) ~= debit.kind then
     open(entry, debit, now, now)
+    settle(entry, now)
   elseif debit.kind == BUCKET then
     local old_is_slower = entry.rate * debit.period <= debit.rate * entry.period
     if not old_is_slower then
@@ -220,8 +225,9 @@ local function save()
           else
             text, added = text .. body, true
           end
-          last = max(last, forget_at(entry))
-          if entry.period ~= 0 then at = max(at, entry.at) end
+          local ends = forget_at(entry)
+          if ends > last then last = ends end
+          if entry.period ~= 0 and entry.at > at then at = entry.at end
         end
       end
       text = sub(text, HEAD + 1)
