@@ -9,7 +9,7 @@ _SHARE = "guard/state/share.py"
 _SHARD = "guard/state/redis/shard.py"
 
 _A_NONCE_COUNTS_ONCE = ("if not repeats then", "if false then")
-_THE_EPOCH = ("asked.latest <= epoch", "false")
+_THE_EPOCH = ("latest <= epoch", "false")
 _A_REPLICA_CONFIRMS = ("flight.confirmed = line.server.replicas > 0", "flight.confirmed = False")
 
 DEFENCES = (
