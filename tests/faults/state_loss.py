@@ -22,6 +22,10 @@ SEEDED = False
 
 _FUTURE_MS = 500
 _NOTICED_MS = 100
+_GIVEN_UP_MS = 450
+"""Whoever has asked a server that falls silent is refused at the deadline (20 ms), and not when the connection is given
+up for lost, after half a second.
+"""
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -80,7 +84,10 @@ def _lose(place: Fleet, redis: RedisServer, loss: Loss, size: Size, say: Say) ->
     served = (each.ended_ns for each in sendings if each.status == 200 and each.begun_ns > back_ns)
     back_s = (next(served, time.monotonic_ns()) - back_ns) / 1e9
     longest_ms = round(max(each.took_ms for each in sendings))
+    waited = (each.ended_ns for each in sendings if each.status == 503 and each.begun_ns < lost_ns < each.ended_ns)
+    first_ms = round((min(waited, default=lost_ns) - lost_ns) / 1e6)
     return [
+        at_most(f"{loss.name}: until those who waited are refused", first_ms, _GIVEN_UP_MS, " ms", timed=True),
         at_most(f"{loss.name}: the longest wait", longest_ms, size.wait_ms_max, " ms"),
         at_most(f"{loss.name}: until orders pass again", round(back_s, 2), size.back_s_max, " s"),
         at_least(f"{loss.name}: asked meanwhile", len(during), 10),
