@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -21,6 +22,7 @@ tests:
   - {name: readers cannot trade, send: POST /v1/orders, as: {scopes: [read]}, expect: authz.scope}
 """
 _FAILS = "  - {name: wrong <&>, send: POST /v1/orders, expect: allow}\n"
+_PATIENCE_S = 30.0
 _TODO = "  - {name: later, todo: true, send: POST /v1/orders, expect: allow}\n"
 
 
@@ -122,11 +124,14 @@ def test_with_watch_they_run_again_after_each_change_until_ctrl_c(tmp_path: Path
     policy.write_text(_POLICY)
     command = [sys.executable, "-m", "guard", "test", str(tmp_path), "--watch"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:  # noqa: S603  # our own command
+        patience = threading.Timer(_PATIENCE_S, running.kill)
+        patience.start()
         assert running.stdout is not None
         told = (line for line in running.stdout if not line.startswith("---"))
-        assert next(told) == "PASS: 2/2\n"
+        assert next(told, None) == "PASS: 2/2\n"
         for changed, said in ((f"{_POLICY}x: 1\n", "[P101]"), (_POLICY + _FAILS, "FAIL: 2/3")):
             policy.write_text(changed)
             assert any(said in line for line in told)
         running.send_signal(signal.SIGINT)
-        assert running.wait(30) == 4
+        assert running.wait(_PATIENCE_S) == 4
+        patience.cancel()

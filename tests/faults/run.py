@@ -68,7 +68,9 @@ def _seeds(run: ModuleType, wanted: argparse.Namespace) -> Iterator[int]:
 
 
 def _without_defences(runs: list[ModuleType]) -> int:
-    """Every run whose defence is gone must not hold: with one of a few seeds, for what is left to chance."""
+    """Every run whose defence is gone must not hold: with one of a few seeds, for what is left to chance. What depends
+    on the machine counts here too: it may be all that a defence is for.
+    """
     survived = []
     for defence in DEFENCES:
         for run in runs:
